@@ -1,0 +1,132 @@
+//! A flow in the kernel: its key and its counters.
+
+use super::InterfaceKey;
+use crate::packet::{Fragment, Headers};
+
+/// Set in [`FlowCounters::marks`] when a first fragment was counted.
+pub const FLOW_FIRST_FRAGMENT: u8 = 1;
+/// Set in [`FlowCounters::marks`] when a later fragment was counted: its ports are not known.
+pub const FLOW_LATER_FRAGMENT: u8 = 2;
+
+/// One direction of a 5-tuple on an interface.
+///
+/// A frame that is not IP has its MACs in the first six bytes of the addresses, no protocol and no
+/// ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(C)]
+pub struct FlowKey {
+    /// Inode number of the interface's network namespace, as in `/proc/self/ns/net`.
+    pub netns: u32,
+    /// Interface index within that namespace.
+    pub ifindex: u32,
+    /// Source address, IPv4 as v4-mapped.
+    pub source: [u8; 16],
+    /// Destination address, IPv4 as v4-mapped.
+    pub destination: [u8; 16],
+    /// Source port, network order.
+    pub source_port: [u8; 2],
+    /// Destination port, network order; for ICMP type and code.
+    pub destination_port: [u8; 2],
+    /// Ethertype behind the VLAN tags, network order; 0 for IEEE 802.3 and where it is not known.
+    pub ethertype: [u8; 2],
+    /// VLAN identifier of the outermost tag, network order; 0 for none and for a priority tag.
+    pub outer_vlan: [u8; 2],
+    /// VLAN identifier of the second tag, network order; 0 for none and for a priority tag.
+    pub inner_vlan: [u8; 2],
+    /// IP protocol behind the extension headers.
+    pub protocol: u8,
+    /// A [`super::Direction`].
+    pub direction: u8,
+}
+
+impl FlowKey {
+    /// The flow that a packet with `headers` belongs to.
+    #[inline(always)]
+    pub fn new(interface: InterfaceKey, headers: &Headers) -> Self {
+        let (source, destination) = if headers.is_ip {
+            (headers.source, headers.destination)
+        } else {
+            (
+                widened(headers.source_mac),
+                widened(headers.destination_mac),
+            )
+        };
+        Self {
+            netns: interface.netns,
+            ifindex: interface.ifindex,
+            source,
+            destination,
+            source_port: headers.source_port.to_be_bytes(),
+            destination_port: headers.destination_port.to_be_bytes(),
+            ethertype: headers.ethertype.to_be_bytes(),
+            outer_vlan: headers.tags[0].vlan().to_be_bytes(),
+            inner_vlan: headers.tags[1].vlan().to_be_bytes(),
+            protocol: headers.protocol,
+            direction: interface.direction as u8,
+        }
+    }
+}
+
+/// A MAC in the place of an address.
+#[inline(always)]
+const fn widened([a, b, c, d, e, f]: [u8; 6]) -> [u8; 16] {
+    [a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+/// What the kernel counted of a flow since it was last handed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct FlowCounters {
+    /// Packets as the wire carries them.
+    pub packets: u64,
+    /// Frames as the host handles them.
+    pub frames: u64,
+    /// Bytes of whole frames as the wire carries them.
+    pub bytes: u64,
+    /// Time of the first packet, nanoseconds of `CLOCK_MONOTONIC`.
+    pub first_ns: u64,
+    /// Time of the last packet, nanoseconds of `CLOCK_MONOTONIC`.
+    pub last_ns: u64,
+    /// Source MAC of the first packet.
+    pub source_mac: [u8; 6],
+    /// Destination MAC of the first packet.
+    pub destination_mac: [u8; 6],
+    /// All TCP flags seen, host order.
+    pub tcp_flags: u16,
+    /// Type of service or traffic class of the last packet.
+    pub traffic_class: u8,
+    /// `FLOW_*` bits.
+    pub marks: u8,
+}
+
+impl FlowCounters {
+    /// The counters of a flow whose only packet so far has `headers`.
+    #[inline(always)]
+    pub fn new(headers: &Headers, count: super::Count, now_ns: u64) -> Self {
+        Self {
+            packets: count.packets,
+            frames: count.frames,
+            bytes: count.bytes,
+            first_ns: now_ns,
+            last_ns: now_ns,
+            source_mac: headers.source_mac,
+            destination_mac: headers.destination_mac,
+            tcp_flags: headers.tcp_flags,
+            traffic_class: headers.traffic_class,
+            marks: match headers.fragment {
+                Fragment::Whole => 0,
+                Fragment::First => FLOW_FIRST_FRAGMENT,
+                Fragment::Later => FLOW_LATER_FRAGMENT,
+            },
+        }
+    }
+
+    /// Packets, frames and bytes.
+    pub const fn count(&self) -> super::Count {
+        super::Count {
+            packets: self.packets,
+            frames: self.frames,
+            bytes: self.bytes,
+        }
+    }
+}

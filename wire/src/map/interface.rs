@@ -1,0 +1,137 @@
+//! The counters of an interface, independent of its flows.
+
+use super::{Class, Count, Volume};
+use crate::packet::Problem;
+
+/// Which way a packet goes, seen from the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Direction {
+    /// Received by the interface.
+    Ingress = 0,
+    /// Sent by the interface.
+    Egress = 1,
+}
+
+impl TryFrom<u8> for Direction {
+    type Error = u8;
+
+    fn try_from(value: u8) -> Result<Self, u8> {
+        match value {
+            0 => Ok(Self::Ingress),
+            1 => Ok(Self::Egress),
+            other => Err(other),
+        }
+    }
+}
+
+/// Why a packet that was seen is in no flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum LossReason {
+    /// The flow map had no room for a new flow.
+    FlowMapFull = 0,
+    /// The flow map refused the flow for another reason (its bucket was locked, no memory).
+    FlowMapBusy = 1,
+}
+
+impl LossReason {
+    /// Every reason, in the order of its number.
+    pub const ALL: [Self; 2] = [Self::FlowMapFull, Self::FlowMapBusy];
+
+    /// The name that views, metrics and documents use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FlowMapFull => "flow_map_full",
+            Self::FlowMapBusy => "flow_map_busy",
+        }
+    }
+}
+
+/// Why a packet could be charged to no interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum StrayReason {
+    /// The interface map had no room for a new interface.
+    InterfaceMapFull = 0,
+    /// A field of the kernel's packet could not be read (tracepoint hook).
+    Unreadable = 1,
+}
+
+impl StrayReason {
+    /// Every reason, in the order of its number.
+    pub const ALL: [Self; 2] = [Self::InterfaceMapFull, Self::Unreadable];
+
+    /// The name that views, metrics and documents use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InterfaceMapFull => "interface_map_full",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// One direction of one interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(C)]
+pub struct InterfaceKey {
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// Interface index within that namespace.
+    pub ifindex: u32,
+    /// A [`Direction`].
+    pub direction: u32,
+}
+
+/// Number of [`Class`]es.
+pub const INTERFACE_CLASSES: usize = Class::ALL.len();
+
+/// What one CPU counted at one direction of an interface since the start.
+///
+/// `seen = counted + lost`, in packets and in bytes; each of the three is added to by its own code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct InterfaceCounters {
+    /// All that came by the hook.
+    pub seen: Count,
+    /// What was added to a flow.
+    pub counted: Count,
+    /// What was added to no flow, by [`LossReason`].
+    pub lost: [Volume; LossReason::ALL.len()],
+    /// What was seen, by [`Class`].
+    pub classes: [Volume; INTERFACE_CLASSES],
+    /// Frames seen, by [`Problem`]; the first place stays 0.
+    pub problems: [u64; Problem::ALL.len()],
+}
+
+impl core::ops::AddAssign<&Self> for InterfaceCounters {
+    /// Adds what another CPU counted.
+    fn add_assign(&mut self, other: &Self) {
+        self.seen += other.seen;
+        self.counted += other.counted;
+        for (sum, &more) in self.lost.iter_mut().zip(&other.lost) {
+            *sum += more;
+        }
+        for (sum, &more) in self.classes.iter_mut().zip(&other.classes) {
+            *sum += more;
+        }
+        for (sum, &more) in self.problems.iter_mut().zip(&other.problems) {
+            *sum = sum.wrapping_add(more);
+        }
+    }
+}
+
+impl InterfaceCounters {
+    /// All losses together.
+    pub fn lost_total(&self) -> Volume {
+        self.lost.iter().fold(Volume::default(), |mut sum, &lost| {
+            sum += lost;
+            sum
+        })
+    }
+
+    /// What was seen of one class.
+    pub const fn class(&self, class: Class) -> Volume {
+        self.classes[class as usize]
+    }
+}

@@ -1,0 +1,49 @@
+//! The layouts of everything that crosses the kernel border.
+//!
+//! All types are `#[repr(C)]` with explicit padding and neither enums nor booleans: the kernel and
+//! whatever has been pinned by another version may write any byte. Enums stand beside them.
+//! Counters are in host byte order, addresses and ports as on the wire.
+
+mod class;
+mod count;
+mod flow;
+mod interface;
+mod skb;
+
+pub use class::{Class, PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses, classes};
+pub use count::{Count, Volume, segments, wire_bytes};
+pub use flow::{FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT, FlowCounters, FlowKey};
+pub use interface::{
+    Direction, INTERFACE_CLASSES, InterfaceCounters, InterfaceKey, LossReason, StrayReason,
+};
+pub use skb::SkbOffsets;
+
+/// A layout that may be read from, and written as, any bytes.
+///
+/// # Safety
+/// Implemented by `pod!` only, whose conditions are the ones of this trait.
+pub unsafe trait Pod: Copy + 'static {}
+
+/// Declares layouts that may be read from, and written as, any bytes, with their sizes.
+macro_rules! pod {
+    ($($type:ty: $bytes:expr),+ $(,)?) => {
+        $(
+            const _: () = assert!(size_of::<$type>() == $bytes);
+            // SAFETY: every layout of this module is `#[repr(C)]` and built from integers and byte
+            // arrays alone, so any byte is valid for it; the size asserted above equals the sum of
+            // its fields, so it has no padding.
+            unsafe impl Pod for $type {}
+        )+
+    };
+}
+
+pod! {
+    FlowKey: 52,
+    FlowCounters: 56,
+    Count: 24,
+    Volume: 16,
+    InterfaceKey: 12,
+    InterfaceCounters: 24 + 24 + 2 * 16 + 13 * 16 + 10 * 8,
+    PortClasses: 65536,
+    SkbOffsets: 52,
+}

@@ -1,0 +1,94 @@
+//! IPv6 extension headers (RFC 8200 section 4).
+
+use super::{
+    Fragment, Headers, MAX_EXTENSIONS, MAX_HEADER_BYTES, Packet, Problem, headers::Reach, protocol,
+    transport,
+};
+
+/// What the walk does at a next-header number.
+enum Step {
+    /// A header whose length is in units of eight bytes, without the first eight.
+    Eights,
+    /// The authentication header: units of four bytes, without the first two (RFC 4302).
+    Fours,
+    /// The fragment header: always eight bytes.
+    Fragment,
+    /// Not an extension header.
+    End,
+}
+
+#[inline(always)]
+const fn step(number: u8) -> Step {
+    match number {
+        protocol::HOP_BY_HOP
+        | protocol::ROUTING
+        | protocol::DESTINATION
+        | protocol::MOBILITY
+        | protocol::HIP
+        | protocol::SHIM6 => Step::Eights,
+        protocol::AH => Step::Fours,
+        protocol::FRAGMENT => Step::Fragment,
+        _ => Step::End,
+    }
+}
+
+/// Whether a header says all by itself: its packets usually have no next header at all.
+#[inline(always)]
+const fn stands_alone(number: u8) -> bool {
+    matches!(number, protocol::MOBILITY | protocol::HIP | protocol::SHIM6)
+}
+
+/// Walks the extension headers, then reads the transport header.
+#[inline(always)]
+pub(super) fn read<P: Packet>(packet: &P, headers: &mut Headers, mut reach: Reach) {
+    for _ in 0..MAX_EXTENSIONS {
+        let step = step(headers.protocol);
+        if matches!(step, Step::End) {
+            return transport::read(packet, headers, reach);
+        }
+        // No extension header is shorter than eight bytes.
+        let Ok(bytes) = reach.bytes::<8>(packet, 0) else {
+            headers.payload_offset = reach.offset as u16;
+            headers.problem = Problem::ExtensionTruncated;
+            return;
+        };
+        let length = match step {
+            Step::Eights => (usize::from(bytes[1]) + 1) * 8,
+            Step::Fours => (usize::from(bytes[1]) + 2) * 4,
+            Step::Fragment | Step::End => 8,
+        };
+        if matches!(step, Step::Fragment) && read_fragment(headers, bytes) {
+            headers.protocol = bytes[0];
+            headers.payload_offset = (reach.offset + 8) as u16;
+            return;
+        }
+        if bytes[0] == protocol::NO_NEXT_HEADER && stands_alone(headers.protocol) {
+            headers.payload_offset = (reach.offset + 8) as u16;
+            return;
+        }
+        headers.protocol = bytes[0];
+        reach.offset += length;
+        if reach.offset > MAX_HEADER_BYTES {
+            headers.payload_offset = MAX_HEADER_BYTES as u16;
+            headers.problem = Problem::TooLong;
+            return;
+        }
+    }
+    if matches!(step(headers.protocol), Step::End) {
+        return transport::read(packet, headers, reach);
+    }
+    headers.payload_offset = reach.offset as u16;
+    headers.problem = Problem::TooManyExtensions;
+}
+
+/// Takes the mark from a fragment header; true where no transport header follows.
+#[inline(always)]
+fn read_fragment(headers: &mut Headers, bytes: [u8; 8]) -> bool {
+    let field = u16::from_be_bytes([bytes[2], bytes[3]]);
+    headers.fragment = match (field & 0xfff8, field & 1 != 0) {
+        (0, false) => Fragment::Whole,
+        (0, true) => Fragment::First,
+        _ => Fragment::Later,
+    };
+    matches!(headers.fragment, Fragment::Later)
+}
