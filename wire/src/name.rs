@@ -9,9 +9,9 @@ pub const TC_INGRESS: &str = "netweir_tc_in";
 /// Program at TC egress of a device with Ethernet headers.
 pub const TC_EGRESS: &str = "netweir_tc_out";
 /// Program at TC ingress of a device whose frames begin with the IP header.
-pub const TC_INGRESS_IP: &str = "netweir_tc_in_ip";
+pub const TC_INGRESS_IP: &str = "netweir_tc3_in";
 /// Program at TC egress of a device whose frames begin with the IP header.
-pub const TC_EGRESS_IP: &str = "netweir_tc_outip";
+pub const TC_EGRESS_IP: &str = "netweir_tc3_out";
 /// Program at the tracepoint `netif_receive_skb`, for kernels that let it read paged data.
 pub const TRACE_RECEIVE: &str = "netweir_tp_in";
 /// Program at the tracepoint `net_dev_queue`, for kernels that let it read paged data.
@@ -41,11 +41,6 @@ pub const OPENED: &str = "OPENED";
 /// Packets and bytes that could be charged to no interface, per CPU: one
 /// [`crate::map::Volume`] for each [`crate::map::StrayReason`].
 pub const STRAY: &str = "STRAY";
-/// Working memory of the programs for copied headers, per CPU.
-pub const SCRATCH: &str = "SCRATCH";
-
-/// Read-only `u32`: [`crate::version::ABI`] of the object.
-pub const ABI: &str = "ABI";
 /// Read-only `u32`: inode number of the network namespace whose interfaces TC and XDP watch.
 pub const NETNS: &str = "NETNS";
 /// Read-only `u32`: 1 when the kernel has `bpf_ktime_get_coarse_ns`.
@@ -55,3 +50,7 @@ pub const COARSE_CLOCK: &str = "COARSE_CLOCK";
 pub const TRACE_ANY: &str = "TRACE_ANY";
 /// Read-only [`crate::map::SkbOffsets`].
 pub const SKB_OFFSETS: &str = "SKB_OFFSETS";
+
+/// Stands where the kernel's `bpf_dynptr_from_skb` is called; the agent puts the running kernel's
+/// number for that function in its place.
+pub const KFUNC_DYNPTR_FROM_SKB: u64 = 0x4e57_0001;

@@ -24,7 +24,22 @@ pub struct Count {
     pub bytes: u64,
 }
 
+impl Volume {
+    /// Nothing.
+    pub const ZERO: Self = Self {
+        packets: 0,
+        bytes: 0,
+    };
+}
+
 impl Count {
+    /// Nothing.
+    pub const ZERO: Self = Self {
+        packets: 0,
+        frames: 0,
+        bytes: 0,
+    };
+
     /// Packets and bytes without the frames.
     pub const fn volume(self) -> Volume {
         Volume {

@@ -100,6 +100,20 @@ pub struct FlowCounters {
 }
 
 impl FlowCounters {
+    /// Nothing counted yet.
+    pub const ZERO: Self = Self {
+        packets: 0,
+        frames: 0,
+        bytes: 0,
+        first_ns: 0,
+        last_ns: 0,
+        source_mac: [0; 6],
+        destination_mac: [0; 6],
+        tcp_flags: 0,
+        traffic_class: 0,
+        marks: 0,
+    };
+
     /// The counters of a flow whose only packet so far has `headers`.
     #[inline(always)]
     pub fn new(headers: &Headers, count: super::Count, now_ns: u64) -> Self {

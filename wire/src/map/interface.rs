@@ -89,7 +89,7 @@ pub const INTERFACE_CLASSES: usize = Class::ALL.len();
 /// What one CPU counted at one direction of an interface since the start.
 ///
 /// `seen = counted + lost`, in packets and in bytes; each of the three is added to by its own code.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct InterfaceCounters {
     /// All that came by the hook.
@@ -102,6 +102,12 @@ pub struct InterfaceCounters {
     pub classes: [Volume; INTERFACE_CLASSES],
     /// Frames seen, by [`Problem`]; the first place stays 0.
     pub problems: [u64; Problem::ALL.len()],
+}
+
+impl Default for InterfaceCounters {
+    fn default() -> Self {
+        Self::ZERO
+    }
 }
 
 impl core::ops::AddAssign<&Self> for InterfaceCounters {
@@ -122,6 +128,15 @@ impl core::ops::AddAssign<&Self> for InterfaceCounters {
 }
 
 impl InterfaceCounters {
+    /// Nothing counted yet.
+    pub const ZERO: Self = Self {
+        seen: Count::ZERO,
+        counted: Count::ZERO,
+        lost: [Volume::ZERO; LossReason::ALL.len()],
+        classes: [Volume::ZERO; INTERFACE_CLASSES],
+        problems: [0; Problem::ALL.len()],
+    };
+
     /// All losses together.
     pub fn lost_total(&self) -> Volume {
         self.lost.iter().fold(Volume::default(), |mut sum, &lost| {

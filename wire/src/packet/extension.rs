@@ -2,7 +2,6 @@
 
 use super::{
     Fragment, Headers, MAX_EXTENSIONS, MAX_HEADER_BYTES, Packet, Problem, headers::Reach, protocol,
-    transport,
 };
 
 /// What the walk does at a next-header number.
@@ -38,47 +37,49 @@ const fn stands_alone(number: u8) -> bool {
     matches!(number, protocol::MOBILITY | protocol::HIP | protocol::SHIM6)
 }
 
-/// Walks the extension headers, then reads the transport header.
+/// Walks the extension headers; returns where the transport header is.
 #[inline(always)]
-pub(super) fn read<P: Packet>(packet: &P, headers: &mut Headers, mut reach: Reach) {
+pub(super) fn read<P: Packet>(
+    packet: &P,
+    headers: &mut Headers,
+    mut reach: Reach,
+) -> Option<Reach> {
     for _ in 0..MAX_EXTENSIONS {
         let step = step(headers.protocol);
         if matches!(step, Step::End) {
-            return transport::read(packet, headers, reach);
+            return Some(reach);
         }
+        headers.payload_offset = reach.offset as u16;
         // No extension header is shorter than eight bytes.
         let Ok(bytes) = reach.bytes::<8>(packet, 0) else {
-            headers.payload_offset = reach.offset as u16;
             headers.problem = Problem::ExtensionTruncated;
-            return;
+            return None;
         };
-        let length = match step {
+        let later = matches!(step, Step::Fragment) && read_fragment(headers, bytes);
+        let alone = bytes[0] == protocol::NO_NEXT_HEADER && stands_alone(headers.protocol);
+        if !alone {
+            headers.protocol = bytes[0];
+        }
+        if later || alone {
+            headers.payload_offset = (reach.offset + 8) as u16;
+            return None;
+        }
+        reach.offset += match step {
             Step::Eights => (usize::from(bytes[1]) + 1) * 8,
             Step::Fours => (usize::from(bytes[1]) + 2) * 4,
             Step::Fragment | Step::End => 8,
         };
-        if matches!(step, Step::Fragment) && read_fragment(headers, bytes) {
-            headers.protocol = bytes[0];
-            headers.payload_offset = (reach.offset + 8) as u16;
-            return;
-        }
-        if bytes[0] == protocol::NO_NEXT_HEADER && stands_alone(headers.protocol) {
-            headers.payload_offset = (reach.offset + 8) as u16;
-            return;
-        }
-        headers.protocol = bytes[0];
-        reach.offset += length;
         if reach.offset > MAX_HEADER_BYTES {
-            headers.payload_offset = MAX_HEADER_BYTES as u16;
             headers.problem = Problem::TooLong;
-            return;
+            return None;
         }
     }
     if matches!(step(headers.protocol), Step::End) {
-        return transport::read(packet, headers, reach);
+        return Some(reach);
     }
     headers.payload_offset = reach.offset as u16;
     headers.problem = Problem::TooManyExtensions;
+    None
 }
 
 /// Takes the mark from a fragment header; true where no transport header follows.

@@ -1,6 +1,8 @@
 //! The result of reading a packet.
 
-use super::{LinkType, Packet, Problem, Truncated, ethernet, ethertype, ipv4, ipv6, link};
+use super::{
+    LinkType, Packet, Problem, Truncated, ethernet, ethertype, ipv4, ipv6, link, transport,
+};
 
 /// Where a packet stands in its fragmented datagram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -109,15 +111,25 @@ impl Headers {
     #[inline(always)]
     pub fn read<P: Packet>(packet: &P, link: LinkType) -> Self {
         let mut headers = Self::default();
-        match link {
-            LinkType::Ethernet => ethernet::read(packet, &mut headers),
-            LinkType::Ip => link::read_ip(packet, &mut headers, Reach::from(0)),
-            LinkType::Null => link::read_null(packet, &mut headers),
-            LinkType::LinuxSll => link::read_sll(packet, &mut headers),
-            LinkType::LinuxSll2 => link::read_sll2(packet, &mut headers),
-            LinkType::Ppp => link::read_ppp(packet, &mut headers),
-        }
+        headers.read_from(packet, link);
         headers
+    }
+
+    /// Reads a frame from its first byte into these headers, whatever they held before.
+    ///
+    /// The kernel programs keep headers in a map: their stack is too small for what the compiler
+    /// makes of a value that is passed around.
+    #[inline(always)]
+    pub fn read_from<P: Packet>(&mut self, packet: &P, link: LinkType) {
+        *self = Self::default();
+        match link {
+            LinkType::Ethernet => ethernet::read(packet, self),
+            LinkType::Ip => link::read_ip(packet, self, Reach::from(0)),
+            LinkType::Null => link::read_null(packet, self),
+            LinkType::LinuxSll => link::read_sll(packet, self),
+            LinkType::LinuxSll2 => link::read_sll2(packet, self),
+            LinkType::Ppp => link::read_ppp(packet, self),
+        }
     }
 
     /// Puts a tag that the kernel had taken out of the frame back in front of the others.
@@ -131,10 +143,13 @@ impl Headers {
     #[inline(always)]
     pub(super) fn read_network<P: Packet>(&mut self, packet: &P, reach: Reach) {
         self.payload_offset = reach.offset as u16;
-        match self.ethertype {
+        let transport = match self.ethertype {
             ethertype::IPV4 => ipv4::read(packet, self, reach),
             ethertype::IPV6 => ipv6::read(packet, self, reach),
-            _ => {}
+            _ => None,
+        };
+        if let Some(reach) = transport {
+            transport::read(packet, self, reach);
         }
     }
 }

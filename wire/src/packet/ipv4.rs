@@ -1,6 +1,6 @@
 //! IPv4 headers (RFC 791).
 
-use super::{Fragment, Headers, Packet, Problem, headers::Reach, transport};
+use super::{Fragment, Headers, Packet, Problem, headers::Reach};
 
 /// The header without options.
 const HEADER_BYTES: usize = 20;
@@ -11,17 +11,17 @@ const fn mapped([a, b, c, d]: [u8; 4]) -> [u8; 16] {
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
 }
 
-/// Reads an IPv4 header and what follows it.
+/// Reads an IPv4 header; returns where the transport header is.
 #[inline(always)]
-pub(super) fn read<P: Packet>(packet: &P, headers: &mut Headers, reach: Reach) {
+pub(super) fn read<P: Packet>(packet: &P, headers: &mut Headers, reach: Reach) -> Option<Reach> {
     let Ok(bytes) = reach.bytes::<HEADER_BYTES>(packet, 0) else {
         headers.problem = Problem::NetworkTruncated;
-        return;
+        return None;
     };
     let header_bytes = usize::from(bytes[0] & 0x0f) * 4;
     if bytes[0] >> 4 != 4 || header_bytes < HEADER_BYTES {
         headers.problem = Problem::NetworkMalformed;
-        return;
+        return None;
     }
     headers.is_ip = true;
     headers.traffic_class = bytes[1];
@@ -39,16 +39,12 @@ pub(super) fn read<P: Packet>(packet: &P, headers: &mut Headers, reach: Reach) {
         0 => usize::MAX,
         total if total < header_bytes => {
             headers.problem = Problem::NetworkMalformed;
-            return;
+            return None;
         }
         total => reach.offset + total,
     };
-    transport::read(
-        packet,
-        headers,
-        Reach {
-            offset: reach.offset + header_bytes,
-            end,
-        },
-    );
+    Some(Reach {
+        offset: reach.offset + header_bytes,
+        end,
+    })
 }

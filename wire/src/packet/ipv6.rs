@@ -5,16 +5,16 @@ use super::{Headers, Packet, Problem, extension, headers::Reach};
 /// The fixed header.
 const HEADER_BYTES: usize = 40;
 
-/// Reads an IPv6 header and what follows it.
+/// Reads an IPv6 header and its extensions; returns where the transport header is.
 #[inline(always)]
-pub(super) fn read<P: Packet>(packet: &P, headers: &mut Headers, reach: Reach) {
+pub(super) fn read<P: Packet>(packet: &P, headers: &mut Headers, reach: Reach) -> Option<Reach> {
     let Ok(bytes) = reach.bytes::<HEADER_BYTES>(packet, 0) else {
         headers.problem = Problem::NetworkTruncated;
-        return;
+        return None;
     };
     if bytes[0] >> 4 != 6 {
         headers.problem = Problem::NetworkMalformed;
-        return;
+        return None;
     }
     headers.is_ip = true;
     headers.traffic_class = bytes[0] << 4 | bytes[1] >> 4;
@@ -33,5 +33,5 @@ pub(super) fn read<P: Packet>(packet: &P, headers: &mut Headers, reach: Reach) {
             offset: reach.offset + HEADER_BYTES,
             end,
         },
-    );
+    )
 }

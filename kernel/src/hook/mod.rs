@@ -1,0 +1,5 @@
+//! The programs: one file a hook.
+
+mod tc;
+mod tracepoint;
+mod xdp;

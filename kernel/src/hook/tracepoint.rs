@@ -1,0 +1,160 @@
+//! Tracepoints: receive and transmit of all interfaces of all namespaces at once.
+//!
+//! `netif_receive_skb` comes before any other use of a received frame, `net_dev_queue` where a
+//! frame is handed to the queue of its device. The skb is kernel memory here: each field is read
+//! at the offset that the running kernel's type information gives.
+
+use aya_ebpf::{
+    macros::{btf_tracepoint, raw_tracepoint},
+    programs::{BtfTracePointContext, RawTracePointContext},
+};
+use netweir_wire::{
+    map::{Count, Direction, InterfaceKey, SkbOffsets, StrayReason, Volume, segments, wire_bytes},
+    packet::{Headers, LinkType, Truncated},
+};
+
+use crate::{
+    account::{account, account_watched, stray},
+    map::{self, Work},
+    reader::{Copied, field},
+};
+
+/// Hardware types (ARPHRD_) whose frames begin with an Ethernet header.
+const ETHERNET_KINDS: [u16; 2] = [1, 772];
+
+#[btf_tracepoint(function = "netif_receive_skb")]
+fn netweir_tp_in(context: BtfTracePointContext) -> i32 {
+    meter(context.arg(0), Direction::Ingress, true)
+}
+
+#[btf_tracepoint(function = "net_dev_queue")]
+fn netweir_tp_out(context: BtfTracePointContext) -> i32 {
+    meter(context.arg(0), Direction::Egress, true)
+}
+
+#[raw_tracepoint(tracepoint = "netif_receive_skb")]
+fn netweir_rtp_in(context: RawTracePointContext) -> i32 {
+    meter(context.arg(0), Direction::Ingress, false)
+}
+
+#[raw_tracepoint(tracepoint = "net_dev_queue")]
+fn netweir_rtp_out(context: RawTracePointContext) -> i32 {
+    meter(context.arg(0), Direction::Egress, false)
+}
+
+/// The fields of an skb that a frame is counted by.
+struct Skb {
+    /// Where it is.
+    address: u64,
+    /// Bytes from the data pointer on, paged ones included.
+    data_length: u32,
+    /// Of these, the bytes that lie in pages.
+    paged_length: u32,
+    /// Address of the frame's first byte.
+    start: u64,
+    /// Bytes between the frame's first and the data pointer.
+    pulled: u32,
+    /// The VLAN tag beside the frame: protocol and tag, or 0.
+    vlan: u32,
+    gso_size: u16,
+    gso_segments: u16,
+    link: LinkType,
+    interface: InterfaceKey,
+}
+
+#[inline(always)]
+fn meter(skb: u64, direction: Direction, paged: bool) -> i32 {
+    let Some(work) = map::work() else {
+        return 0;
+    };
+    let offsets = map::setting(&map::SKB_OFFSETS);
+    let Ok(skb) = read_skb(skb, direction, &offsets) else {
+        let frame = Volume {
+            packets: 1,
+            bytes: 0,
+        };
+        stray(StrayReason::Unreadable, frame);
+        return 0;
+    };
+    read_headers(work, &skb, paged);
+    let count = count(&skb, &work.headers);
+    if map::setting(&map::TRACE_ANY) == 1 {
+        account(work, skb.interface, count);
+    } else {
+        account_watched(work, skb.interface, count);
+    }
+    0
+}
+
+#[inline(always)]
+fn read_skb(address: u64, direction: Direction, at: &SkbOffsets) -> Result<Skb, Truncated> {
+    let device: u64 = field(address, at.dev)?;
+    let netns: u64 = field(device, at.netns)?;
+    let interface = InterfaceKey {
+        netns: field(netns, at.netns_inode)?,
+        ifindex: field(device, at.ifindex)?,
+        direction: direction as u32,
+    };
+    let head: u64 = field(address, at.head)?;
+    let data: u64 = field(address, at.data)?;
+    let mac_header: u16 = field(address, at.mac_header)?;
+    let end: u32 = field(address, at.end)?;
+    let kind: u16 = field(device, at.kind)?;
+    let link = if ETHERNET_KINDS.contains(&kind) {
+        LinkType::Ethernet
+    } else {
+        LinkType::Ip
+    };
+    let mac = head + u64::from(mac_header);
+    let start = if matches!(link, LinkType::Ethernet) && mac < data {
+        mac
+    } else {
+        data
+    };
+    let shared = head + u64::from(end);
+    Ok(Skb {
+        address,
+        data_length: field(address, at.len)?,
+        paged_length: field(address, at.data_len)?,
+        start,
+        pulled: (data - start) as u32,
+        vlan: field(address, at.vlan)?,
+        gso_size: field(shared, at.gso_size)?,
+        gso_segments: field(shared, at.gso_size + 2)?,
+        link,
+        interface,
+    })
+}
+
+/// Copies the headers and reads them; those that lie in pages only where the kernel allows it.
+#[inline(always)]
+fn read_headers(work: &mut Work, skb: &Skb, paged: bool) {
+    let linear = skb.pulled + skb.data_length.saturating_sub(skb.paged_length);
+    let mut copied = Copied::from_kernel(&mut work.copied, skb.start, linear as usize);
+    if paged && skb.paged_length != 0 {
+        copied.append_data(skb.address, skb.pulled as usize, skb.data_length as usize);
+    }
+    work.headers.read_from(&copied, skb.link);
+    if skb.vlan != 0 {
+        // The protocol comes first, in network order; the target is little-endian.
+        work.headers.push_outer_tag((skb.vlan >> 16) as u16);
+    }
+}
+
+#[inline(always)]
+fn count(skb: &Skb, headers: &Headers) -> Count {
+    let mut frame_bytes = skb.pulled + skb.data_length;
+    let mut header_bytes = u32::from(headers.payload_offset);
+    if skb.vlan != 0 {
+        frame_bytes += 4;
+        header_bytes += 4;
+    }
+    let (gso_segments, gso_size) = (u32::from(skb.gso_segments), u32::from(skb.gso_size));
+    let packets = segments(frame_bytes, header_bytes, gso_segments, gso_size);
+    let bytes = wire_bytes(frame_bytes, header_bytes, packets);
+    Count {
+        packets: u64::from(packets),
+        frames: 1,
+        bytes,
+    }
+}

@@ -1,0 +1,31 @@
+//! The kernel programs of Netweir.
+//!
+//! Three hooks read packets with the parser of the `wire` crate and add them to the maps of
+//! [`map`]: interfaces first, then the flow. Nothing here decides about a packet: XDP passes it,
+//! TC hands it to the next program. [`hook`] holds the programs, [`reader`] every access to packet
+//! memory, [`account`] what happens to a packet that was read.
+
+#![no_std]
+#![no_main]
+// Counters that several CPUs share are added to with `atomic_xadd`: the target has no `fetch_add`.
+#![feature(core_intrinsics)]
+#![expect(
+    internal_features,
+    reason = "atomic_xadd is reachable in no other way on this target"
+)]
+
+mod account;
+mod hook;
+mod map;
+mod reader;
+
+/// Helpers such as `bpf_probe_read_kernel` are reserved for programs under the GPL.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+/// Never reached: the verifier refuses a program that could panic.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

@@ -1,0 +1,166 @@
+//! Every access to packet memory.
+//!
+//! Three ways to reach a packet's bytes, each a [`Packet`] for the parser: the linear part that a
+//! program may read directly, the same bytes copied when the headers do not lie in one piece, and
+//! (tracepoints) kernel memory that has to be copied in any case.
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::{bpf_probe_read_kernel, generated},
+    programs::TcContext,
+};
+use netweir_wire::packet::{Packet, Truncated};
+
+use crate::map::COPIED_BYTES;
+
+/// The linear part of a packet, between the pointers that the verifier watches over.
+pub(crate) struct Linear {
+    start: usize,
+    end: usize,
+}
+
+impl Linear {
+    /// The bytes from `start` up to `end`, as the context gives them.
+    #[inline(always)]
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+
+    /// Bytes between the two pointers.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+}
+
+impl Packet for Linear {
+    #[inline(always)]
+    fn bytes<const N: usize>(&self, offset: usize) -> Result<[u8; N], Truncated> {
+        if offset > COPIED_BYTES {
+            return Err(Truncated);
+        }
+        let from = self.start + offset;
+        if from + N > self.end {
+            return Err(Truncated);
+        }
+        // SAFETY: both ends were compared with the packet's end just above, which the verifier
+        // proves again; arrays of bytes need no alignment.
+        Ok(unsafe { *(from as *const [u8; N]) })
+    }
+}
+
+/// The first bytes of a packet in this CPU's working memory.
+pub(crate) struct Copied<'a> {
+    memory: &'a mut [u8; 2 * COPIED_BYTES],
+    length: usize,
+}
+
+impl<'a> Copied<'a> {
+    /// Copies the head of an skb, whichever pages it lies in.
+    #[inline(always)]
+    pub(crate) fn from_tc(memory: &'a mut [u8; 2 * COPIED_BYTES], context: &TcContext) -> Self {
+        let mut length = (context.len() as usize).min(COPIED_BYTES);
+        if length != 0 {
+            // SAFETY: the memory is larger than `length`.
+            let failed = unsafe {
+                generated::bpf_skb_load_bytes(
+                    context.as_ptr().cast(),
+                    0,
+                    memory.as_mut_ptr().cast(),
+                    length as u32,
+                )
+            };
+            if failed != 0 {
+                length = 0;
+            }
+        }
+        Self { memory, length }
+    }
+
+    /// Copies `length` bytes of kernel memory at `from`.
+    #[inline(always)]
+    pub(crate) fn from_kernel(
+        memory: &'a mut [u8; 2 * COPIED_BYTES],
+        from: u64,
+        length: usize,
+    ) -> Self {
+        let mut length = length.min(COPIED_BYTES);
+        // SAFETY: the memory is larger than `length`; reading is checked by the kernel.
+        let failed = unsafe {
+            generated::bpf_probe_read_kernel(
+                memory.as_mut_ptr().cast(),
+                length as u32,
+                from as *const _,
+            )
+        };
+        if failed != 0 {
+            length = 0;
+        }
+        Self { memory, length }
+    }
+
+    /// Copies what follows the first `kept` bytes from the skb's own data, paged or not.
+    ///
+    /// `data_length` is how much the skb has from its data pointer on.
+    #[inline(always)]
+    pub(crate) fn append_data(&mut self, skb: u64, kept: usize, data_length: usize) {
+        let length = data_length.min(COPIED_BYTES);
+        if kept > COPIED_BYTES || length == 0 {
+            return;
+        }
+        let mut dynptr = Dynptr::default();
+        // SAFETY: this call is replaced by one of the kernel's function before the object is
+        // loaded, and the verifier checks its arguments.
+        if unsafe { dynptr_from_skb(skb, 0, &mut dynptr) } != 0 {
+            return;
+        }
+        // SAFETY: `kept` and `length` are at most half of the working memory each.
+        let failed = unsafe {
+            generated::bpf_dynptr_read(
+                self.memory.as_mut_ptr().add(kept).cast(),
+                length as _,
+                core::ptr::from_mut(&mut dynptr).cast(),
+                0,
+                0,
+            )
+        };
+        if failed == 0 {
+            self.length = kept + length;
+        }
+    }
+}
+
+impl Packet for Copied<'_> {
+    #[inline(always)]
+    fn bytes<const N: usize>(&self, offset: usize) -> Result<[u8; N], Truncated> {
+        if offset > COPIED_BYTES || offset + N > self.length {
+            return Err(Truncated);
+        }
+        // SAFETY: the working memory is twice COPIED_BYTES long, and `offset` is at most once.
+        Ok(unsafe { *self.memory.as_ptr().add(offset).cast() })
+    }
+}
+
+/// The kernel's `struct bpf_dynptr`.
+#[repr(C, align(8))]
+#[derive(Default)]
+struct Dynptr([u64; 2]);
+
+/// Calls `bpf_dynptr_from_skb`, which has no helper number: the agent finds the number that stands
+/// here and replaces the call (see `agent/src/attach/kfunc.rs`).
+#[inline(always)]
+unsafe fn dynptr_from_skb(skb: u64, flags: u64, dynptr: &mut Dynptr) -> i64 {
+    type Function = unsafe extern "C" fn(u64, u64, *mut Dynptr) -> i64;
+    // SAFETY: a helper's number in the place of its address is how the target calls helpers.
+    let function: Function =
+        unsafe { core::mem::transmute(netweir_wire::name::KFUNC_DYNPTR_FROM_SKB) };
+    // SAFETY: see above.
+    unsafe { function(skb, flags, dynptr) }
+}
+
+/// Reads a field of a kernel structure.
+#[inline(always)]
+pub(crate) fn field<T>(base: u64, offset: u32) -> Result<T, Truncated> {
+    // SAFETY: the kernel checks the address and fails where nothing is there.
+    unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }.map_err(|_| Truncated)
+}
