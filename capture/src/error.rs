@@ -3,9 +3,10 @@
 //! Offsets count bytes of the decompressed stream from its start, so that they can be looked up in
 //! the file (or in what `gzip -dc` and `zstd -dc` make of it) with any hex viewer.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
+
+use crate::compression::Compression;
 
 /// Why a capture cannot be read, or not further.
 #[derive(Debug, thiserror::Error)]
@@ -123,24 +124,6 @@ impl Error {
             | Self::Malformed { offset, .. }
             | Self::Version { offset, .. } => Some(*offset),
         }
-    }
-}
-
-/// The compression of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// gzip (RFC 1952), of one or more members.
-    Gzip,
-    /// Zstandard (RFC 8878), of one or more frames.
-    Zstd,
-}
-
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        })
     }
 }
 

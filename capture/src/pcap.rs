@@ -1,7 +1,8 @@
 //! pcap, the classic capture format: one file header, then records of one link type.
 //!
-//! After draft-ietf-opsawg-pcap; also read are the nanosecond variant, the modified one of Kuznetsov
-//! (longer record headers), and the order of the two lengths in files older than version 2.4.
+//! After draft-ietf-opsawg-pcap; also read are the nanosecond variant, the modified one of
+//! Kuznetsov (longer record headers), and the order of the two lengths in files older than version
+//! 2.4.
 
 use crate::error::Error;
 use crate::frame::{Frame, strip_fcs};
@@ -81,8 +82,8 @@ impl Pcap {
         }))
     }
 
-    /// Returns captured and original length. Up to version 2.2 they were stored the other way round,
-    /// and in 2.3 by some writers; there the captured one is the smaller.
+    /// Returns captured and original length. Up to version 2.2 they were stored the other way
+    /// round, and in 2.3 by some writers; there the captured one is the smaller.
     fn order_lengths(&self, first: u32, second: u32) -> (u32, u32) {
         match self.minor {
             0..3 => (second, first),

@@ -48,8 +48,9 @@ impl Reader {
     /// Reads a capture from anything, such as bytes in memory.
     ///
     /// # Errors
-    /// [`Error::NotCapture`] when the first bytes are of no capture format; any other error when they
-    /// cannot be read or decompressed, or when the file header is cut or of an unknown version.
+    /// [`Error::NotCapture`] when the first bytes are of no capture format; any other error when
+    /// they cannot be read or decompressed, or when the file header is cut or of an unknown
+    /// version.
     pub fn from_read(source: impl Read + Send + 'static) -> Result<Self, Error> {
         let mut source = Source::new(source)?;
         let format = recognise(&mut source)?;
@@ -79,8 +80,8 @@ impl Reader {
         next
     }
 
-    /// Bytes taken from the source so far, as it is on disk (compressed): for a progress bar. Ahead of
-    /// the last frame by what is buffered.
+    /// Bytes taken from the source so far, as it is on disk (compressed): for a progress bar. Ahead
+    /// of the last frame by what is buffered.
     #[must_use]
     pub fn consumed_bytes(&self) -> u64 {
         self.source.consumed_bytes()

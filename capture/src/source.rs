@@ -1,22 +1,20 @@
 //! The bytes of a capture: decompressed, and counted at both ends.
 //!
-//! A [`Source`] recognises gzip and zstd by their magic, knows the offset in the decompressed stream
-//! for errors and the bytes taken from the file for a progress bar, and turns a short read into an
-//! error that says what was cut. It knows nothing of capture formats.
+//! A [`Source`] recognises gzip and zstd by their magic, knows the offset in the decompressed
+//! stream for errors and the bytes taken from the file for a progress bar, and turns a short read
+//! into an error that says what was cut. It knows nothing of capture formats.
 
 use std::io::{self, BufReader, Chain, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
-
-use crate::error::{Compression, Error};
-use crate::zstd::ZstdDecoder;
+use crate::compression::{self, Compression};
+use crate::error::Error;
 
 /// The longest record (pcap) or block (pcapng) that is read, in bytes: 16 MiB.
 ///
-/// The format sets no limit; no link has frames near this size, so that a longer one means a damaged
-/// length field.
+/// The format sets no limit; no link has frames near this size, so that a longer one means a
+/// damaged length field.
 pub const MAX_RECORD_BYTES: u32 = 16 << 20;
 
 /// The decompressed bytes of a capture.
@@ -56,20 +54,10 @@ impl Source {
             consumed_bytes: Arc::clone(&consumed_bytes),
         };
         let magic = read_start(&mut raw, 4).map_err(|source| read_error(None, 0, source))?;
-        let compression = recognise(&magic);
+        let compression = compression::recognise(&magic);
         let raw = Cursor::new(magic).chain(raw);
-        let decoder: Box<dyn Read + Send> = match compression {
-            None => Box::new(raw),
-            Some(Compression::Gzip) => Box::new(MultiGzDecoder::new(BufReader::with_capacity(
-                BUFFER_BYTES,
-                raw,
-            ))),
-            Some(Compression::Zstd) => Box::new(ZstdDecoder::new(BufReader::with_capacity(
-                BUFFER_BYTES,
-                raw,
-            ))),
-        };
-        let mut decoder = BufReader::with_capacity(BUFFER_BYTES, decoder);
+        let decoder = compression::decompress(compression, raw);
+        let mut decoder = BufReader::with_capacity(compression::BUFFER_BYTES, decoder);
         let start = read_start(&mut decoder, START_BYTES)
             .map_err(|source| read_error(compression, 0, source))?;
         let bytes = Cursor::new(start.clone()).chain(decoder);
@@ -173,9 +161,6 @@ impl Source {
 /// Enough to tell every format, and to show in an error what else it was.
 const START_BYTES: u64 = 16;
 
-/// Large enough that system calls do not show, small enough that a progress bar moves.
-const BUFFER_BYTES: usize = 64 << 10;
-
 /// Counts the bytes that are taken from the file.
 struct Counted<R> {
     raw: R,
@@ -195,15 +180,6 @@ fn read_start(source: &mut impl Read, bytes: u64) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
     source.take(bytes).read_to_end(&mut start)?;
     Ok(start)
-}
-
-/// RFC 1952 section 2.3.1; RFC 8878 section 3.1.1, and 3.1.2 for a skippable frame that comes first.
-fn recognise(magic: &[u8]) -> Option<Compression> {
-    match magic {
-        [0x1f, 0x8b, ..] => Some(Compression::Gzip),
-        [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Compression::Zstd),
-        _ => None,
-    }
 }
 
 fn read_error(compression: Option<Compression>, offset: u64, source: io::Error) -> Error {

@@ -1,8 +1,9 @@
 //! Zstandard (RFC 8878) as a byte stream: one frame after the other, skippable frames passed over.
 //!
 //! `ruzstd` decodes the blocks of one frame and keeps the last window of its output back for later
-//! blocks to refer to. What this adds: several frames, the checksum of each, and a stream that is cut
-//! or damaged still yields everything before that point, the window included, and then the error.
+//! blocks to refer to. What this adds: several frames, the checksum of each, and a stream that is
+//! cut or damaged still yields everything before that point, the window included, and then the
+//! error.
 
 use std::error::Error as StdError;
 use std::io::{self, BufRead, Read};
@@ -26,6 +27,8 @@ enum State {
 
 impl<R: BufRead> ZstdDecoder<R> {
     pub(crate) fn new(source: R) -> Self {
+        /// What `zstd` decompresses without being asked for more memory (`--long=27`).
+        const MAX_WINDOW_BYTES: u64 = 128 << 20;
         let mut frame = FrameDecoder::new();
         frame.set_max_window_size(MAX_WINDOW_BYTES);
         Self {
@@ -72,7 +75,8 @@ impl<R: BufRead> ZstdDecoder<R> {
         }
     }
 
-    /// Ends the frame in the stead of the missing blocks, which makes the decoder hand out its window.
+    /// Ends the frame in the stead of the missing blocks, which makes the decoder hand out its
+    /// window.
     fn release_window(&mut self) {
         // An empty raw block that is the last one, and a checksum for frames that want one; it is
         // never compared. Should the decoder refuse, there is only less to hand out.
@@ -119,9 +123,6 @@ impl<R: BufRead> Read for ZstdDecoder<R> {
         self.frame.read(buffer)
     }
 }
-
-/// What `zstd` decompresses without being asked for more memory (`--long=27`).
-const MAX_WINDOW_BYTES: u64 = 128 << 20;
 
 fn is_at_end(source: &mut impl BufRead) -> io::Result<bool> {
     loop {

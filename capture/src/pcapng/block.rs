@@ -37,8 +37,8 @@ impl Kind {
     }
 }
 
-/// Reads the next block, its body (without the byte-order magic and version of a section header) into
-/// `buffer`; none at the end of the file. A section header sets `order`.
+/// Reads the next block, its body (without the byte-order magic and version of a section header)
+/// into `buffer`; none at the end of the file. A section header sets `order`.
 pub(super) fn read(
     source: &mut Source,
     order: &mut ByteOrder,

@@ -68,8 +68,8 @@ fn units_per_second(resolution: u8) -> u128 {
     base.checked_pow(exponent).unwrap_or(u128::MAX)
 }
 
-/// `if_fcslen` is in bits. No FCS is shorter than a byte, and the example in the draft is "4", so that
-/// writers took it for bytes: below 8 it is read so.
+/// `if_fcslen` is in bits. No FCS is shorter than a byte, and the example in the draft is "4", so
+/// that writers took it for bytes: below 8 it is read so.
 fn fcs_bytes(length: u8) -> u32 {
     u32::from(if length < 8 { length } else { length / 8 })
 }

@@ -42,6 +42,8 @@ impl Pcapng {
         source: &mut Source,
         buffer: &'b mut Vec<u8>,
     ) -> Result<Option<Frame<'b>>, Error> {
+        /// In a section, so that a hostile file cannot grow the list without end.
+        const MAX_INTERFACES: usize = 65_536;
         let (piece, packet) = loop {
             let Some((kind, piece)) = block::read(source, &mut self.order, buffer)? else {
                 return Ok(None);
@@ -69,6 +71,3 @@ impl Pcapng {
         self.interfaces.clear();
     }
 }
-
-/// The most interfaces in a section, so that a hostile file cannot grow the list without end.
-const MAX_INTERFACES: usize = 65_536;

@@ -4,8 +4,8 @@ use std::iter;
 
 use crate::order::ByteOrder;
 
-/// The options in `bytes`, up to the end marker, the end of the block, or the first that overruns it:
-/// a damaged option costs the ones after it, not the packet.
+/// The options in `bytes`, up to the end marker, the end of the block, or the first that overruns
+/// it: a damaged option costs the ones after it, not the packet.
 pub(super) fn options(order: ByteOrder, bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     const END: u16 = 0;
     let mut rest = bytes;

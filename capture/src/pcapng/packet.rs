@@ -57,8 +57,8 @@ fn parse_timed<'b>(
     })
 }
 
-/// A Simple Packet Block leaves out all but the original length: it is of the first interface, and its
-/// captured length follows from the snapshot length.
+/// A Simple Packet Block leaves out all but the original length: it is of the first interface, and
+/// its captured length follows from the snapshot length.
 fn parse_simple<'b>(piece: Piece, section: &Pcapng, body: &'b [u8]) -> Result<Frame<'b>, Error> {
     let (&[original], rest) = split_words(piece, body)?;
     let interface = find_interface(piece, section, 0)?;
