@@ -47,8 +47,12 @@ impl Totals {
     }
 
     /// The sums over `states`.
-    pub(crate) fn of(
-        states: impl Iterator<Item = &InterfaceState>,
+    #[expect(
+        single_use_lifetimes,
+        reason = "it cannot be elided inside `impl Trait`"
+    )]
+    pub(crate) fn of<'a>(
+        states: impl Iterator<Item = &'a InterfaceState>,
         uptime_ns: u64,
         peak: Rate,
     ) -> Self {
