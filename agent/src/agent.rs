@@ -57,7 +57,12 @@ impl Agent {
         namespaces: Vec<Netns>,
         meter: Arc<RwLock<Meter>>,
     ) -> Result<Self, Error> {
-        let mut agent = Self { settings, places: Vec::new(), tracer: None, meter };
+        let mut agent = Self {
+            settings,
+            places: Vec::new(),
+            tracer: None,
+            meter,
+        };
         for netns in namespaces {
             let meter = Arc::clone(&agent.meter);
             let mut context = Context {
@@ -75,9 +80,11 @@ impl Agent {
     /// # Errors
     /// [`Error::System`] where the kernel cannot wait.
     pub fn wait(&self, stop: BorrowedFd<'_>, timeout: Duration) -> Result<(), Error> {
-        let mut watched: Vec<PollFd<'_>> =
-            self.places.iter().map(|place| PollFd::from_borrowed_fd(place.as_fd(), PollFlags::IN))
-                .collect();
+        let mut watched: Vec<PollFd<'_>> = self
+            .places
+            .iter()
+            .map(|place| PollFd::from_borrowed_fd(place.as_fd(), PollFlags::IN))
+            .collect();
         watched.push(PollFd::from_borrowed_fd(stop, PollFlags::IN));
         let timeout = Timespec::try_from(timeout).ok();
         match poll(&mut watched, timeout.as_ref()) {
@@ -97,7 +104,9 @@ impl Agent {
             tracer: &mut self.tracer,
             meter: &mut lock(&meter),
         };
-        self.places.iter_mut().try_for_each(|place| place.follow(&mut context))
+        self.places
+            .iter_mut()
+            .try_for_each(|place| place.follow(&mut context))
     }
 
     /// Whether flows were opened since the last drain.

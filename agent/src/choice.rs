@@ -41,8 +41,10 @@ impl Interfaces {
         if !text.contains(['*', '?', '[', '{']) {
             return Ok(Self::Name(text.to_owned()));
         }
-        let glob = Glob::new(text)
-            .map_err(|source| Error::Pattern { pattern: text.to_owned(), source })?;
+        let glob = Glob::new(text).map_err(|source| Error::Pattern {
+            pattern: text.to_owned(),
+            source,
+        })?;
         Ok(Self::Glob(glob.compile_matcher()))
     }
 
@@ -64,6 +66,8 @@ pub(crate) fn hook_for(
     is_default: bool,
     hook: HookChoice,
 ) -> Option<HookChoice> {
-    let fitting = choices.iter().find(|choice| choice.interfaces.contains(name, is_default))?;
+    let fitting = choices
+        .iter()
+        .find(|choice| choice.interfaces.contains(name, is_default))?;
     Some(fitting.hook.unwrap_or(hook))
 }

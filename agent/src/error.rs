@@ -136,6 +136,9 @@ pub(crate) trait Doing<T> {
 
 impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
     fn doing(self, action: &'static str) -> Result<T, Error> {
-        self.map_err(|source| Error::System { action, source: source.into() })
+        self.map_err(|source| Error::System {
+            action,
+            source: source.into(),
+        })
     }
 }

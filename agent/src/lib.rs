@@ -8,7 +8,7 @@
 mod agent;
 pub mod attach;
 mod choice;
-mod collect;
+pub mod collect;
 mod error;
 mod netlink;
 mod netns;

@@ -2,9 +2,7 @@
 
 use std::io;
 
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
-};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
@@ -46,11 +44,10 @@ impl Netlink {
         self.send(order, NLM_F_REQUEST | NLM_F_ACK)?;
         let (bytes, _) = self.socket.recv_from_full()?;
         match messages(&bytes).next() {
-            Some(Ok(NetlinkMessage { payload: NetlinkPayload::Error(error), .. }))
-                if error.code.is_some() =>
-            {
-                Err(error.to_io())
-            }
+            Some(Ok(NetlinkMessage {
+                payload: NetlinkPayload::Error(error),
+                ..
+            })) if error.code.is_some() => Err(error.to_io()),
             Some(Err(error)) => Err(error),
             _ => Ok(()),
         }

@@ -59,9 +59,16 @@ impl Netns {
             let file = File::open(&path)?;
             // The inode number of a namespace is a `u32` in the kernel.
             let inode = fs::metadata(&path)?.ino() as u32;
-            Ok(Self { inode, name: name.clone(), file })
+            Ok(Self {
+                inode,
+                name: name.clone(),
+                file,
+            })
         };
-        open().map_err(|source| Error::Netns { name: path.display().to_string(), source })
+        open().map_err(|source| Error::Netns {
+            name: path.display().to_string(),
+            source,
+        })
     }
 
     /// The inode number, as in `net:[4026531840]`.

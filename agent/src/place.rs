@@ -44,8 +44,13 @@ impl Place {
     pub(crate) fn open(netns: Netns, context: &mut Context<'_>) -> Result<Self, Error> {
         let (watch, devices) = Watch::open(&netns)?;
         let default = default_name(&netns, &devices)?;
-        let mut place =
-            Self { netns, watch, metered: None, attached: HashMap::new(), default };
+        let mut place = Self {
+            netns,
+            watch,
+            metered: None,
+            attached: HashMap::new(),
+            default,
+        };
         place.check_choices(&devices, context.settings)?;
         let mut refused = None;
         for device in &devices {
@@ -67,7 +72,10 @@ impl Place {
                 Interfaces::Default if self.default.is_none() => return Err(Error::NoDefaultRoute),
                 Interfaces::Name(name) if !devices.iter().any(|device| device.name == *name) => {
                     let netns = self.netns.to_string();
-                    return Err(Error::NoInterface { name: name.clone(), netns });
+                    return Err(Error::NoInterface {
+                        name: name.clone(),
+                        netns,
+                    });
                 }
                 _ => {}
             }
@@ -162,12 +170,15 @@ impl Place {
         let attach = || Attachment::new(object, device, choice, settings.tc);
         let attachment = self.netns.enter(attach)??;
         let hook = attachment.hook;
-        self.attached.insert(device.ifindex, Attached::Here(attachment));
+        self.attached
+            .insert(device.ifindex, Attached::Here(attachment));
         Ok(hook)
     }
 
     fn gone(&mut self, ifindex: u32, context: &mut Context<'_>) {
-        let Some(attached) = self.attached.remove(&ifindex) else { return };
+        let Some(attached) = self.attached.remove(&ifindex) else {
+            return;
+        };
         let keys = self.keys(ifindex);
         let collector = match attached {
             Attached::Here(attachment) => {
@@ -177,7 +188,8 @@ impl Place {
             Attached::Traced => context.tracer.as_mut().map(|tracer| &mut tracer.collector),
         };
         if let Some(collector) = collector {
-            keys.into_iter().for_each(|key| collector.remove_interface(key));
+            keys.into_iter()
+                .for_each(|key| collector.remove_interface(key));
         }
         let id = self.id(ifindex);
         tracing::info!(ifindex, netns = %self.netns, "the interface is gone");
@@ -191,7 +203,8 @@ impl Place {
 
     /// Adds what was counted since the last drain.
     pub(crate) fn drain(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        self.collector().map_or(Ok(()), |collector| collector.drain(batch))
+        self.collector()
+            .map_or(Ok(()), |collector| collector.drain(batch))
     }
 
     /// Detaches from every interface; what was counted can still be drained.
@@ -204,7 +217,10 @@ impl Place {
     }
 
     fn id(&self, ifindex: u32) -> InterfaceId {
-        InterfaceId { netns: self.netns.inode(), ifindex }
+        InterfaceId {
+            netns: self.netns.inode(),
+            ifindex,
+        }
     }
 
     fn keys(&self, ifindex: u32) -> [InterfaceKey; 2] {
@@ -217,7 +233,9 @@ impl Place {
 }
 
 fn load(netns: &Netns, settings: &Settings) -> Result<(Object, Collector), Error> {
-    let purpose = Purpose::Interfaces { netns: netns.inode() };
+    let purpose = Purpose::Interfaces {
+        netns: netns.inode(),
+    };
     let mut object = Object::load(&purpose, settings.maps)?;
     let mut collector = Collector::new(&mut object)?;
     collector.set_ports(&settings.ports)?;
@@ -226,6 +244,8 @@ fn load(netns: &Netns, settings: &Settings) -> Result<(Object, Collector), Error
 
 fn default_name(netns: &Netns, devices: &[Device]) -> Result<Option<String>, Error> {
     let ifindex = default_route(netns)?;
-    let device = devices.iter().find(|device| Some(device.ifindex) == ifindex);
+    let device = devices
+        .iter()
+        .find(|device| Some(device.ifindex) == ifindex);
     Ok(device.map(|device| device.name.clone()))
 }

@@ -54,9 +54,18 @@ struct BatchAttribute {
 unsafe fn bpf<T>(command: libc::c_long, attribute: &mut T) -> io::Result<libc::c_long> {
     // SAFETY: the attribute is valid for its own size; the caller answers for what it points to.
     let result = unsafe {
-        libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attribute), size_of::<T>())
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            std::ptr::from_mut(attribute),
+            size_of::<T>(),
+        )
     };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 fn number(map: BorrowedFd<'_>) -> u32 {
@@ -114,7 +123,9 @@ pub(crate) unsafe fn lookup_and_delete_batch<K, V>(
 ) -> io::Result<Batch> {
     let mut next = 0_u32;
     let mut attribute = BatchAttribute {
-        in_batch: cursor.as_ref().map_or(0, |cursor| std::ptr::from_ref(cursor) as u64),
+        in_batch: cursor
+            .as_ref()
+            .map_or(0, |cursor| std::ptr::from_ref(cursor) as u64),
         out_batch: std::ptr::from_mut(&mut next) as u64,
         keys: keys.as_mut_ptr() as u64,
         values: values.as_mut_ptr() as u64,

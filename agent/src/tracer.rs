@@ -16,12 +16,17 @@ pub(crate) struct Tracer {
 impl Tracer {
     /// Loads and attaches.
     pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
-        let purpose = Purpose::Tracepoints { any: settings.trace_any };
+        let purpose = Purpose::Tracepoints {
+            any: settings.trace_any,
+        };
         let mut object = Object::load(&purpose, settings.maps)?;
         let mut collector = Collector::new(&mut object)?;
         collector.set_ports(&settings.ports)?;
         attach_tracepoints(&mut object)?;
-        Ok(Self { object: Some(object), collector })
+        Ok(Self {
+            object: Some(object),
+            collector,
+        })
     }
 
     /// Detaches; what was counted can still be drained.

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    os::fd::{AsRawFd, BorrowedFd},
 };
 
 use netlink_packet_core::NetlinkPayload;
@@ -83,7 +83,10 @@ impl Watch {
             Ok((socket, list_here()?))
         };
         let (socket, devices) = netns.enter(open)?.map_err(Error::Netlink)?;
-        let known = devices.iter().map(|device| (device.ifindex, device.name.clone())).collect();
+        let known = devices
+            .iter()
+            .map(|device| (device.ifindex, device.name.clone()))
+            .collect();
         Ok((Self { socket, known }, devices))
     }
 
@@ -134,12 +137,18 @@ impl Watch {
     }
 
     fn compare(&mut self, devices: Vec<Device>) -> Vec<Change> {
-        let now: HashMap<u32, String> =
-            devices.iter().map(|device| (device.ifindex, device.name.clone())).collect();
+        let now: HashMap<u32, String> = devices
+            .iter()
+            .map(|device| (device.ifindex, device.name.clone()))
+            .collect();
         let before = std::mem::replace(&mut self.known, now);
-        let gone = before.keys().filter(|ifindex| !self.known.contains_key(ifindex));
+        let gone = before
+            .keys()
+            .filter(|ifindex| !self.known.contains_key(ifindex));
         let mut changes: Vec<Change> = gone.map(|&ifindex| Change::Gone(ifindex)).collect();
-        let came = devices.into_iter().filter(|new| before.get(&new.ifindex) != Some(&new.name));
+        let came = devices
+            .into_iter()
+            .filter(|new| before.get(&new.ifindex) != Some(&new.name));
         changes.extend(came.map(Change::Came));
         changes
     }
@@ -217,7 +226,9 @@ pub(crate) fn default_route(netns: &Netns) -> Result<Option<u32>, Error> {
 
 /// Metric and interface of a default route in the main table.
 fn default_of(route: &RouteNetlinkMessage) -> Option<(u32, u32)> {
-    let RouteNetlinkMessage::NewRoute(route) = route else { return None };
+    let RouteNetlinkMessage::NewRoute(route) = route else {
+        return None;
+    };
     let header = &route.header;
     if header.destination_prefix_length != 0 || header.table != libc::RT_TABLE_MAIN {
         return None;
@@ -237,8 +248,14 @@ fn default_of(route: &RouteNetlinkMessage) -> Option<(u32, u32)> {
 pub(crate) fn remove_empty_clsact(ifindex: u32) -> io::Result<()> {
     /// `TC_H_CLSACT` with `TC_H_MIN_INGRESS` and `TC_H_MIN_EGRESS`.
     const BLOCKS: [TcHandle; 2] = [
-        TcHandle { major: 0xffff, minor: 0xfff2 },
-        TcHandle { major: 0xffff, minor: 0xfff3 },
+        TcHandle {
+            major: 0xffff,
+            minor: 0xfff2,
+        },
+        TcHandle {
+            major: 0xffff,
+            minor: 0xfff3,
+        },
     ];
     let netlink = Netlink::open()?;
     let mut message = TcMessage::default();
@@ -250,7 +267,13 @@ pub(crate) fn remove_empty_clsact(ifindex: u32) -> io::Result<()> {
             return Ok(());
         }
     }
-    message.header.parent = TcHandle { major: 0xffff, minor: 0xfff1 };
-    message.header.handle = TcHandle { major: 0xffff, minor: 0 };
+    message.header.parent = TcHandle {
+        major: 0xffff,
+        minor: 0xfff1,
+    };
+    message.header.handle = TcHandle {
+        major: 0xffff,
+        minor: 0,
+    };
     netlink.order(RouteNetlinkMessage::DelQueueDiscipline(message))
 }

@@ -18,6 +18,9 @@ const KIND_ARRAY: u32 = 3;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
+const KIND_TYPEDEF: u32 = 8;
+const KIND_VOLATILE: u32 = 9;
+const KIND_CONST: u32 = 10;
 const KIND_FUNC: u32 = 12;
 const KIND_FUNC_PROTO: u32 = 13;
 const KIND_VAR: u32 = 14;
@@ -41,12 +44,18 @@ impl KernelTypes {
         let bytes = std::fs::read(VMLINUX).map_err(|error| Error::Btf {
             missing: format!("{VMLINUX}: {error} (a kernel with CONFIG_DEBUG_INFO_BTF has it)"),
         })?;
-        Self::parse(bytes)
-            .ok_or_else(|| Error::Btf { missing: format!("{VMLINUX} cannot be read") })
+        Self::parse(bytes).ok_or_else(|| Error::Btf {
+            missing: format!("{VMLINUX} cannot be read"),
+        })
     }
 
     fn parse(bytes: Vec<u8>) -> Option<Self> {
-        let mut types = Self { bytes, strings: 0, types: Vec::new(), named: HashMap::new() };
+        let mut types = Self {
+            bytes,
+            strings: 0,
+            types: Vec::new(),
+            named: HashMap::new(),
+        };
         if types.word(0)? & 0xffff != 0xeb9f {
             return None;
         }
@@ -84,17 +93,23 @@ impl KernelTypes {
 
     /// The number of a function, as a call from a program needs it.
     pub(super) fn function(&self, name: &str) -> Option<u32> {
-        self.named.get(&(KIND_FUNC, name.as_bytes().to_vec())).copied()
+        self.named
+            .get(&(KIND_FUNC, name.as_bytes().to_vec()))
+            .copied()
     }
 
     /// The offset in bytes of a member; dots lead into members that are structures themselves.
     fn offset(&self, structure: &str, path: &str) -> Result<u32, Error> {
-        let missing = || Error::Btf { missing: format!("{structure}.{path} is not in it") };
+        let missing = || Error::Btf {
+            missing: format!("{structure}.{path} is not in it"),
+        };
         let key = (KIND_STRUCT, structure.as_bytes().to_vec());
         let mut number = *self.named.get(&key).ok_or_else(missing)?;
         let mut bits = 0;
         for name in path.split('.') {
-            let (kind, offset) = self.member(number, name.as_bytes(), 0).ok_or_else(missing)?;
+            let (kind, offset) = self
+                .member(number, name.as_bytes(), 0)
+                .ok_or_else(missing)?;
             (number, bits) = (kind, bits + offset);
         }
         Ok(bits / 8)
@@ -104,11 +119,20 @@ impl KernelTypes {
     fn member(&self, number: u32, name: &[u8], depth: u32) -> Option<(u32, u32)> {
         let at = *self.types.get(number.checked_sub(1)? as usize)?;
         let (kind, members) = self.kind(at)?;
-        if !matches!(kind, KIND_STRUCT | KIND_UNION) || depth > 8 {
-            return None;
+        match kind {
+            _ if depth > 8 => return None,
+            KIND_TYPEDEF | KIND_CONST | KIND_VOLATILE => {
+                return self.member(self.word(at + 8)?, name, depth + 1);
+            }
+            KIND_STRUCT | KIND_UNION => {}
+            _ => return None,
         }
         // With the flag, the upper byte of an offset is the size of a bit field.
-        let mask = if self.word(at + 4)? >> 31 == 1 { 0x00ff_ffff } else { u32::MAX };
+        let mask = if self.word(at + 4)? >> 31 == 1 {
+            0x00ff_ffff
+        } else {
+            u32::MAX
+        };
         (0..members).find_map(|index| {
             let at = at + 12 + index * 12;
             let (kind, offset) = (self.word(at + 4)?, self.word(at + 8)? & mask);

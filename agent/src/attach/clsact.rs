@@ -14,7 +14,11 @@ use aya::programs::{TcAttachType, tc};
 use netweir_wire::name;
 use rustix::fs::{FlockOperation, flock};
 
-use crate::{Error, error::Doing, watch::{self, Device}};
+use crate::{
+    Error,
+    error::Doing,
+    watch::{self, Device},
+};
 
 /// Where the claims are kept.
 const CLAIMS: &str = "/run/netweir";
@@ -31,7 +35,9 @@ pub(super) struct Claim {
 pub(super) fn claim(device: &Device) -> Result<Claim, Error> {
     let netns = crate::netns::Netns::current_of_thread()?;
     let path = PathBuf::from(CLAIMS).join(format!("clsact-{netns}-{}.lock", device.ifindex));
-    let busy = || Error::Busy { interface: device.name.clone() };
+    let busy = || Error::Busy {
+        interface: device.name.clone(),
+    };
     fs::create_dir_all(CLAIMS).doing("create /run/netweir")?;
     let lock = File::create(&path).doing("create a lock file in /run/netweir")?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| busy())?;
@@ -39,7 +45,12 @@ pub(super) fn claim(device: &Device) -> Result<Claim, Error> {
     if !added {
         remove_leftovers(device);
     }
-    Ok(Claim { _lock: lock, path, device: device.clone(), added })
+    Ok(Claim {
+        _lock: lock,
+        path,
+        device: device.clone(),
+        added,
+    })
 }
 
 fn remove_leftovers(device: &Device) {

@@ -15,11 +15,10 @@ mod xdp;
 use netweir_flow::Hook;
 use netweir_wire::packet::LinkType;
 
-pub use object::MapSizes;
 pub use tc::TcMode;
 
 pub(crate) use layout::Layout;
-pub(crate) use object::{Object, Purpose};
+pub use object::{MapSizes, Object, Purpose};
 pub(crate) use tracepoint::attach as attach_tracepoints;
 
 use crate::{Error, netns::Netns, watch::Device};
@@ -63,12 +62,11 @@ impl Attachment {
     ) -> Result<Self, Error> {
         let link = link_type(device)?;
         match choice {
-            HookChoice::Xdp if matches!(link, LinkType::Ethernet) => {
-                xdp::attach(object, device).or_else(|error| {
+            HookChoice::Xdp if matches!(link, LinkType::Ethernet) => xdp::attach(object, device)
+                .or_else(|error| {
                     tracing::warn!(interface = device.name, %error, "no XDP here, taking TC");
                     tc::attach(object, device, link, mode)
-                })
-            }
+                }),
             _ => tc::attach(object, device, link, mode),
         }
     }
@@ -90,6 +88,9 @@ fn link_type(device: &Device) -> Result<LinkType, Error> {
         1 | 772 => Ok(LinkType::Ethernet),
         // PPP, raw IP, tunnels (IPIP, IPv6, SIT, GRE, GRE over IPv6) and devices without a header.
         512 | 519 | 768 | 769 | 776 | 778 | 823 | 0xfffe => Ok(LinkType::Ip),
-        kind => Err(Error::LinkType { interface: device.name.clone(), kind }),
+        kind => Err(Error::LinkType {
+            interface: device.name.clone(),
+            kind,
+        }),
     }
 }

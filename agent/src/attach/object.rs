@@ -1,6 +1,10 @@
 //! The compiled kernel programs: preparing the object for the running kernel, and loading it.
 
-use aya::{Ebpf, EbpfLoader, GlobalData, include_bytes_aligned, programs::ProgramError};
+use aya::{
+    Ebpf, EbpfLoader, GlobalData, include_bytes_aligned,
+    programs::{ProgramError, ProgramType},
+    sys::{BpfHelper, is_helper_supported},
+};
 use netweir_wire::{map::SkbOffsets, name, version};
 
 use super::{btf::KernelTypes, layout::Layout};
@@ -8,9 +12,6 @@ use crate::Error;
 
 /// The object as it is committed; `make build-ebpf` builds it.
 static OBJECT: &[u8] = include_bytes_aligned!("../../../kernel/netweir.bpf.o");
-
-/// `BPF_FUNC_ktime_get_coarse_ns` came with this kernel.
-const COARSE_CLOCK_SINCE: (u8, u8, u16) = (5, 11, 0);
 
 /// How large the kernel maps are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl MapSizes {
 }
 
 /// Which packets a load of the object is for.
-pub(super) enum Purpose {
+pub enum Purpose {
     /// TC and XDP on interfaces of the namespace with this inode number.
     Interfaces {
         /// Inode number of the namespace.
@@ -56,28 +57,31 @@ pub(super) enum Purpose {
 }
 
 /// A loaded object: its maps exist, its programs are loaded when they are first attached.
-pub(super) struct Object {
-    pub(super) ebpf: Ebpf,
+pub struct Object {
+    pub(crate) ebpf: Ebpf,
     /// Whether the programs that read paged data can be loaded.
     pub(super) paged: bool,
 }
 
 impl Object {
     /// Creates the maps and prepares the programs.
-    pub(super) fn load(purpose: &Purpose, sizes: MapSizes) -> Result<Self, Error> {
+    pub fn load(purpose: &Purpose, sizes: MapSizes) -> Result<Self, Error> {
         let (netns, any, types) = match purpose {
             Purpose::Interfaces { netns } => (*netns, false, None),
             Purpose::Tracepoints { any } => (0, *any, Some(KernelTypes::of_running_kernel()?)),
         };
         let offsets = types.as_ref().map(KernelTypes::skb_offsets).transpose()?;
-        let function = types.as_ref().and_then(|types| types.function("bpf_dynptr_from_skb"));
+        let function = types
+            .as_ref()
+            .and_then(|types| types.function("bpf_dynptr_from_skb"));
         let mut object = OBJECT.to_vec();
         if let Some(function) = function {
             call_kernel_function(&mut object, function);
         }
         let abi = format!("ABI_{}", version::ABI);
         let offsets = Layout(offsets.unwrap_or_else(SkbOffsets::default));
-        let (coarse, any) = (u32::from(has_coarse_clock()), u32::from(any));
+        let coarse = u32::from(matches!(purpose, Purpose::Interfaces { .. }) && has_coarse_clock());
+        let any = u32::from(any);
         let ebpf = EbpfLoader::new()
             .override_global(&abi, &version::ABI, true)
             .override_global(name::NETNS, &netns, true)
@@ -89,11 +93,14 @@ impl Object {
             .map_max_entries(name::INTERFACES, sizes.interfaces)
             .load(&object)
             .map_err(|source| permission(&source).unwrap_or(Error::Load { source }))?;
-        Ok(Self { ebpf, paged: function.is_some() })
+        Ok(Self {
+            ebpf,
+            paged: function.is_some(),
+        })
     }
 
     /// A program of the object, loaded into the kernel if it is not yet.
-    pub(super) fn program<'a, P>(
+    pub fn program<'a, P>(
         &'a mut self,
         name: &'static str,
         load: impl FnOnce(&mut P) -> Result<(), ProgramError>,
@@ -103,10 +110,15 @@ impl Object {
     {
         let program = self.ebpf.program_mut(name).ok_or(Error::Missing { name })?;
         let loaded = program.fd().is_ok();
-        let program: &'a mut P =
-            program.try_into().map_err(|source| Error::Program { program: name, source })?;
+        let program: &'a mut P = program.try_into().map_err(|source| Error::Program {
+            program: name,
+            source,
+        })?;
         if !loaded {
-            load(program).map_err(|source| Error::Program { program: name, source })?;
+            load(program).map_err(|source| Error::Program {
+                program: name,
+                source,
+            })?;
         }
         Ok(program)
     }
@@ -128,9 +140,10 @@ fn call_kernel_function(object: &mut [u8], number: u32) {
     }
 }
 
+/// Whether the kernel has the cheap clock (Linux 5.11). Tracepoints may not use it in any kernel.
 fn has_coarse_clock() -> bool {
-    let (major, minor, patch) = COARSE_CLOCK_SINCE;
-    aya::util::KernelVersion::at_least(major, minor, patch)
+    let helper = BpfHelper::BPF_FUNC_ktime_get_coarse_ns;
+    is_helper_supported(ProgramType::SchedClassifier, helper).unwrap_or(false)
 }
 
 /// The plain answer where the kernel did not permit what was asked.

@@ -33,7 +33,10 @@ pub(super) fn attach(
         return attach_clsact(object, device, link);
     }
     match attach_both(object, device, link, &tcx) {
-        Ok(links) => Ok(Attachment { hook: Hook::Tcx, links }),
+        Ok(links) => Ok(Attachment {
+            hook: Hook::Tcx,
+            links,
+        }),
         Err(error) if mode == TcMode::Auto => {
             tracing::debug!(interface = device.name, %error, "no TCX here, taking clsact");
             attach_clsact(object, device, link)
@@ -51,7 +54,10 @@ fn attach_clsact(
     let mut links = attach_both(object, device, link, &netlink)?;
     // Last in the list, so that it is dropped when the filters are gone.
     links.push(AttachedLink::Clsact(claim));
-    Ok(Attachment { hook: Hook::Clsact, links })
+    Ok(Attachment {
+        hook: Hook::Clsact,
+        links,
+    })
 }
 
 /// Behind the programs of others: what they drop was not let in.

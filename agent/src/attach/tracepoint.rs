@@ -29,20 +29,37 @@ pub(crate) fn attach(object: &mut Object) -> Result<(), Error> {
 }
 
 fn attach_paged(object: &mut Object) -> Result<(), Error> {
-    let types = Btf::from_sys_fs().map_err(|error| Error::Btf { missing: error.to_string() })?;
-    for (name, tracepoint) in [(name::TRACE_RECEIVE, RECEIVE), (name::TRACE_TRANSMIT, TRANSMIT)] {
-        let program =
-            object.program(name, |program: &mut BtfTracePoint| program.load(tracepoint, &types))?;
-        program.attach().map_err(|source| Error::Program { program: name, source })?;
+    let types = Btf::from_sys_fs().map_err(|error| Error::Btf {
+        missing: error.to_string(),
+    })?;
+    for (name, tracepoint) in [
+        (name::TRACE_RECEIVE, RECEIVE),
+        (name::TRACE_TRANSMIT, TRANSMIT),
+    ] {
+        let program = object.program(name, |program: &mut BtfTracePoint| {
+            program.load(tracepoint, &types)
+        })?;
+        program.attach().map_err(|source| Error::Program {
+            program: name,
+            source,
+        })?;
     }
     Ok(())
 }
 
 fn attach_linear(object: &mut Object) -> Result<(), Error> {
-    let both = [(name::TRACE_RECEIVE_LINEAR, RECEIVE), (name::TRACE_TRANSMIT_LINEAR, TRANSMIT)];
+    let both = [
+        (name::TRACE_RECEIVE_LINEAR, RECEIVE),
+        (name::TRACE_TRANSMIT_LINEAR, TRANSMIT),
+    ];
     for (name, tracepoint) in both {
         let program = object.program(name, RawTracePoint::load)?;
-        program.attach(tracepoint).map_err(|source| Error::Program { program: name, source })?;
+        program
+            .attach(tracepoint)
+            .map_err(|source| Error::Program {
+                program: name,
+                source,
+            })?;
     }
     Ok(())
 }

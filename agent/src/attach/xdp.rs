@@ -18,7 +18,12 @@ pub(super) fn attach(object: &mut Object, device: &Device) -> Result<Attachment,
     let mut last = Error::Missing { name: name::XDP };
     for (name, mode, hook) in ways {
         match attach_one(object, device, name, mode) {
-            Ok(link) => return Ok(Attachment { hook, links: vec![AttachedLink::Xdp(link)] }),
+            Ok(link) => {
+                return Ok(Attachment {
+                    hook,
+                    links: vec![AttachedLink::Xdp(link)],
+                });
+            }
             Err(error) => last = error,
         }
         tracing::debug!(interface = device.name, program = name, ?mode, error = %last, "not so");

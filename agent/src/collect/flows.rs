@@ -1,22 +1,27 @@
 //! Moving the flows out of a map that no program writes to any more.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use aya::maps::{HashMap, MapData};
+use aya::maps::{HashMap, Map, MapData};
 use netweir_flow::Sample;
-use netweir_wire::{
-    map::{FlowCounters, FlowKey},
-    name,
-};
+use netweir_wire::map::{FlowCounters, FlowKey};
 
-use crate::{Error, attach::Layout, error::Doing, sys};
+use crate::{
+    Error,
+    attach::{Layout, Object},
+    error::Doing,
+    sys,
+};
 
 /// Flows moved by one system call.
 const BATCH_FLOWS: usize = 4096;
 
 /// One of the two flow maps.
 pub(super) struct FlowMap {
+    name: &'static str,
     map: HashMap<MapData, Layout<FlowKey>, Layout<FlowCounters>>,
+    /// The same map, for calls that aya does not know.
+    descriptor: OwnedFd,
     keys: Vec<Layout<FlowKey>>,
     values: Vec<Layout<FlowCounters>>,
     /// Whether the kernel moves many entries with one call (Linux 5.6).
@@ -24,8 +29,21 @@ pub(super) struct FlowMap {
 }
 
 impl FlowMap {
-    pub(super) fn new(map: HashMap<MapData, Layout<FlowKey>, Layout<FlowCounters>>) -> Self {
-        Self { map, keys: Vec::new(), values: Vec::new(), batches: true }
+    pub(super) fn new(object: &mut Object, name: &'static str) -> Result<Self, Error> {
+        let Some(Map::HashMap(map)) = object.ebpf.take_map(name) else {
+            return Err(Error::Missing { name });
+        };
+        let descriptor = map.fd().as_fd().try_clone_to_owned().doing("share a map")?;
+        let map =
+            HashMap::try_from(Map::HashMap(map)).map_err(|source| Error::Map { name, source })?;
+        Ok(Self {
+            name,
+            map,
+            descriptor,
+            keys: Vec::new(),
+            values: Vec::new(),
+            batches: true,
+        })
     }
 
     /// Moves all flows into `samples`.
@@ -47,7 +65,7 @@ impl FlowMap {
     fn drain_batches(&mut self, samples: &mut Vec<Sample>) -> std::io::Result<()> {
         let mut cursor = None;
         loop {
-            let map = self.map.as_fd();
+            let map = self.descriptor.as_fd();
             // SAFETY: the map was opened with these layouts as its key and value, and aya compared
             // their sizes with the kernel's.
             let batch = unsafe {
@@ -61,12 +79,10 @@ impl FlowMap {
                 batch => batch?,
             };
             let entries = self.keys.iter().zip(&self.values).take(batch.count);
-            samples.extend(
-                entries.map(|(Layout(key), Layout(counters))| Sample {
-                    key: *key,
-                    counters: *counters,
-                }),
-            );
+            samples.extend(entries.map(|(Layout(key), Layout(counters))| Sample {
+                key: *key,
+                counters: *counters,
+            }));
             if batch.done {
                 return Ok(());
             }
@@ -81,7 +97,10 @@ impl FlowMap {
     }
 
     fn drain_singly(&mut self, samples: &mut Vec<Sample>) -> Result<(), Error> {
-        let error = |source| Error::Map { name: name::FLOWS_EVEN, source };
+        let error = |source| Error::Map {
+            name: self.name,
+            source,
+        };
         let first = samples.len();
         for entry in self.map.iter() {
             let (Layout(key), Layout(counters)) = entry.map_err(error)?;

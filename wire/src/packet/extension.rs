@@ -69,6 +69,7 @@ pub(super) fn read<P: Packet>(
             Step::Fours => (usize::from(bytes[1]) + 2) * 4,
             Step::Fragment | Step::End => 8,
         };
+        reach.offset = packet.forget(reach.offset);
         if reach.offset > MAX_HEADER_BYTES {
             headers.problem = Problem::TooLong;
             return None;

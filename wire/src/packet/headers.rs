@@ -36,7 +36,10 @@ impl Tag {
 ///
 /// Numbers are in host order, addresses as on the wire. IPv4 addresses are v4-mapped
 /// (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2).
+///
+/// Aligned so that the kernel programs, where they are kept in a map, clear and copy them in words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(align(8))]
 pub struct Headers {
     /// Source MAC; zero where the link has none.
     pub source_mac: [u8; 6],
@@ -142,6 +145,7 @@ impl Headers {
     /// Reads on from the network header, whose ethertype is known.
     #[inline(always)]
     pub(super) fn read_network<P: Packet>(&mut self, packet: &P, reach: Reach) {
+        let reach = Reach::from(packet.forget(reach.offset));
         self.payload_offset = reach.offset as u16;
         let transport = match self.ethertype {
             ethertype::IPV4 => ipv4::read(packet, self, reach),

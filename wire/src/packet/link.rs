@@ -41,7 +41,8 @@ impl LinkType {
 /// Reads a frame that begins with an IP header of either version.
 #[inline(always)]
 pub(super) fn read_ip<P: Packet>(packet: &P, headers: &mut Headers, reach: Reach) {
-    let Ok([first]) = packet.bytes::<1>(reach.offset) else {
+    // No IP header is shorter than two bytes. (The verifier does not follow a check for one.)
+    let Ok([first, _]) = packet.bytes::<2>(reach.offset) else {
         headers.problem = Problem::LinkTruncated;
         return;
     };
