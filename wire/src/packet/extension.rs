@@ -5,6 +5,9 @@ use super::{
     transport,
 };
 
+/// No extension header is shorter (RFC 8200 section 4).
+const SHORTEST_BYTES: usize = 8;
+
 /// What the walk does at a next-header number.
 enum Step {
     /// A header whose length is in units of eight bytes, without the first eight.
@@ -46,31 +49,36 @@ pub(super) fn read<P: Packet>(packet: &P, headers: &mut Headers, mut reach: Reac
         if matches!(step, Step::End) {
             return transport::read(packet, headers, reach);
         }
-        // No extension header is shorter than eight bytes.
-        let Ok(bytes) = reach.bytes::<8>(packet, 0) else {
-            headers.payload_offset = reach.offset as u16;
+        headers.payload_offset = reach.offset as u16;
+        if reach.offset > MAX_HEADER_BYTES - SHORTEST_BYTES {
+            headers.problem = Problem::TooLong;
+            return;
+        }
+        let Ok(bytes) = reach.bytes::<SHORTEST_BYTES>(packet, 0) else {
             headers.problem = Problem::ExtensionTruncated;
             return;
         };
         let length = match step {
             Step::Eights => (usize::from(bytes[1]) + 1) * 8,
             Step::Fours => (usize::from(bytes[1]) + 2) * 4,
-            Step::Fragment | Step::End => 8,
+            Step::Fragment | Step::End => SHORTEST_BYTES,
         };
-        if matches!(step, Step::Fragment) && read_fragment(headers, bytes) {
-            headers.protocol = bytes[0];
-            headers.payload_offset = (reach.offset + 8) as u16;
+        if reach.offset + length > MAX_HEADER_BYTES {
+            headers.problem = Problem::TooLong;
             return;
         }
+        if reach.bytes::<1>(packet, length - 1).is_err() {
+            headers.problem = Problem::ExtensionTruncated;
+            return;
+        }
+        reach.offset += length;
         if bytes[0] == protocol::NO_NEXT_HEADER && stands_alone(headers.protocol) {
-            headers.payload_offset = (reach.offset + 8) as u16;
+            headers.payload_offset = reach.offset as u16;
             return;
         }
         headers.protocol = bytes[0];
-        reach.offset += length;
-        if reach.offset > MAX_HEADER_BYTES {
-            headers.payload_offset = MAX_HEADER_BYTES as u16;
-            headers.problem = Problem::TooLong;
+        if matches!(step, Step::Fragment) && read_fragment(headers, bytes) {
+            headers.payload_offset = reach.offset as u16;
             return;
         }
     }
@@ -85,10 +93,11 @@ pub(super) fn read<P: Packet>(packet: &P, headers: &mut Headers, mut reach: Reac
 #[inline(always)]
 fn read_fragment(headers: &mut Headers, bytes: [u8; 8]) -> bool {
     let field = u16::from_be_bytes([bytes[2], bytes[3]]);
-    headers.fragment = match (field & 0xfff8, field & 1 != 0) {
-        (0, false) => Fragment::Whole,
-        (0, true) => Fragment::First,
-        _ => Fragment::Later,
-    };
+    match (field & 0xfff8, field & 1 != 0) {
+        // An atomic fragment inside another one does not make that one whole.
+        (0, false) => {}
+        (0, true) => headers.fragment = Fragment::First,
+        _ => headers.fragment = Fragment::Later,
+    }
     matches!(headers.fragment, Fragment::Later)
 }
