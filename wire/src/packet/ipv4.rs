@@ -43,6 +43,10 @@ pub(super) fn read<P: Packet>(packet: &P, headers: &mut Headers, reach: Reach) {
         }
         total => reach.offset + total,
     };
+    if header_bytes > HEADER_BYTES && reach.bytes::<1>(packet, header_bytes - 1).is_err() {
+        headers.problem = Problem::NetworkTruncated;
+        return;
+    }
     transport::read(
         packet,
         headers,
