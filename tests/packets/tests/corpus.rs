@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use netweir_packets::{Case, corpus, port_bits};
 use netweir_wire::{
     map::{Direction, FlowKey, InterfaceKey, classes},
-    packet::{Fragment, Headers, Problem},
+    packet::{Headers, Problem},
 };
 
 fn read(case: &Case, length: usize) -> Headers {
@@ -92,12 +92,11 @@ fn grows(shorter: &Headers, longer: &Headers) -> bool {
         && kept(shorter.source_port, longer.source_port)
         && kept(shorter.destination_port, longer.destination_port)
         && kept(shorter.tcp_flags, longer.tcp_flags)
-        && (shorter.fragment == Fragment::Whole || shorter.fragment == longer.fragment)
         && shorter.payload_offset <= longer.payload_offset
 }
 
 /// Whether a field that was read is the same; zero is one that was not.
-fn kept<T: PartialEq + Default>(shorter: T, longer: T) -> bool {
+fn kept<T: Copy + PartialEq + Default>(shorter: T, longer: T) -> bool {
     shorter == T::default() || shorter == longer
 }
 
@@ -109,6 +108,8 @@ fn same_ip(shorter: &Headers, longer: &Headers) -> bool {
         && shorter.destination == longer.destination
         && shorter.traffic_class == longer.traffic_class
         && (walking || shorter.protocol == longer.protocol)
+        && (walking || shorter.fragment == longer.fragment)
+        && shorter.fragment as u8 <= longer.fragment as u8
 }
 
 #[test]

@@ -17,7 +17,15 @@ const QINQ: u16 = ethertype::QINQ;
 
 /// All of them.
 pub(super) fn cases() -> Vec<Case> {
-    [kinds(), stacks(), identifiers(), cuts(), carried()].concat()
+    [
+        kinds(),
+        stacks(),
+        identifiers(),
+        cuts(),
+        carried(),
+        carried_ip(),
+    ]
+    .concat()
 }
 
 fn syn() -> Vec<u8> {
@@ -129,69 +137,54 @@ fn cuts() -> Vec<Case> {
 }
 
 fn carried() -> Vec<Case> {
-    let v6 = ipv6(58).carrying(icmp(128, 0, &[0; 4]));
-    let later = ipv4(17).fragment(0x2001).carrying([0x11; 16]);
-    let quic = ipv4(17).carrying(udp(50000, 443, &[0xc0; 32]));
-    let frame = |ethertype| Expected::frame(ethertype).tags(&[7]).payload(18);
-    let ip = |expected: Expected, payload| expected.tags(&[7]).payload(payload);
-    let application = Class::QuicCandidate;
     [
-        (
-            "vlan_arp",
-            ethertype::ARP,
-            vec![0; 28],
-            frame(ethertype::ARP),
-        ),
-        (
-            "vlan_lldp",
-            ethertype::LLDP,
-            vec![0; 28],
-            frame(ethertype::LLDP),
-        ),
-        ("vlan_mpls", ethertype::MPLS, syn(), frame(ethertype::MPLS)),
-        (
-            "vlan_pppoe_session",
-            ethertype::PPPOE_SESSION,
-            syn(),
-            frame(ethertype::PPPOE_SESSION),
-        ),
-        ("vlan_unknown", 0x1234, syn(), frame(0x1234)),
-        (
-            "vlan_length_frame",
-            46,
-            vec![0x42; 46],
-            frame(ethertype::IEEE_802_3),
-        ),
-        (
-            "vlan_ipv6_echo",
-            ethertype::IPV6,
-            v6,
-            ip(Expected::ipv6().icmpv6(128, 0), 62),
-        ),
-        (
-            "vlan_ipv4_later",
-            ethertype::IPV4,
-            later,
-            ip(Expected::ipv4().udp(0, 0).later(), 38),
-        ),
-        (
-            "vlan_ipv4_quic",
-            ethertype::IPV4,
-            quic,
-            ip(
-                Expected::ipv4().udp(50000, 443).application(application),
-                46,
-            ),
-        ),
-        (
-            "vlan_ipv4_malformed",
-            ethertype::IPV4,
-            vec![0x41; 46],
-            frame(ethertype::IPV4).problem(Problem::NetworkMalformed),
-        ),
+        ("vlan_arp", ethertype::ARP),
+        ("vlan_lldp", ethertype::LLDP),
+        ("vlan_mpls", ethertype::MPLS),
+        ("vlan_pppoe_session", ethertype::PPPOE_SESSION),
+        ("vlan_unknown", 0x1234),
     ]
-    .map(|(name, found, payload, expected)| {
-        case(name, tagged(VLAN, vlan(7, found, payload)), expected)
+    .map(|(name, found)| {
+        let bytes = tagged(VLAN, vlan(7, found, syn()));
+        case(name, bytes, Expected::frame(found).tags(&[7]).payload(18))
     })
     .to_vec()
+}
+
+fn carried_ip() -> Vec<Case> {
+    let echo = ipv6(58).carrying(icmp(128, 0, &[0; 4]));
+    let later = ipv4(17).fragment(0x2001).carrying([0x11; 16]);
+    let quic = ipv4(17).carrying(udp(50000, 443, &[0xc0; 32]));
+    let quic_expected = Expected::ipv4()
+        .udp(50000, 443)
+        .application(Class::QuicCandidate);
+    let with = |ethertype, payload| tagged(VLAN, vlan(7, ethertype, payload));
+    let frame = |ethertype| Expected::frame(ethertype).tags(&[7]).payload(18);
+    vec![
+        case(
+            "vlan_ipv6_echo",
+            with(ethertype::IPV6, echo),
+            Expected::ipv6().icmpv6(128, 0).tags(&[7]).payload(62),
+        ),
+        case(
+            "vlan_ipv4_later",
+            with(ethertype::IPV4, later),
+            Expected::ipv4().udp(0, 0).later().tags(&[7]).payload(38),
+        ),
+        case(
+            "vlan_ipv4_quic",
+            with(ethertype::IPV4, quic),
+            quic_expected.tags(&[7]).payload(46),
+        ),
+        case(
+            "vlan_ipv4_malformed",
+            with(ethertype::IPV4, vec![0x41; 46]),
+            frame(ethertype::IPV4).problem(Problem::NetworkMalformed),
+        ),
+        case(
+            "vlan_length_frame",
+            with(46, vec![0x42; 46]),
+            frame(ethertype::IEEE_802_3),
+        ),
+    ]
 }

@@ -68,12 +68,12 @@ fn past_packet() -> Vec<Case> {
     vec![
         case(
             "extension_past_packet",
-            lying(UDP, 2, OPTIONS),
+            lying(UDP, 3, OPTIONS),
             stopped(OPTIONS, 54),
         ),
         case(
             "extension_past_packet_unread_protocol",
-            lying(47, 2, OPTIONS),
+            lying(47, 3, OPTIONS),
             stopped(OPTIONS, 54),
         ),
         case(
@@ -84,8 +84,11 @@ fn past_packet() -> Vec<Case> {
         // 24 bytes, as many as there are: nothing is left for the transport header.
         case(
             "extension_is_all_of_packet",
-            lying(UDP, 2, OPTIONS)[..].to_vec(),
-            stopped(OPTIONS, 54),
+            lying(UDP, 2, OPTIONS),
+            read(24)
+                .payload(78)
+                .problem(Problem::TransportTruncated)
+                .udp(0, 0),
         ),
         case("ah_past_packet", lying(UDP, 5, AH), stopped(AH, 54)),
         // An atomic fragment has no length: the reserved byte in its place is ignored.
