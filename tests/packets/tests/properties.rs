@@ -75,7 +75,7 @@ fn no_case_is_read_past_the_limit() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2048))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn any_bytes_are_read_without_panic(bytes in vec(telling_byte(), 0..700)) {
