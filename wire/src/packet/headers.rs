@@ -49,7 +49,8 @@ pub struct Headers {
     pub tags: [Tag; 2],
     /// Number of VLAN tags, those past the second included.
     pub tag_count: u8,
-    /// Ethertype behind the VLAN tags; 0 for frames of IEEE 802.3 and where it is not known.
+    /// Ethertype behind the VLAN tags, or of the tag at which reading ended; 0 for frames of
+    /// IEEE 802.3 and where it is not known.
     pub ethertype: u16,
     /// Source address; zero where there is no readable IP header.
     pub source: [u8; 16],
@@ -69,7 +70,10 @@ pub struct Headers {
     pub destination_port: u16,
     /// TCP flags: the lower 12 bits of bytes 12 and 13, without the data offset.
     pub tcp_flags: u16,
-    /// Offset of the byte behind the transport header, or behind the last header read.
+    /// Offset of the byte behind the transport header, or behind the last header read whole.
+    ///
+    /// Where there is a problem past the IP header, `protocol` is the header at this offset. TCP
+    /// options need not be in the frame; of DCCP, the first 12 bytes are taken for its header.
     pub payload_offset: u16,
     /// Why reading ended before the transport header's end.
     pub problem: Problem,
@@ -106,6 +110,12 @@ impl Reach {
             return Err(Truncated);
         }
         packet.bytes(self.offset + ahead)
+    }
+
+    /// Whether the packet has every byte before the offset.
+    #[inline(always)]
+    pub(super) fn is_complete(self, packet: &impl Packet) -> bool {
+        self.offset <= self.end && packet.bytes::<1>(self.offset - 1).is_ok()
     }
 }
 
