@@ -112,9 +112,10 @@ fn requests_of_icmp_are_tied_to_their_replies() {
         (v6, 135, 136),
     ];
     for ([there, back], request, reply) in pairs {
+        // At the same moment, so that nothing but the type tells who asked.
         let samples = [
-            sample(icmp(there, request), count(1, 98), START),
-            sample(egress(icmp(back, reply)), count(1, 98), START),
+            sample(icmp(back, request), count(1, 98), START),
+            sample(egress(icmp(there, reply)), count(1, 98), START),
         ];
         let [connection] = &connections(&samples)[..] else {
             panic!("{request} is not tied to {reply}");

@@ -17,9 +17,10 @@ fn lets_through(filter: &Filter, key: FlowKey) -> bool {
     filter.matches(&record)
 }
 
-fn check(key: FlowKey, matching: &[&str], other: &[&str]) {
-    let texts = matching.iter().map(|text| (text, true));
-    for (text, expected) in texts.chain(other.iter().map(|text| (text, false))) {
+/// Checks which of the filters, separated by semicolons, let a flow through.
+fn check(key: FlowKey, matching: &str, other: &str) {
+    let texts = matching.split(';').map(|text| (text, true));
+    for (text, expected) in texts.chain(other.split(';').map(|text| (text, false))) {
         match Filter::parse(text) {
             Ok(filter) => assert_eq!(lets_through(&filter, key), expected, "{text}"),
             Err(error) => panic!("{text}: {error}"),
@@ -34,81 +35,25 @@ fn terms_match_what_they_say() {
             outer_vlan: [0, 100],
             ..tcp("10.0.0.1:50000 192.168.1.2:443")
         },
-        &[
-            "host 10.0.0.1",
-            "HOST 192.168.1.2",
-            "src host 10.0.0.1",
-            "dst 192.168.1.2",
-            "10.0.0.1",
-            "net 10.0.0.0/8",
-            "10.1.2.3/8",
-            "src net 10.0.0.0/30",
-            "host 192.168.0.0/16",
-            "port 443",
-            "src port 50000",
-            "dst port 80-443",
-            "tcp",
-            "proto TCP",
-            "proto 6",
-            "ip",
-            "interface eth0",
-            "iface \"eth0\"",
-            "in",
-            "ingress",
-            "vlan 100",
-            "ethertype 0x0800",
-            "ethertype 2048",
-            "not udp",
-            "! (udp or arp)",
-            "tcp && !port 80",
-            "udp || tcp",
-            "udp and udp or tcp",
-            "tcp or udp and udp",
-            "not (not (tcp))",
-            "!!tcp",
-        ],
-        &[
-            "dst host 10.0.0.1",
-            "src 192.168.1.2",
-            "::/0",
-            "src port 443",
-            "port 444-49999",
-            "udp",
-            "interface eth",
-            "interface lo",
-            "out",
-            "egress",
-            "vlan 0",
-            "vlan 1",
-            "ip6",
-            "arp",
-            "not tcp",
-            "(udp or tcp) and udp",
-            "not tcp or udp",
-            "ethertype lldp",
-            "icmp",
-        ],
+        "host 10.0.0.1; HOST 192.168.1.2; src host 10.0.0.1; dst 192.168.1.2; 10.0.0.1; \
+         net 10.0.0.0/8; 10.1.2.3/8; src net 10.0.0.0/30; host 192.168.0.0/16; port 443; \
+         src port 50000; dst port 80-443; tcp; proto TCP; proto 6; ip; interface eth0; \
+         iface \"eth0\"; in; ingress; vlan 100; ethertype 0x0800; ethertype 2048",
+        "dst host 10.0.0.1; src 192.168.1.2; ::/0; src port 443; port 444-49999; udp; \
+         interface eth; interface lo; out; egress; vlan 0; vlan 1; ip6; arp; ethertype lldp; icmp",
     );
     check(
         egress(on_loopback(transport(
             132,
             "[2001:db8::1]:9 [2001:db8:1::1]:9",
         ))),
-        &[
-            "sctp",
-            "ip6",
-            "2001:db8::/32",
-            "dst net 2001:db8:1::/48",
-            "out",
-            "iface lo",
-            "vlan 0",
-        ],
-        &["ip", "0.0.0.0/0", "src net 2001:db8:1::/48", "port 10"],
+        "sctp; ip6; 2001:db8::/32; dst net 2001:db8:1::/48; out; iface lo; vlan 0",
+        "ip; 0.0.0.0/0; src net 2001:db8:1::/48; port 10",
     );
     check(
         icmp("fe80::1 fe80::2", 128),
-        &["icmp6", "proto icmpv6", "not port 128", "host fe80::1"],
-        &["icmp", "port 0", "port 0-65535"],
+        "icmp6; proto icmpv6; not port 128; host fe80::1",
+        "icmp; port 0; port 0-65535",
     );
     let arp = FlowKey {
         ethertype: [8, 6],
@@ -116,14 +61,18 @@ fn terms_match_what_they_say() {
     };
     check(
         arp,
-        &[
-            "arp",
-            "proto arp",
-            "ethertype arp",
-            "iface if0",
-            "not 0.0.0.0/0",
-        ],
-        &["proto 0", "::", "::/0", "ip"],
+        "arp; proto arp; ethertype arp; iface if0; not 0.0.0.0/0",
+        "proto 0; ::; ::/0; ip",
+    );
+}
+
+#[test]
+fn and_binds_closer_than_or_and_not_closest() {
+    check(
+        tcp("10.0.0.1:50000 10.0.0.2:443"),
+        "not udp; ! (udp or arp); tcp && !port 80; udp || tcp; udp and udp or tcp; \
+         tcp or udp and udp; not (not (tcp)); !!tcp; NOT udp AND tcp",
+        "not tcp; (udp or tcp) and udp; udp and (udp or tcp); not tcp or udp",
     );
 }
 

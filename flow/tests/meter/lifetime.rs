@@ -216,11 +216,11 @@ fn hours_pass_in_milliseconds() {
             packets += 1;
         }
         for record in driver.tick(SECOND) {
-            told = told + record.delta;
+            told += record.delta;
         }
     }
     for record in driver.meter.finish(driver.now_ns) {
-        told = told + record.delta;
+        told += record.delta;
     }
     assert_eq!(told, count(packets, packets * 100));
     assert_eq!(driver.meter.audit(), driver.meter.accounting());

@@ -44,6 +44,19 @@ fn key() -> impl Strategy<Value = FlowKey> {
     })
 }
 
+/// Keys of which most are the other direction of another.
+fn meeting_key() -> impl Strategy<Value = FlowKey> {
+    key().prop_map(|key| FlowKey {
+        ifindex: 1,
+        ethertype: [8, 0],
+        protocol: 6,
+        source_port: [0; 2],
+        destination_port: [0; 2],
+        direction: key.direction & 1,
+        ..key
+    })
+}
+
 fn any_key() -> impl Strategy<Value = FlowKey> {
     let bytes = (
         any::<[u8; 16]>(),
@@ -216,7 +229,7 @@ proptest! {
     }
 
     #[test]
-    fn each_flow_is_in_one_connection(keys in prop::collection::hash_set(key(), 0..40)) {
+    fn each_flow_is_in_one_connection(keys in prop::collection::hash_set(meeting_key(), 0..30)) {
         let mut meter = Meter::new(&Settings::default(), START);
         let of = |&key| crate::driver::sample(key, crate::driver::count(1, 60), START);
         meter.apply(&Batch { now_ns: START, flows: keys.iter().map(of).collect(), ..Batch::default() });
