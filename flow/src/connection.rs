@@ -6,9 +6,10 @@
 
 use crate::{
     Endpoint, Icmp, Protocol, Rate, Record,
+    flow::Flow,
     lens::{Lens, icmp},
     reverse::{is_reply, partner},
-    table::{Flow, Table},
+    table::Table,
     tcp,
 };
 use netweir_wire::{

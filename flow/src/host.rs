@@ -14,6 +14,9 @@ use netweir_wire::map::{Count, Volume};
 use std::{collections::HashMap, net::IpAddr};
 
 /// What one address has sent and received.
+///
+/// A packet counts once for each interface that shows it; on a loopback device, which shows it at
+/// egress and at ingress, only at ingress.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Host {
     /// The address.

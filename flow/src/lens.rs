@@ -1,8 +1,8 @@
 //! From a flow of the table to a record.
 
 use crate::{
-    EndReason, Icmp, InterfaceId, Mac, Record, endpoint::endpoints, interface::Interfaces,
-    rate::Ticks, reverse::is_icmp, table::Flow,
+    EndReason, Icmp, InterfaceId, Mac, Record, endpoint::endpoints, flow::Flow,
+    interface::Interfaces, rate::Ticks, reverse::is_icmp,
 };
 use netweir_wire::map::{Direction, FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT, FlowKey};
 

@@ -14,6 +14,7 @@ mod cumulative;
 mod endpoint;
 mod expiry;
 mod filter;
+mod flow;
 mod host;
 mod interface;
 mod lens;

@@ -6,11 +6,12 @@
 use crate::{
     Batch, EndReason, Interface, InterfaceId, Record, Sample,
     cumulative::Cumulative,
+    flow::Flow,
     host::Hosts,
     interface::Interfaces,
     lens::{Lens, interface_id},
     rate::Ticks,
-    table::{Flow, Limits, Table},
+    table::{Limits, Table},
 };
 use netweir_wire::map::{Count, Direction, FlowKey, StrayReason, Volume};
 

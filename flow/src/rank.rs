@@ -1,6 +1,6 @@
 //! Where flows, connections and hosts stand in an order.
 
-use crate::{SortKey, connection::Pair, host::HostState, rate::Ticks, table::Flow};
+use crate::{SortKey, connection::Pair, flow::Flow, host::HostState, rate::Ticks};
 use netweir_wire::map::FlowKey;
 use std::net::IpAddr;
 

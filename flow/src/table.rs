@@ -4,74 +4,9 @@
 //! only by its idle time-out. When the table is full, what belongs to new flows is counted as
 //! such, and nothing makes room for it.
 
-use crate::{
-    EndReason, Sample,
-    expiry::Expiry,
-    rate::{Pulse, Ticks},
-    tcp,
-};
-use netweir_wire::map::{Count, FlowCounters, FlowKey};
+use crate::{EndReason, Sample, expiry::Expiry, flow::Flow, rate::Ticks};
+use netweir_wire::map::{Count, FlowKey};
 use std::collections::{HashMap, hash_map::Entry};
-
-/// What is known of a live flow.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Flow {
-    /// Since it began.
-    pub(crate) count: Count,
-    /// As much of `count` as records have told.
-    reported: Count,
-    /// When it began, or when its last record was reported.
-    reported_ns: u64,
-    /// Time of the first packet.
-    pub(crate) first_ns: u64,
-    /// Time of the last packet.
-    pub(crate) last_ns: u64,
-    pub(crate) source_mac: [u8; 6],
-    pub(crate) destination_mac: [u8; 6],
-    pub(crate) tcp_flags: u16,
-    pub(crate) traffic_class: u8,
-    /// `FLOW_*` bits of the wire crate.
-    pub(crate) marks: u8,
-    /// Whether some sample had SYN and no ACK: its packets opened the connection.
-    pub(crate) opened: bool,
-    pub(crate) pulse: Pulse,
-}
-
-impl Flow {
-    /// What no record has told yet.
-    pub(crate) fn unreported(&self) -> Count {
-        self.count - self.reported
-    }
-
-    fn new(counters: &FlowCounters, now_ns: u64) -> Self {
-        Self {
-            reported_ns: now_ns,
-            first_ns: u64::MAX,
-            source_mac: counters.source_mac,
-            destination_mac: counters.destination_mac,
-            ..Self::default()
-        }
-    }
-
-    fn add(&mut self, counters: &FlowCounters, now_ns: u64, ticks: Ticks) {
-        // The times are the kernel's word, or a capture file's: never past the present, never
-        // the last before the first.
-        let last_ns = counters.last_ns.min(now_ns);
-        self.first_ns = self.first_ns.min(counters.first_ns.min(last_ns));
-        self.last_ns = self.last_ns.max(last_ns);
-        self.count += counters.count();
-        self.pulse.add(ticks, counters.count().volume());
-        self.tcp_flags |= counters.tcp_flags;
-        self.opened |= counters.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN;
-        self.traffic_class = counters.traffic_class;
-        self.marks |= counters.marks;
-    }
-
-    const fn mark_reported(&mut self, now_ns: u64) {
-        self.reported = self.count;
-        self.reported_ns = now_ns;
-    }
-}
 
 /// The time-outs and the size of a table.
 #[derive(Clone, Copy, Debug)]
@@ -147,28 +82,38 @@ impl Table {
     ) {
         while let Some(due) = self.expiry.take_due(now_ns) {
             for key in due {
-                let Entry::Occupied(mut entry) = self.flows.entry(key) else {
-                    continue;
-                };
-                let flow = entry.get_mut();
-                let reason = self.limits.reason(flow, now_ns);
-                match reason {
-                    Some(EndReason::Active) if flow.unreported() == Count::default() => {}
-                    Some(reason) => report(&key, flow, reason),
-                    None => {}
-                }
-                if reason == Some(EndReason::Idle) {
-                    let flow = entry.remove();
-                    self.live = wrapping_difference(self.live, flow.count);
-                    self.ended += flow.count;
-                    continue;
-                }
-                if reason.is_some() {
-                    flow.mark_reported(now_ns);
-                }
-                self.expiry.queue(self.limits.due_ns(flow), key);
+                self.visit(key, now_ns, &mut report);
             }
         }
+    }
+
+    fn visit(
+        &mut self,
+        key: FlowKey,
+        now_ns: u64,
+        report: &mut impl FnMut(&FlowKey, &Flow, EndReason),
+    ) {
+        let Entry::Occupied(mut entry) = self.flows.entry(key) else {
+            return;
+        };
+        let flow = entry.get_mut();
+        match self.limits.reason(flow, now_ns) {
+            Some(EndReason::Idle) => {
+                report(&key, flow, EndReason::Idle);
+                let flow = entry.remove();
+                self.live = wrapping_difference(self.live, flow.count);
+                self.ended += flow.count;
+                return;
+            }
+            Some(reason) => {
+                if flow.has_unreported() {
+                    report(&key, flow, reason);
+                }
+                flow.mark_reported(now_ns);
+            }
+            None => {}
+        }
+        self.expiry.queue(self.limits.due_ns(flow), key);
     }
 
     /// Reports every flow with anything unreported, the one that began first at first.
@@ -177,12 +122,8 @@ impl Table {
         now_ns: u64,
         mut report: impl FnMut(&FlowKey, &Flow, EndReason),
     ) {
-        let untold = |flow: &Flow| flow.unreported() != Count::default();
-        let mut flows: Vec<_> = self
-            .flows
-            .iter_mut()
-            .filter(|(_, flow)| untold(flow))
-            .collect();
+        let flows = self.flows.iter_mut();
+        let mut flows: Vec<_> = flows.filter(|(_, flow)| flow.has_unreported()).collect();
         flows.sort_unstable_by_key(|(key, flow)| (flow.first_ns, **key));
         for (key, flow) in flows {
             report(key, flow, EndReason::Exit);

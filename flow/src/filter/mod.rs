@@ -15,6 +15,7 @@ mod facts;
 mod parse;
 mod term;
 mod token;
+mod word;
 
 pub(crate) use facts::Facts;
 

@@ -4,11 +4,9 @@ use super::{
     FilterError, MAX_DEPTH, Node,
     term::{Side, Term},
     token::{Placed, Token, split},
+    word::{ethertype, named, net, ports, protocol, vlan},
 };
-use crate::Protocol;
-use ipnet::IpNet;
 use netweir_wire::map::Direction;
-use std::{net::IpAddr, ops::RangeInclusive};
 
 const A_TERM: &str = "a term such as `host 10.0.0.1`, `port 443` or `tcp`";
 const AN_ADDRESS: &str = "an address or a network such as 10.0.0.0/8";
@@ -224,41 +222,4 @@ fn chain(
     } else {
         join(flat)
     }
-}
-
-fn named(word: &str) -> Option<Term> {
-    Some(match Protocol::from_name(word)? {
-        Protocol::Ip(number) => Term::Protocol(number),
-        Protocol::Ethertype(number) => Term::Ethertype(number),
-    })
-}
-
-fn protocol(word: &str) -> Option<Term> {
-    let number = word.parse().ok().map(Term::Protocol);
-    number.or_else(|| named(word))
-}
-
-fn ethertype(word: &str) -> Option<Term> {
-    let number = match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
-        Some(digits) => u16::from_str_radix(digits, 16).ok(),
-        None => word.parse().ok(),
-    };
-    let name = || Protocol::ethertype_from_name(word);
-    number.or_else(name).map(Term::Ethertype)
-}
-
-fn vlan(word: &str) -> Option<Term> {
-    let vlan = word.parse().ok().filter(|&vlan| vlan <= 0x0fff);
-    vlan.map(Term::Vlan)
-}
-
-fn ports(word: &str) -> Option<RangeInclusive<u16>> {
-    let (low, high) = word.split_once('-').unwrap_or((word, word));
-    let (low, high) = (low.parse().ok()?, high.parse().ok()?);
-    (low <= high).then_some(low..=high)
-}
-
-fn net(word: &str) -> Option<IpNet> {
-    let host = word.parse::<IpAddr>().ok().map(IpNet::from);
-    host.or_else(|| word.parse::<IpNet>().ok().map(|net| net.trunc()))
 }
