@@ -2,7 +2,7 @@
 
 use std::{
     os::fd::AsFd,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockWriteGuard},
     thread::{self, JoinHandle},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use netweir_agent::{Agent, Netns, Settings, now_ns};
 use netweir_flow::{Meter, Record};
-use tokio::sync::watch;
+use netweir_web::{Ticker, Ticks, ticker};
 
 use crate::{config::Config, stop::Stop};
 
@@ -25,8 +25,8 @@ pub(crate) type Records = Box<dyn FnMut(&[Record]) + Send>;
 pub(crate) struct Metering {
     /// Everything known.
     pub(crate) meter: Arc<RwLock<Meter>>,
-    /// Changes with every tick.
-    pub(crate) ticks: watch::Receiver<u64>,
+    /// Tells of every tick.
+    pub(crate) ticks: Ticks,
     stop: Arc<Stop>,
     thread: JoinHandle<anyhow::Result<()>>,
 }
@@ -52,22 +52,17 @@ impl Metering {
         let cpus = thread::available_parallelism().map_or(1, usize::from) as u64;
         let kernel_kib = config.maps.kernel_bytes(cpus) / 1024;
         tracing::info!(kernel_kib, flows = config.maps.flows, "metering; kernel memory of the maps");
-        let (sender, ticks) = watch::channel(0);
+        let (ticker, ticks) = ticker(config.tick);
         let work = Work {
             agent,
             meter: Arc::clone(&meter),
             stop: Arc::clone(&stop),
             tick: config.tick,
-            ticks: sender,
+            ticker,
             records,
         };
         let thread = thread::Builder::new().name("agent".into()).spawn(move || work.run())?;
         Ok(Self { meter, ticks, stop, thread })
-    }
-
-    /// The meter, to look at.
-    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Meter> {
-        self.meter.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the agent and waits until everything is detached and counted.
@@ -77,11 +72,6 @@ impl Metering {
             Ok(result) => result,
             Err(_panic) => Err(anyhow!("the agent failed (see above); everything is detached")),
         }
-    }
-
-    /// Whether the agent has ended by itself.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.thread.is_finished()
     }
 }
 
@@ -103,7 +93,7 @@ struct Work {
     meter: Arc<RwLock<Meter>>,
     stop: Arc<Stop>,
     tick: Duration,
-    ticks: watch::Sender<u64>,
+    ticker: Ticker,
     records: Records,
 }
 
@@ -115,7 +105,7 @@ impl Work {
         let stopped = self.agent.stop().context("cannot read the last counts");
         let records = lock(&self.meter).finish(now_ns());
         (self.records)(&records);
-        self.ticks.send_modify(|tick| *tick += 1);
+        self.ticker.tick();
         result.and(stopped)
     }
 
@@ -137,7 +127,7 @@ impl Work {
                 let records = lock(&self.meter).tick(now_ns());
                 (self.records)(&records);
                 next_tick = (next_tick + self.tick).max(Instant::now());
-                self.ticks.send_modify(|tick| *tick += 1);
+                self.ticker.tick();
             }
         }
     }

@@ -34,6 +34,11 @@ impl Stop {
         let _written = rustix::io::write(&self.writable, &[0]);
     }
 
+    /// A descriptor that becomes readable with this value, for those who cannot borrow it.
+    pub(crate) fn try_clone(&self) -> io::Result<OwnedFd> {
+        self.readable.try_clone()
+    }
+
     /// Waits for at most `timeout`; whether the program is to end.
     pub(crate) fn wait(&self, timeout: std::time::Duration) -> io::Result<bool> {
         let mut watched = [PollFd::new(&self.readable, PollFlags::IN)];

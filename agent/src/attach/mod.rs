@@ -81,6 +81,15 @@ impl Attachment {
     }
 }
 
+/// Names of the hooks that a device can be metered at, by what it is.
+pub fn hooks(device: &Device) -> Vec<&'static str> {
+    match link_type(device) {
+        Ok(LinkType::Ethernet) => vec!["tc", "xdp", "tracepoint"],
+        Ok(_) => vec!["tc", "tracepoint"],
+        Err(_) => Vec::new(),
+    }
+}
+
 /// How the frames of a device begin, by its hardware type (`ARPHRD_` of `linux/if_arp.h`).
 fn link_type(device: &Device) -> Result<LinkType, Error> {
     match device.kind {
