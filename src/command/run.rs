@@ -9,10 +9,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use netweir_flow::Meter;
 use netweir_web::{Settings, State, Ticks};
-use tokio::{
-    io::{Interest, unix::AsyncFd},
-    net::TcpListener,
-};
+use tokio::net::{TcpListener, unix::pipe};
 
 use super::flows::print_books;
 use crate::{config::Config, metering::Metering, stop::Stop};
@@ -63,7 +60,7 @@ pub(super) async fn serve(
     ticks: Ticks,
     stop: &Stop,
 ) -> io::Result<()> {
-    let stopped = AsyncFd::register_with_interest(stop.try_clone()?, Interest::READABLE)?;
+    let stopped = pipe::Receiver::from_owned_fd(stop.try_clone()?)?;
     let settings = Settings { allowed_hosts: config.allowed_hosts.clone(), ..Settings::default() };
     let state = State::new(meter, ticks, settings);
     netweir_web::serve(listener, state, async move {
