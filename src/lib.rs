@@ -10,4 +10,5 @@ mod log;
 mod metering;
 mod report;
 mod stop;
+mod tally;
 mod unit;
