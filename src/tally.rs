@@ -65,7 +65,11 @@ impl Tally {
             } as u32,
         };
         let headers = Headers::read(&frame.bytes, link);
-        let count = Count { packets: 1, frames: 1, bytes: frame.wire_bytes.into() };
+        let count = Count {
+            packets: 1,
+            frames: 1,
+            bytes: frame.wire_bytes.into(),
+        };
         self.count_interface(interface, &headers, count);
         self.count_flow(interface, &headers, count, frame.timestamp_ns);
     }
@@ -77,8 +81,13 @@ impl Tally {
 
     /// Hands everything over to a meter.
     pub(crate) fn hand_over(&mut self, meter: &mut Meter, now_ns: u64) {
-        self.new.drain(..).for_each(|interface| meter.add_interface(interface));
-        let flows = self.flows.drain().map(|(key, counters)| Sample { key, counters });
+        self.new
+            .drain(..)
+            .for_each(|interface| meter.add_interface(interface));
+        let flows = self
+            .flows
+            .drain()
+            .map(|(key, counters)| Sample { key, counters });
         let interfaces = self.interfaces.iter();
         meter.apply(&Batch {
             now_ns,
@@ -100,7 +109,10 @@ impl Tally {
             return *id;
         }
         self.known += 1;
-        let id = InterfaceId { netns: 0, ifindex: self.known };
+        let id = InterfaceId {
+            netns: 0,
+            ifindex: self.known,
+        };
         self.ids.insert(number, id);
         let name = match number {
             0 => self.file.clone(),
@@ -139,6 +151,9 @@ impl Tally {
     ) {
         let more = FlowCounters::new(headers, count, timestamp_ns);
         let key = FlowKey::new(interface, headers);
-        self.flows.entry(key).and_modify(|flow| flow.merge(&more)).or_insert(more);
+        self.flows
+            .entry(key)
+            .and_modify(|flow| flow.merge(&more))
+            .or_insert(more);
     }
 }

@@ -126,11 +126,16 @@ impl Netns {
         self.name.as_deref()
     }
 
-    /// Runs `work` inside the namespace, on a thread of its own that ends with it.
+    /// Runs `work` inside the namespace: at once if the calling thread is in it, else on a thread of
+    /// its own that ends with it.
     ///
     /// # Errors
     /// [`Error::Netns`] where the namespace cannot be entered.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
+        // Entering needs a privilege, also where there is nothing to change.
+        if Self::current_of_thread()? == self.inode {
+            return Ok(work());
+        }
         let enter = || {
             let kind = Some(LinkNameSpaceType::Network);
             move_into_link_name_space(self.file.as_fd(), kind).map_err(|source| Error::Netns {

@@ -45,13 +45,19 @@ struct Check {
 impl Check {
     fn new(check: &str, verdict: Verdict, found: impl Into<String>, fix: &str) -> Self {
         let fix = if verdict == Verdict::Good { "" } else { fix };
-        Self { check: check.to_owned(), verdict, found: found.into(), fix: fix.to_owned() }
+        Self {
+            check: check.to_owned(),
+            verdict,
+            found: found.into(),
+            fix: fix.to_owned(),
+        }
     }
 }
 
 pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<()> {
     let mut checks = vec![kernel(), privilege(), types(), compiler(), bpffs()];
-    let tried = try_hooks();
+    let permitted = checks.iter().all(|check| check.verdict != Verdict::Bad);
+    let tried = if permitted { try_hooks() } else { Vec::new() };
     let any_hook = tried.iter().any(|check| check.verdict != Verdict::Bad);
     checks.extend(tried);
     checks.extend(interfaces());
@@ -62,7 +68,10 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<()> {
         Format::Table => write_table(&cells(&checks), &mut out)?,
     }
     out.flush()?;
-    anyhow::ensure!(any_hook, "no hook works here; the lines above say what to do");
+    anyhow::ensure!(
+        any_hook,
+        "nothing can be metered here yet; the lines above say what to do"
+    );
     Ok(())
 }
 
@@ -73,29 +82,46 @@ fn cells(checks: &[Check]) -> Cells {
             Verdict::Limited => "limited",
             Verdict::Bad => "BAD",
         };
-        vec![check.check.clone(), verdict.to_owned(), check.found.clone(), check.fix.clone()]
+        vec![
+            check.check.clone(),
+            verdict.to_owned(),
+            check.found.clone(),
+            check.fix.clone(),
+        ]
     });
     Cells::new(&["CHECK", "VERDICT", "FOUND", "FIX"], rows.collect())
 }
 
 fn kernel() -> Check {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release.split(['.', '-']).map_while(|number| number.trim().parse().ok());
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|number| number.trim().parse().ok());
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    let verdict = if version >= OLDEST { Verdict::Good } else { Verdict::Bad };
-    Check::new("kernel", verdict, release.trim(), "Linux 5.10 or later is needed")
+    let verdict = if version >= OLDEST {
+        Verdict::Good
+    } else {
+        Verdict::Bad
+    };
+    Check::new(
+        "kernel",
+        verdict,
+        release.trim(),
+        "Linux 5.10 or later is needed",
+    )
 }
 
 /// Capabilities by their number in `linux/capability.h`.
-const NEEDED: [(u32, &str); 3] =
-    [(12, "CAP_NET_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
+const NEEDED: [(u32, &str); 3] = [(12, "CAP_NET_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
 
 fn privilege() -> Check {
     /// `CAP_SYS_ADMIN` holds all the others that are needed.
     const SYS_ADMIN: u32 = 21;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let mask = line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let mask = line
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
     let has = |number: u32| mask >> number & 1 == 1;
     let missing: Vec<&str> = NEEDED
         .iter()
@@ -137,12 +163,19 @@ fn compiler() -> Check {
         Ok(_) => (Verdict::Good, "programs are compiled"),
         Err(_) => (Verdict::Good, "not said"),
     };
-    Check::new("BPF compiler", verdict, found, "sysctl net.core.bpf_jit_enable=1")
+    Check::new(
+        "BPF compiler",
+        verdict,
+        found,
+        "sysctl net.core.bpf_jit_enable=1",
+    )
 }
 
 fn bpffs() -> Check {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let mounted = mounts.lines().find(|line| line.split(' ').nth(2) == Some("bpf"));
+    let mounted = mounts
+        .lines()
+        .find(|line| line.split(' ').nth(2) == Some("bpf"));
     let place = mounted.and_then(|line| line.split(' ').nth(1));
     match place {
         Some(place) => Check::new("bpffs", Verdict::Good, format!("mounted on {place}"), ""),
@@ -157,17 +190,50 @@ fn bpffs() -> Check {
 
 fn try_hooks() -> Vec<Check> {
     let ways = [
-        ("hook tc (TCX)", HookChoice::Tc, TcMode::Tcx, "needs Linux 6.6; older kernels use clsact"),
-        ("hook tc (clsact)", HookChoice::Tc, TcMode::Clsact, "needs CONFIG_NET_CLS_BPF"),
-        ("hook xdp", HookChoice::Xdp, TcMode::Auto, "needs a driver with XDP, or generic XDP"),
-        ("hook tracepoint", HookChoice::Tracepoint, TcMode::Auto, "needs BTF and CAP_PERFMON"),
+        (
+            "hook tc (TCX)",
+            HookChoice::Tc,
+            TcMode::Tcx,
+            "needs Linux 6.6; older kernels use clsact",
+        ),
+        (
+            "hook tc (clsact)",
+            HookChoice::Tc,
+            TcMode::Clsact,
+            "needs CONFIG_NET_CLS_BPF",
+        ),
+        (
+            "hook xdp",
+            HookChoice::Xdp,
+            TcMode::Auto,
+            "needs a driver with XDP, or generic XDP",
+        ),
+        (
+            "hook tracepoint",
+            HookChoice::Tracepoint,
+            TcMode::Auto,
+            "needs BTF and CAP_PERFMON",
+        ),
     ];
     ways.into_iter()
         .map(|(name, hook, tc, fix)| match try_hook(hook, tc) {
-            Ok(Tried { hook, counted, sent }) => {
-                let verdict = if counted == sent { Verdict::Good } else { Verdict::Limited };
+            Ok(Tried {
+                hook,
+                counted,
+                sent,
+            }) => {
+                let verdict = if counted == sent {
+                    Verdict::Good
+                } else {
+                    Verdict::Limited
+                };
                 let found = format!("{hook}: counted {counted} of {sent} frames");
-                Check::new(name, verdict, found, "please report this, with the kernel's version")
+                Check::new(
+                    name,
+                    verdict,
+                    found,
+                    "please report this, with the kernel's version",
+                )
             }
             Err(error) => {
                 let found = format!("{:#}", anyhow::Error::new(error));
@@ -183,12 +249,21 @@ fn interfaces() -> Vec<Check> {
         Ok(devices) => devices,
         Err(error) => {
             let fix = "is netlink allowed here (seccomp, containers)?";
-            return vec![Check::new("interfaces", Verdict::Bad, error.to_string(), fix)];
+            return vec![Check::new(
+                "interfaces",
+                Verdict::Bad,
+                error.to_string(),
+                fix,
+            )];
         }
     };
     let check = |device| {
         let hooks = hooks(device);
-        let verdict = if hooks.is_empty() { Verdict::Limited } else { Verdict::Good };
+        let verdict = if hooks.is_empty() {
+            Verdict::Limited
+        } else {
+            Verdict::Good
+        };
         let found = match hooks.as_slice() {
             [] => format!("link type {} cannot be read", device.kind),
             hooks => format!("can be metered by {}", hooks.join(", ")),

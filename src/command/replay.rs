@@ -109,7 +109,9 @@ impl Replay {
         if self.meter.is_none() {
             self.next_tick_ns = timestamp_ns.saturating_add(TICK_NS);
         }
-        let meter = self.meter.get_or_insert_with(|| Meter::new(&self.settings, timestamp_ns));
+        let meter = self
+            .meter
+            .get_or_insert_with(|| Meter::new(&self.settings, timestamp_ns));
         let due = self.now_ns >= self.next_tick_ns;
         if due || self.tally.waiting() >= BATCH_FLOWS {
             self.tally.hand_over(meter, self.now_ns);
