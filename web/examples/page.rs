@@ -137,7 +137,7 @@ fn sample(index: u64, packets: u64, packet_bytes: u64, now_ns: u64) -> Sample {
         2 => (17, 443),
         _ => (6, 443),
     };
-    let is_ipv6 = index % 7 == 0;
+    let is_ipv6 = index.is_multiple_of(7);
     let (source, destination) = if is_ipv6 {
         let ip = |last| Ipv6Addr::new(0x2001, 0xdb8, 0x85a3, 0x1f, 0, 0x8a2e, 0x370, last);
         (ip(index as u16).octets(), ip(1).octets())
@@ -155,7 +155,7 @@ fn sample(index: u64, packets: u64, packet_bytes: u64, now_ns: u64) -> Sample {
             destination_port: port.to_be_bytes(),
             ethertype: if is_ipv6 { [0x86, 0xdd] } else { [8, 0] },
             protocol,
-            direction: if index % 3 == 0 {
+            direction: if index.is_multiple_of(3) {
                 Direction::Ingress
             } else {
                 Direction::Egress

@@ -211,15 +211,30 @@ async function ask() {
     show({ realtime, summary, accounting, flows, interfaces: interfaces.filter(({ present }) => present) });
   } catch ({ problem }) {
     if (mine !== turn) return false;
-    if (problem) showProblem(problem);
-    else state("reconnecting");
-    return !problem || problem.status >= 500;
+    if (!problem) {
+      state("reconnecting");
+      return true;
+    }
+    if (problem.parameter === "interface") {
+      // It was in a bookmark, or the program has begun anew without it.
+      wanted.interface = "";
+      restart();
+    } else {
+      showProblem(problem);
+      if (!last) state("paused");
+    }
+    return false;
   }
   return true;
 }
 
+function stopPolling() {
+  clearInterval(poll);
+  poll = 0;
+}
+
 function startPolling() {
-  if (poll) return;
+  stopPolling();
   state("polling");
   poll = setInterval(ask, POLL_MS);
   setTimeout(listen, RETRY_MS, turn);
@@ -229,29 +244,23 @@ function startPolling() {
 function listen(mine) {
   if (mine !== turn) return;
   source?.close();
+  stopPolling();
   source = new EventSource(`/api/stream?${query()}`);
   source.addEventListener("tick", ({ data }) => {
-    clearInterval(poll);
-    poll = 0;
     state("live");
     show(JSON.parse(data));
   });
   source.addEventListener("error", ({ target }) => {
     if (target !== source) return;
     if (target.readyState !== EventSource.CLOSED) return state("reconnecting");
-    clearInterval(poll);
-    poll = 0;
     startPolling();
   });
 }
 
-/** Shows what is wanted from now on. */
+/** Shows what is wanted from now on; if it cannot be had, what was wanted before stays. */
 async function restart() {
   turn += 1;
   const mine = turn;
-  source?.close();
-  clearInterval(poll);
-  poll = 0;
   globalThis.history.replaceState(null, "", `#${query()}`);
   showSorting();
   if (await ask()) listen(mine);
