@@ -74,6 +74,12 @@ pub enum Command {
         /// Which shell.
         shell: Shell,
     },
+    /// Write the man pages into a folder (`cargo xtask man` calls this).
+    #[command(hide = true)]
+    Man {
+        /// Where to.
+        folder: PathBuf,
+    },
 }
 
 /// Which interfaces are metered, and how.

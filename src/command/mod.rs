@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod flows;
 mod interfaces;
+mod man;
 mod replay;
 mod run;
 
@@ -66,5 +67,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Config => config::run(&layers),
         Command::Completions { shell } => completions::run(shell),
+        Command::Man { folder } => man::run(&folder),
     }
 }
