@@ -86,14 +86,18 @@ impl Layers {
         };
         layers.read_file(args.config.as_deref())?;
         layers.read_environment();
+        layers.put_flags(args)?;
+        Ok(layers)
+    }
+
+    fn put_flags(&mut self, args: &Args) -> anyhow::Result<()> {
         for assignment in &args.set {
             let (key, value) = assignment
                 .split_once('=')
                 .with_context(|| format!("--set {assignment}: write it as KEY=VALUE"))?;
-            layers.put(key, value.to_owned(), Source::Flag("--set"))?;
+            self.put(key, value.to_owned(), Source::Flag("--set"))?;
         }
-        layers.put_some("log_format", args.log_format.as_ref(), "--log-format")?;
-        Ok(layers)
+        self.put_some("log_format", args.log_format.as_ref(), "--log-format")
     }
 
     fn read_file(&mut self, path: Option<&Path>) -> anyhow::Result<()> {
@@ -107,10 +111,13 @@ impl Layers {
                     .with_context(|| format!("cannot read the configuration {}", path.display()));
             }
         };
-        let path = path.display().to_string();
-        for entry in file::parse(&path, &text)? {
+        self.put_file(&path.display().to_string(), &text)
+    }
+
+    fn put_file(&mut self, path: &str, text: &str) -> anyhow::Result<()> {
+        for entry in file::parse(path, text)? {
             let source = Source::File {
-                path: path.clone(),
+                path: path.to_owned(),
                 line: entry.line,
             };
             self.put(&entry.key, entry.value, source)?;
@@ -244,13 +251,21 @@ impl std::fmt::Display for Layers {
             }
             writeln!(f, "# {} ({source})", setting.help)?;
             if setting.help.starts_with("list:") {
-                let items: Vec<String> = items(value).map(|item| format!("{item:?}")).collect();
+                let items: Vec<String> = items(value).map(toml_value).collect();
                 writeln!(f, "{name} = [{}]", items.join(", "))?;
             } else {
-                writeln!(f, "{name} = {value:?}")?;
+                writeln!(f, "{name} = {}", toml_value(value))?;
             }
         }
         Ok(())
+    }
+}
+
+/// A value as it is written in the file: numbers bare, all else in quotes.
+fn toml_value(text: &str) -> String {
+    match text.parse::<u64>() {
+        Ok(number) => number.to_string(),
+        Err(_) => format!("{text:?}"),
     }
 }
 

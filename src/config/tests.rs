@@ -1,1 +1,109 @@
+//! Layers over one another, and what is said of a mistake.
 
+use clap::Parser;
+
+use super::*;
+
+fn layers(file: &str, arguments: &[&str]) -> anyhow::Result<Layers> {
+    let mut layers = Layers {
+        values: SETTINGS
+            .iter()
+            .map(|setting| (setting.key, (setting.default.to_owned(), Source::Default)))
+            .collect(),
+    };
+    layers.put_file("test.toml", file)?;
+    let line = ["netweir"].iter().chain(arguments).chain(&["config"]);
+    layers.put_flags(&Args::try_parse_from(line)?)?;
+    Ok(layers)
+}
+
+fn complaint(file: &str, arguments: &[&str]) -> String {
+    let config = layers(file, arguments).and_then(|layers| layers.config());
+    format!("{:#}", config.expect_err("it is wrong"))
+}
+
+#[test]
+fn defaults_are_valid() {
+    let config = layers("", &[])
+        .and_then(|layers| layers.config())
+        .expect("defaults");
+    assert_eq!(config.listen.to_string(), "127.0.0.1:3000");
+    assert_eq!(config.idle_timeout, Duration::from_secs(60));
+    assert_eq!(config.ports, [vec![80], vec![443], vec![443]]);
+}
+
+#[test]
+fn flags_overrule_the_file() {
+    let file = "tick = '2s'\n[flow]\nidle_timeout = '10s'\nmax_flows = 7\n";
+    let layers = layers(file, &["--set", "flow.idle_timeout=20s"]).expect("layers");
+    let config = layers.config().expect("config");
+    assert_eq!(config.tick, Duration::from_secs(2));
+    assert_eq!(config.idle_timeout, Duration::from_secs(20));
+    assert_eq!(config.max_flows, 7);
+}
+
+#[test]
+fn what_is_in_force_says_from_where_and_can_be_read_again() {
+    let first = layers("[ports]\nhttp = [80, 8080]\n", &["--set", "hook=xdp"]).expect("layers");
+    let text = first.to_string();
+    assert!(
+        text.contains("(test.toml:2)\nhttp = [80, 8080]\n"),
+        "{text}"
+    );
+    assert!(text.contains("(--set)\nhook = \"xdp\"\n"), "{text}");
+    let second = layers(&text, &[]).expect("what was printed is a file");
+    assert_eq!(second.config().expect("config").ports[0], [80, 8080]);
+}
+
+#[test]
+fn a_mistake_is_named_with_its_place() {
+    let cases = [
+        ("\n\nhok = 'tc'\n", "test.toml:3: there is no setting hok"),
+        ("[flw]\nx = 1\n", "test.toml:1: there is no table [flw]"),
+        (
+            "[flow]\nmax = 1\n",
+            "test.toml:2: there is no setting flow.max",
+        ),
+        (
+            "hook = 'bpf'\n",
+            "hook = \"bpf\" (test.toml:1): a hook is auto, tc, xdp or tracepoint",
+        ),
+        (
+            "tick = '1'\n",
+            "tick = \"1\" (test.toml:1): \"1\" is not a duration",
+        ),
+        ("tick = '1h'\n", "it must be between 100ms and 60s"),
+        ("listen = 'here'\n", "listen = \"here\" (test.toml:1)"),
+        (
+            "tick = true\n",
+            "test.toml:1: tick takes a string, a number or a list",
+        ),
+        ("tick = \n", "test.toml is not valid TOML"),
+        ("interface = []\n", "interface is empty"),
+        ("interface = ['eth[0']\n", "eth[0 is not a pattern"),
+        ("[maps]\nflows = 1\n", "it must be between 16 and"),
+        (
+            "[ports]\nquic = [70000]\n",
+            "ports.quic = \"70000\" (test.toml:2)",
+        ),
+    ];
+    for (file, expected) in cases {
+        let said = complaint(file, &[]);
+        assert!(said.contains(expected), "{file:?}: {said}");
+    }
+    assert!(complaint("", &["--set", "x=1"]).contains("--set x: there is no such setting"));
+    assert!(complaint("", &["--set", "x"]).contains("write it as KEY=VALUE"));
+}
+
+#[test]
+fn an_interface_can_have_a_hook_of_its_own() {
+    let config = layers("interface = ['eth*', 'lo=tracepoint', 'any=xdp']", &[])
+        .and_then(|layers| layers.config())
+        .expect("config");
+    let hooks: Vec<Option<HookChoice>> = config.choices.iter().map(|choice| choice.hook).collect();
+    assert_eq!(
+        hooks,
+        [None, Some(HookChoice::Tracepoint), Some(HookChoice::Xdp)]
+    );
+    assert!(config.is_everything());
+}
