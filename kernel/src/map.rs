@@ -3,6 +3,8 @@
 //! The statics are named as [`netweir_wire::name`] spells them. The sizes are defaults; the agent
 //! sets the ones in force before it loads the object.
 
+use core::sync::atomic::AtomicU64;
+
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, PerCpuArray, PerCpuHashMap},
@@ -52,6 +54,8 @@ pub(crate) const COPIED_BYTES: usize = MAX_HEADER_BYTES + 64;
 /// What a program works on: more than its stack of 512 bytes would hold.
 #[repr(C)]
 pub(crate) struct Work {
+    /// Where the parser puts an offset that the verifier is to forget.
+    pub(crate) offset: AtomicU64,
     /// The headers of the packet at hand.
     pub(crate) headers: Headers,
     /// Its flow.

@@ -4,6 +4,8 @@
 //! program may read directly, the same bytes copied when the headers do not lie in one piece, and
 //! (tracepoints) kernel memory that has to be copied in any case.
 
+use core::sync::atomic::AtomicU64;
+
 use aya_ebpf::{
     EbpfContext,
     helpers::{bpf_probe_read_kernel, generated},
@@ -14,16 +16,17 @@ use netweir_wire::packet::{Packet, Truncated};
 use crate::map::COPIED_BYTES;
 
 /// The linear part of a packet, between the pointers that the verifier watches over.
-pub(crate) struct Linear {
+pub(crate) struct Linear<'a> {
     start: usize,
     end: usize,
+    memory: &'a AtomicU64,
 }
 
-impl Linear {
+impl<'a> Linear<'a> {
     /// The bytes from `start` up to `end`, as the context gives them.
     #[inline(always)]
-    pub(crate) fn new(start: usize, end: usize) -> Self {
-        Self { start, end }
+    pub(crate) fn new(start: usize, end: usize, memory: &'a AtomicU64) -> Self {
+        Self { start, end, memory }
     }
 
     /// Bytes between the two pointers.
@@ -33,7 +36,7 @@ impl Linear {
     }
 }
 
-impl Packet for Linear {
+impl Packet for Linear<'_> {
     #[inline(always)]
     fn bytes<const N: usize>(&self, offset: usize) -> Result<[u8; N], Truncated> {
         if offset > COPIED_BYTES {
@@ -47,18 +50,28 @@ impl Packet for Linear {
         // proves again; arrays of bytes need no alignment.
         Ok(unsafe { *(from as *const [u8; N]) })
     }
+
+    #[inline(always)]
+    fn forget(&self, offset: usize) -> usize {
+        forget(self.memory, offset)
+    }
 }
 
 /// The first bytes of a packet in this CPU's working memory.
 pub(crate) struct Copied<'a> {
-    memory: &'a mut [u8; 2 * COPIED_BYTES],
+    bytes: &'a mut [u8; 2 * COPIED_BYTES],
     length: usize,
+    memory: &'a AtomicU64,
 }
 
 impl<'a> Copied<'a> {
     /// Copies the head of an skb, whichever pages it lies in.
     #[inline(always)]
-    pub(crate) fn from_tc(memory: &'a mut [u8; 2 * COPIED_BYTES], context: &TcContext) -> Self {
+    pub(crate) fn from_tc(
+        bytes: &'a mut [u8; 2 * COPIED_BYTES],
+        memory: &'a AtomicU64,
+        context: &TcContext,
+    ) -> Self {
         let mut length = (context.len() as usize).min(COPIED_BYTES);
         if length != 0 {
             // SAFETY: the memory is larger than `length`.
@@ -66,7 +79,7 @@ impl<'a> Copied<'a> {
                 generated::bpf_skb_load_bytes(
                     context.as_ptr().cast(),
                     0,
-                    memory.as_mut_ptr().cast(),
+                    bytes.as_mut_ptr().cast(),
                     length as u32,
                 )
             };
@@ -74,13 +87,18 @@ impl<'a> Copied<'a> {
                 length = 0;
             }
         }
-        Self { memory, length }
+        Self {
+            bytes,
+            length,
+            memory,
+        }
     }
 
     /// Copies `length` bytes of kernel memory at `from`.
     #[inline(always)]
     pub(crate) fn from_kernel(
-        memory: &'a mut [u8; 2 * COPIED_BYTES],
+        bytes: &'a mut [u8; 2 * COPIED_BYTES],
+        memory: &'a AtomicU64,
         from: u64,
         length: usize,
     ) -> Self {
@@ -88,7 +106,7 @@ impl<'a> Copied<'a> {
         // SAFETY: the memory is larger than `length`; reading is checked by the kernel.
         let failed = unsafe {
             generated::bpf_probe_read_kernel(
-                memory.as_mut_ptr().cast(),
+                bytes.as_mut_ptr().cast(),
                 length as u32,
                 from as *const _,
             )
@@ -96,7 +114,11 @@ impl<'a> Copied<'a> {
         if failed != 0 {
             length = 0;
         }
-        Self { memory, length }
+        Self {
+            bytes,
+            length,
+            memory,
+        }
     }
 
     /// Copies what follows the first `kept` bytes from the skb's own data, paged or not.
@@ -117,7 +139,7 @@ impl<'a> Copied<'a> {
         // SAFETY: `kept` and `length` are at most half of the working memory each.
         let failed = unsafe {
             generated::bpf_dynptr_read(
-                self.memory.as_mut_ptr().add(kept).cast(),
+                self.bytes.as_mut_ptr().add(kept).cast(),
                 length as _,
                 core::ptr::from_mut(&mut dynptr).cast(),
                 0,
@@ -137,7 +159,23 @@ impl Packet for Copied<'_> {
             return Err(Truncated);
         }
         // SAFETY: the working memory is twice COPIED_BYTES long, and `offset` is at most once.
-        Ok(unsafe { *self.memory.as_ptr().add(offset).cast() })
+        Ok(unsafe { *self.bytes.as_ptr().add(offset).cast() })
+    }
+
+    #[inline(always)]
+    fn forget(&self, offset: usize) -> usize {
+        forget(self.memory, offset)
+    }
+}
+
+/// Takes an offset through the memory of a map, whose contents the verifier does not follow.
+#[inline(always)]
+fn forget(memory: &AtomicU64, offset: usize) -> usize {
+    let place = memory.as_ptr();
+    // SAFETY: a cell is valid for writes and reads.
+    unsafe {
+        place.write_volatile(offset as u64);
+        place.read_volatile() as usize
     }
 }
 

@@ -81,11 +81,11 @@ fn meter(context: &TcContext, direction: Direction, link: LinkType) -> i32 {
 /// Reads the headers directly, and once more from a copy where the linear part is too short.
 #[inline(always)]
 fn read(work: &mut Work, context: &TcContext, link: LinkType) {
-    let linear = Linear::new(context.data(), context.data_end());
+    let linear = Linear::new(context.data(), context.data_end(), &work.offset);
     work.headers.read_from(&linear, link);
     let complete = matches!(work.headers.problem, Problem::None);
     if !complete && linear.len() < context.len() as usize {
-        let copied = Copied::from_tc(&mut work.copied, context);
+        let copied = Copied::from_tc(&mut work.copied, &work.offset, context);
         work.headers.read_from(&copied, link);
     }
 }

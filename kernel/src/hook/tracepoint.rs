@@ -130,7 +130,8 @@ fn read_skb(address: u64, direction: Direction, at: &SkbOffsets) -> Result<Skb, 
 #[inline(always)]
 fn read_headers(work: &mut Work, skb: &Skb, paged: bool) {
     let linear = skb.pulled + skb.data_length.saturating_sub(skb.paged_length);
-    let mut copied = Copied::from_kernel(&mut work.copied, skb.start, linear as usize);
+    let mut copied =
+        Copied::from_kernel(&mut work.copied, &work.offset, skb.start, linear as usize);
     if paged && skb.paged_length != 0 {
         copied.append_data(skb.address, skb.pulled as usize, skb.data_length as usize);
     }

@@ -39,7 +39,7 @@ fn meter(context: &XdpContext, bytes: u64) -> u32 {
     let Some(work) = map::work() else {
         return XDP_PASS;
     };
-    let packet = Linear::new(context.data(), context.data_end());
+    let packet = Linear::new(context.data(), context.data_end(), &work.offset);
     work.headers.read_from(&packet, LinkType::Ethernet);
     let md: *const xdp_md = context.as_ptr().cast();
     let interface = InterfaceKey {

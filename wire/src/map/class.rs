@@ -129,3 +129,70 @@ fn application(headers: &Headers, transport: Class, port_bits: impl Fn(u16) -> u
         _ => Class::None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, PORT_HTTP, PORT_HTTPS, PORT_QUIC, classes, ethertype, protocol};
+    use crate::packet::{Fragment, Headers};
+
+    const BITS: fn(u16) -> u8 = |port| match port {
+        80 => PORT_HTTP,
+        443 => PORT_HTTPS | PORT_QUIC,
+        _ => 0,
+    };
+
+    fn between(protocol: u8, source_port: u16, destination_port: u16) -> Headers {
+        Headers {
+            ethertype: ethertype::IPV4,
+            is_ip: true,
+            protocol,
+            source_port,
+            destination_port,
+            ..Headers::default()
+        }
+    }
+
+    #[test]
+    fn every_class_stands_at_its_number() {
+        for (number, class) in Class::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, number, "{}", class.name());
+        }
+    }
+
+    #[test]
+    fn the_application_goes_by_transport_and_either_port() {
+        for (headers, expected) in [
+            (between(protocol::TCP, 5000, 80), Class::Http),
+            (between(protocol::TCP, 80, 443), Class::Http),
+            (between(protocol::TCP, 443, 5000), Class::Https),
+            (between(protocol::UDP, 5000, 443), Class::QuicCandidate),
+            (between(protocol::UDP, 5000, 80), Class::None),
+            (between(protocol::SCTP, 80, 443), Class::None),
+            // Type and code of ICMP stand in the place of a port.
+            (between(protocol::ICMP, 0, 80), Class::None),
+        ] {
+            assert_eq!(classes(&headers, BITS)[2], expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_later_fragment_has_no_application() {
+        let headers = Headers {
+            fragment: Fragment::Later,
+            ..between(protocol::TCP, 0, 80)
+        };
+        let expected = [Class::Ipv4, Class::Tcp, Class::LaterFragment];
+        assert_eq!(classes(&headers, BITS), expected);
+    }
+
+    #[test]
+    fn what_is_not_ip_is_in_one_class_alone() {
+        let unread = Headers {
+            is_ip: false,
+            ..between(protocol::TCP, 0, 80)
+        };
+        let expected = [Class::OtherFamily, Class::None, Class::None];
+        assert_eq!(classes(&unread, BITS), expected);
+        assert_eq!(classes(&Headers::default(), BITS), expected);
+    }
+}

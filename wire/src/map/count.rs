@@ -130,3 +130,42 @@ pub const fn segments(
 pub const fn wire_bytes(frame_bytes: u32, header_bytes: u32, segments: u32) -> u64 {
     frame_bytes as u64 + segments.saturating_sub(1) as u64 * header_bytes as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{segments, wire_bytes};
+
+    #[test]
+    fn a_frame_without_offload_is_one_packet() {
+        assert_eq!(segments(1514, 54, 0, 0), 1);
+        // A number of segments without their size is left over from something else.
+        assert_eq!(segments(1514, 54, 3, 0), 1);
+        assert_eq!(wire_bytes(1514, 54, 1), 1514);
+    }
+
+    #[test]
+    fn the_number_of_segments_is_believed_where_it_is_given() {
+        assert_eq!(segments(54 + 3 * 1448, 54, 3, 1448), 3);
+        assert_eq!(segments(54 + 3 * 1448, 54, 2, 1448), 2);
+    }
+
+    #[test]
+    fn the_payload_tells_the_number_that_is_not_given() {
+        for (payload, expected) in [(0, 1), (1, 1), (1448, 1), (1449, 2), (2896, 2), (2897, 3)] {
+            assert_eq!(segments(54 + payload, 54, 0, 1448), expected, "{payload}");
+        }
+        assert_eq!(segments(40, 54, 0, 1448), 1);
+        assert_eq!(segments(u32::MAX, 0, 0, 1), u32::MAX);
+    }
+
+    #[test]
+    fn every_segment_repeats_the_headers() {
+        assert_eq!(wire_bytes(54 + 2897, 54, 3), 3 * 54 + 2897);
+        assert_eq!(wire_bytes(60, 54, 0), 60);
+        let most = u64::from(u32::MAX);
+        assert_eq!(
+            wire_bytes(u32::MAX, u32::MAX, u32::MAX),
+            most + (most - 1) * most
+        );
+    }
+}

@@ -27,7 +27,8 @@ pub struct FlowKey {
     pub source_port: [u8; 2],
     /// Destination port, network order; for ICMP type and code.
     pub destination_port: [u8; 2],
-    /// Ethertype behind the VLAN tags, network order; 0 for IEEE 802.3 and where it is not known.
+    /// Ethertype behind the VLAN tags, or of the tag at which reading ended, network order; 0 for
+    /// IEEE 802.3 and where it is not known.
     pub ethertype: [u8; 2],
     /// VLAN identifier of the outermost tag, network order; 0 for none and for a priority tag.
     pub outer_vlan: [u8; 2],

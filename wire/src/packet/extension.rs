@@ -4,6 +4,9 @@ use super::{
     Fragment, Headers, MAX_EXTENSIONS, MAX_HEADER_BYTES, Packet, Problem, headers::Reach, protocol,
 };
 
+/// No extension header is shorter (RFC 8200 section 4).
+const SHORTEST_BYTES: usize = 8;
+
 /// What the walk does at a next-header number.
 enum Step {
     /// A header whose length is in units of eight bytes, without the first eight.
@@ -50,27 +53,35 @@ pub(super) fn read<P: Packet>(
             return Some(reach);
         }
         headers.payload_offset = reach.offset as u16;
-        // No extension header is shorter than eight bytes.
-        let Ok(bytes) = reach.bytes::<8>(packet, 0) else {
+        if reach.offset > MAX_HEADER_BYTES - SHORTEST_BYTES {
+            headers.problem = Problem::TooLong;
+            return None;
+        }
+        let Ok(bytes) = reach.bytes::<SHORTEST_BYTES>(packet, 0) else {
             headers.problem = Problem::ExtensionTruncated;
             return None;
         };
-        let later = matches!(step, Step::Fragment) && read_fragment(headers, bytes);
+        let length = match step {
+            Step::Eights => (usize::from(bytes[1]) + 1) * 8,
+            Step::Fours => (usize::from(bytes[1]) + 2) * 4,
+            Step::Fragment | Step::End => SHORTEST_BYTES,
+        };
+        let next = packet.forget(reach.offset + length);
+        if next > MAX_HEADER_BYTES {
+            headers.problem = Problem::TooLong;
+            return None;
+        }
+        reach.offset = next;
+        if !reach.is_complete(packet) {
+            headers.problem = Problem::ExtensionTruncated;
+            return None;
+        }
         let alone = bytes[0] == protocol::NO_NEXT_HEADER && stands_alone(headers.protocol);
         if !alone {
             headers.protocol = bytes[0];
         }
-        if later || alone {
-            headers.payload_offset = (reach.offset + 8) as u16;
-            return None;
-        }
-        reach.offset += match step {
-            Step::Eights => (usize::from(bytes[1]) + 1) * 8,
-            Step::Fours => (usize::from(bytes[1]) + 2) * 4,
-            Step::Fragment | Step::End => 8,
-        };
-        if reach.offset > MAX_HEADER_BYTES {
-            headers.problem = Problem::TooLong;
+        if alone || matches!(step, Step::Fragment) && read_fragment(headers, bytes) {
+            headers.payload_offset = reach.offset as u16;
             return None;
         }
     }
@@ -86,10 +97,11 @@ pub(super) fn read<P: Packet>(
 #[inline(always)]
 fn read_fragment(headers: &mut Headers, bytes: [u8; 8]) -> bool {
     let field = u16::from_be_bytes([bytes[2], bytes[3]]);
-    headers.fragment = match (field & 0xfff8, field & 1 != 0) {
-        (0, false) => Fragment::Whole,
-        (0, true) => Fragment::First,
-        _ => Fragment::Later,
-    };
+    match (field & 0xfff8, field & 1 != 0) {
+        // An atomic fragment inside another one does not make that one whole.
+        (0, false) => {}
+        (0, true) => headers.fragment = Fragment::First,
+        _ => headers.fragment = Fragment::Later,
+    }
     matches!(headers.fragment, Fragment::Later)
 }

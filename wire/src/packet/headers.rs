@@ -36,7 +36,10 @@ impl Tag {
 ///
 /// Numbers are in host order, addresses as on the wire. IPv4 addresses are v4-mapped
 /// (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2).
+///
+/// Aligned so that the kernel programs, where they are kept in a map, clear and copy them in words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(align(8))]
 pub struct Headers {
     /// Source MAC; zero where the link has none.
     pub source_mac: [u8; 6],
@@ -46,7 +49,8 @@ pub struct Headers {
     pub tags: [Tag; 2],
     /// Number of VLAN tags, those past the second included.
     pub tag_count: u8,
-    /// Ethertype behind the VLAN tags; 0 for frames of IEEE 802.3 and where it is not known.
+    /// Ethertype behind the VLAN tags, or of the tag at which reading ended; 0 for frames of
+    /// IEEE 802.3 and where it is not known.
     pub ethertype: u16,
     /// Source address; zero where there is no readable IP header.
     pub source: [u8; 16],
@@ -66,7 +70,10 @@ pub struct Headers {
     pub destination_port: u16,
     /// TCP flags: the lower 12 bits of bytes 12 and 13, without the data offset.
     pub tcp_flags: u16,
-    /// Offset of the byte behind the transport header, or behind the last header read.
+    /// Offset of the byte behind the transport header, or behind the last header read whole.
+    ///
+    /// Where there is a problem past the IP header, `protocol` is the header at this offset. TCP
+    /// options need not be in the frame; of DCCP, the first 12 bytes are taken for its header.
     pub payload_offset: u16,
     /// Why reading ended before the transport header's end.
     pub problem: Problem,
@@ -103,6 +110,12 @@ impl Reach {
             return Err(Truncated);
         }
         packet.bytes(self.offset + ahead)
+    }
+
+    /// Whether the packet has every byte before the offset.
+    #[inline(always)]
+    pub(super) fn is_complete(self, packet: &impl Packet) -> bool {
+        self.offset <= self.end && packet.bytes::<1>(self.offset - 1).is_ok()
     }
 }
 
@@ -142,6 +155,7 @@ impl Headers {
     /// Reads on from the network header, whose ethertype is known.
     #[inline(always)]
     pub(super) fn read_network<P: Packet>(&mut self, packet: &P, reach: Reach) {
+        let reach = Reach::from(packet.forget(reach.offset));
         self.payload_offset = reach.offset as u16;
         let transport = match self.ethertype {
             ethertype::IPV4 => ipv4::read(packet, self, reach),

@@ -43,8 +43,13 @@ pub(super) fn read<P: Packet>(packet: &P, headers: &mut Headers, reach: Reach) -
         }
         total => reach.offset + total,
     };
-    Some(Reach {
+    let transport = Reach {
         offset: reach.offset + header_bytes,
         end,
-    })
+    };
+    if header_bytes > HEADER_BYTES && !transport.is_complete(packet) {
+        headers.problem = Problem::NetworkTruncated;
+        return None;
+    }
+    Some(transport)
 }

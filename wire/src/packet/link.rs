@@ -41,7 +41,8 @@ impl LinkType {
 /// Reads a frame that begins with an IP header of either version.
 #[inline(always)]
 pub(super) fn read_ip<P: Packet>(packet: &P, headers: &mut Headers, reach: Reach) {
-    let Ok([first]) = packet.bytes::<1>(reach.offset) else {
+    // No IP header is shorter than two bytes. (The verifier does not follow a check for one.)
+    let Ok([first, _]) = packet.bytes::<2>(reach.offset) else {
         headers.problem = Problem::LinkTruncated;
         return;
     };
@@ -68,7 +69,7 @@ pub(super) fn read_null<P: Packet>(packet: &P, headers: &mut Headers) {
         2 => ethertype::IPV4,
         // AF_INET6 of NetBSD and Windows, FreeBSD, macOS, Linux.
         24 | 28 | 30 | 10 => ethertype::IPV6,
-        _ => return,
+        _ => ethertype::UNKNOWN,
     };
     headers.read_network(packet, Reach::from(4));
 }
@@ -91,27 +92,24 @@ pub(super) fn read_sll<P: Packet>(packet: &P, headers: &mut Headers) {
 
 /// Reads the cooked header of Linux, version 2.
 pub(super) fn read_sll2<P: Packet>(packet: &P, headers: &mut Headers) {
-    let (Ok(ethertype), Ok([length]), Ok(address)) = (
+    let (Ok(ethertype), Ok([length]), Ok([a, b, c, d, e, f, _, _])) = (
         packet.bytes::<2>(0),
         packet.bytes::<1>(11),
-        packet.bytes::<6>(12),
+        packet.bytes::<8>(12),
     ) else {
         headers.problem = Problem::LinkTruncated;
         return;
     };
     if length == 6 {
-        headers.source_mac = address;
-    }
-    if packet.bytes::<1>(19).is_err() {
-        headers.problem = Problem::LinkTruncated;
-        return;
+        headers.source_mac = [a, b, c, d, e, f];
     }
     ethernet::read_type(packet, headers, u16::from_be_bytes(ethertype), 20);
 }
 
 /// Reads a PPP frame (RFC 1661; RFC 1662 section 3.1 for address and control).
 pub(super) fn read_ppp<P: Packet>(packet: &P, headers: &mut Headers) {
-    let framed = packet.bytes::<2>(0) == Ok([0xff, 0x03]);
+    // No protocol field begins with 0xff: it is always the address (RFC 1661 section 6.6).
+    let framed = packet.bytes::<1>(0) == Ok([0xff]);
     let offset = if framed { 2 } else { 0 };
     let Ok([first]) = packet.bytes::<1>(offset) else {
         headers.problem = Problem::LinkTruncated;
@@ -131,7 +129,7 @@ pub(super) fn read_ppp<P: Packet>(packet: &P, headers: &mut Headers) {
         0x0057 => ethertype::IPV6,
         0x0281 => ethertype::MPLS,
         0x0283 => ethertype::MPLS_MULTICAST,
-        _ => return,
+        _ => ethertype::UNKNOWN,
     };
     headers.read_network(packet, Reach::from(offset));
 }

@@ -26,6 +26,16 @@ pub use problem::Problem;
 pub trait Packet {
     /// The `N` bytes at `offset`, or [`Truncated`] where the packet is shorter.
     fn bytes<const N: usize>(&self, offset: usize) -> Result<[u8; N], Truncated>;
+
+    /// The same offset.
+    ///
+    /// The kernel's verifier follows a program along every path, with all it knows of each value;
+    /// the kernel programs make it forget here what it knows of the offset, so that paths which
+    /// differ in nothing else become one.
+    #[inline(always)]
+    fn forget(&self, offset: usize) -> usize {
+        offset
+    }
 }
 
 /// The packet, or as much of it as can be reached, ends before the bytes that were asked for.

@@ -2,6 +2,8 @@
 
 /// Ethertypes (IEEE 802 numbers registry).
 pub mod ethertype {
+    /// Not an ethertype: the link header does not tell what it carries in a known number.
+    pub const UNKNOWN: u16 = 0;
     /// Not an ethertype: frames of IEEE 802.3, whose field is a length, are counted under it.
     pub const IEEE_802_3: u16 = 0;
     /// IPv4.

@@ -16,7 +16,7 @@ pub enum Problem {
     TagTruncated = 2,
     /// There are more VLAN tags than [`super::MAX_TAGS`].
     TooManyTags = 3,
-    /// The frame ends inside the IP header.
+    /// The frame ends inside the IP header, its options included.
     NetworkTruncated = 4,
     /// The IP header contradicts itself: its version, header length or total length.
     NetworkMalformed = 5,
@@ -26,7 +26,8 @@ pub enum Problem {
     TooManyExtensions = 7,
     /// The packet ends inside the transport header.
     TransportTruncated = 8,
-    /// A header begins or ends past [`super::MAX_HEADER_BYTES`].
+    /// A header ends past [`super::MAX_HEADER_BYTES`], or a transport header begins so near to it
+    /// that the longest would.
     TooLong = 9,
 }
 

@@ -26,9 +26,12 @@ pub(super) fn read<P: Packet>(packet: &P, headers: &mut Headers, reach: Reach) {
         protocol::SCTP | protocol::DCCP => {
             read_ports::<_, 12>(packet, headers, reach);
         }
-        protocol::ICMP if headers.ethertype == ethertype::IPV4 => read_icmp(packet, headers, reach),
+        protocol::ICMP if headers.ethertype == ethertype::IPV4 => {
+            read_icmp::<_, 8>(packet, headers, reach);
+        }
+        // Only type, code and checksum are in every message (RFC 4443 section 2.1).
         protocol::ICMPV6 if headers.ethertype == ethertype::IPV6 => {
-            read_icmp(packet, headers, reach);
+            read_icmp::<_, 4>(packet, headers, reach);
         }
         _ => {}
     }
@@ -58,27 +61,34 @@ fn read_ports<P: Packet, const N: usize>(
 /// Reads ports and flags (RFC 9293 section 3.1).
 #[inline(always)]
 fn read_tcp<P: Packet>(packet: &P, headers: &mut Headers, reach: Reach) {
-    let flag_bytes = match read_ports::<_, LONGEST_BYTES>(packet, headers, reach) {
-        Some(bytes) => [bytes[12], bytes[13]],
-        None => match reach.bytes::<2>(packet, 12) {
-            Ok(bytes) => bytes,
-            Err(_) => return,
-        },
+    let Some(bytes) = read_ports::<_, LONGEST_BYTES>(packet, headers, reach) else {
+        if let Ok([upper, lower]) = reach.bytes::<2>(packet, 12) {
+            headers.tcp_flags = u16::from_be_bytes([upper & 0x0f, lower]);
+        }
+        return;
     };
-    headers.tcp_flags = u16::from_be_bytes([flag_bytes[0] & 0x0f, flag_bytes[1]]);
-    let header_bytes = usize::from(flag_bytes[0] >> 4) * 4;
-    if header_bytes > LONGEST_BYTES {
+    headers.tcp_flags = u16::from_be_bytes([bytes[12] & 0x0f, bytes[13]]);
+    let header_bytes = usize::from(bytes[12] >> 4) * 4;
+    // Options are not read, so a capture that cuts them misses nothing; but they cannot lie behind
+    // the packet's own end.
+    if reach.offset + header_bytes > reach.end {
+        headers.problem = Problem::TransportTruncated;
+        headers.payload_offset = reach.offset as u16;
+    } else if header_bytes > LONGEST_BYTES {
         headers.payload_offset = (reach.offset + header_bytes) as u16;
     }
 }
 
-/// Reads type and code (RFC 792, RFC 4443); what an error quotes is left alone.
+/// Reads type and code of a message whose header has `N` bytes (RFC 792, RFC 4443); what an error
+/// quotes is left alone.
 #[inline(always)]
-fn read_icmp<P: Packet>(packet: &P, headers: &mut Headers, reach: Reach) {
-    let Ok([kind, code]) = reach.bytes::<2>(packet, 0) else {
+fn read_icmp<P: Packet, const N: usize>(packet: &P, headers: &mut Headers, reach: Reach) {
+    if let Ok([kind, code]) = reach.bytes::<2>(packet, 0) {
+        headers.destination_port = u16::from_be_bytes([kind, code]);
+    }
+    if reach.bytes::<N>(packet, 0).is_ok() {
+        headers.payload_offset = (reach.offset + N) as u16;
+    } else {
         headers.problem = Problem::TransportTruncated;
-        return;
-    };
-    headers.destination_port = u16::from_be_bytes([kind, code]);
-    headers.payload_offset = (reach.offset + 8) as u16;
+    }
 }

@@ -24,9 +24,7 @@ pub(super) fn read<P: Packet>(
             return Some((found, offset));
         }
         let Ok([tci0, tci1, type0, type1]) = packet.bytes::<4>(offset) else {
-            headers.ethertype = found;
-            headers.problem = Problem::TagTruncated;
-            return None;
+            return stop(headers, found, offset, Problem::TagTruncated);
         };
         if let Some(tag) = headers.tags.get_mut(depth) {
             *tag = Tag {
@@ -38,9 +36,16 @@ pub(super) fn read<P: Packet>(
         offset += 4;
     }
     if is_tag(found) {
-        headers.ethertype = found;
-        headers.problem = Problem::TooManyTags;
-        return None;
+        return stop(headers, found, offset, Problem::TooManyTags);
     }
     Some((found, offset))
+}
+
+/// Ends the reading at a tag of type `found` whose content begins at `offset`.
+#[inline(always)]
+fn stop<T>(headers: &mut Headers, found: u16, offset: usize, problem: Problem) -> Option<T> {
+    headers.ethertype = found;
+    headers.payload_offset = offset as u16;
+    headers.problem = problem;
+    None
 }

@@ -1,0 +1,168 @@
+//! The agent as a whole: what is attached, and the drain.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock, RwLockWriteGuard},
+    time::Duration,
+};
+
+use netweir_flow::{Batch, Meter};
+use netweir_wire::map::PortClasses;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fd::BorrowedFd,
+    time::{ClockId, clock_gettime},
+};
+
+use crate::{
+    Error, Netns,
+    attach::{HookChoice, MapSizes, TcMode},
+    choice::Choice,
+    error::Doing,
+    place::{Context, Place},
+    tracer::Tracer,
+};
+
+/// What to meter, and how.
+pub struct Settings {
+    /// Which interfaces; the first wish that fits one decides.
+    pub choices: Vec<Choice>,
+    /// The hook for interfaces whose wish names none.
+    pub hook: HookChoice,
+    /// How programs are put into TC.
+    pub tc: TcMode,
+    /// Whether the tracepoints count interfaces of every namespace, those unknown here too.
+    pub trace_any: bool,
+    /// Sizes of the kernel maps.
+    pub maps: MapSizes,
+    /// Which ports belong to which application.
+    pub ports: Box<PortClasses>,
+}
+
+/// Programs attached to interfaces, and the way of what they count into a meter.
+pub struct Agent {
+    settings: Settings,
+    places: Vec<Place>,
+    tracer: Option<Tracer>,
+    meter: Arc<RwLock<Meter>>,
+}
+
+impl Agent {
+    /// Attaches to all interfaces that are wanted.
+    ///
+    /// # Errors
+    /// An interface that was named does not exist, none at all could be attached to, or the kernel
+    /// refused the programs. One interface of several that fails is logged and left out.
+    pub fn start(
+        settings: Settings,
+        namespaces: Vec<Netns>,
+        meter: Arc<RwLock<Meter>>,
+    ) -> Result<Self, Error> {
+        let mut agent = Self {
+            settings,
+            places: Vec::new(),
+            tracer: None,
+            meter,
+        };
+        for netns in namespaces {
+            let meter = Arc::clone(&agent.meter);
+            let mut context = Context {
+                settings: &agent.settings,
+                tracer: &mut agent.tracer,
+                meter: &mut lock(&meter),
+            };
+            agent.places.push(Place::open(netns, &mut context)?);
+        }
+        Ok(agent)
+    }
+
+    /// Waits for `timeout`, or until an interface came or went, or until `stop` can be read.
+    ///
+    /// # Errors
+    /// [`Error::System`] where the kernel cannot wait.
+    pub fn wait(&self, stop: BorrowedFd<'_>, timeout: Duration) -> Result<(), Error> {
+        let mut watched: Vec<PollFd<'_>> = self
+            .places
+            .iter()
+            .map(|place| PollFd::from_borrowed_fd(place.as_fd(), PollFlags::IN))
+            .collect();
+        watched.push(PollFd::from_borrowed_fd(stop, PollFlags::IN));
+        let timeout = Timespec::try_from(timeout).ok();
+        match poll(&mut watched, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error).doing("wait for events"),
+        }
+    }
+
+    /// Attaches to interfaces that came, and lets go of those that went.
+    ///
+    /// # Errors
+    /// [`Error::Netlink`] where the kernel does not tell.
+    pub fn follow(&mut self) -> Result<(), Error> {
+        let meter = Arc::clone(&self.meter);
+        let mut context = Context {
+            settings: &self.settings,
+            tracer: &mut self.tracer,
+            meter: &mut lock(&meter),
+        };
+        self.places
+            .iter_mut()
+            .try_for_each(|place| place.follow(&mut context))
+    }
+
+    /// Whether flows were opened since the last drain.
+    pub fn has_news(&mut self) -> bool {
+        let tracer = self.tracer.iter_mut().map(|tracer| &mut tracer.collector);
+        let mut collectors = tracer.chain(self.places.iter_mut().filter_map(Place::collector));
+        collectors.any(|collector| collector.has_news())
+    }
+
+    /// Moves what was counted since the last drain into the meter.
+    ///
+    /// # Errors
+    /// A map could not be read. What had been moved out before is in the meter all the same.
+    pub fn drain(&mut self) -> Result<(), Error> {
+        let mut batch = Batch::default();
+        let mut drained = Ok(());
+        for place in &mut self.places {
+            drained = drained.and(place.drain(&mut batch));
+        }
+        if let Some(tracer) = &mut self.tracer {
+            drained = drained.and(tracer.collector.drain(&mut batch));
+        }
+        batch.now_ns = now_ns();
+        lock(&self.meter).apply(&batch);
+        drained
+    }
+
+    /// Detaches everything and drains what was counted until then: now all books balance.
+    ///
+    /// # Errors
+    /// As of [`Self::drain`]; everything is detached in any case.
+    pub fn stop(mut self) -> Result<(), Error> {
+        self.places.iter_mut().for_each(Place::detach);
+        if let Some(tracer) = &mut self.tracer {
+            tracer.detach();
+        }
+        // A program that began before it was detached may write to the other map: drain both.
+        self.drain()?;
+        self.drain()
+    }
+}
+
+impl Drop for Agent {
+    /// Detaches: also when the agent's thread panics.
+    fn drop(&mut self) {
+        self.places.iter_mut().for_each(Place::detach);
+    }
+}
+
+/// A meter whose lock was poisoned by a panic elsewhere is still the best knowledge there is.
+fn lock(meter: &RwLock<Meter>) -> RwLockWriteGuard<'_, Meter> {
+    meter.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nanoseconds of `CLOCK_MONOTONIC`, the clock of the kernel programs.
+pub fn now_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
+}

@@ -1,0 +1,49 @@
+//! XDP: native where the driver can, else generic. Receive only.
+
+use aya::programs::{Xdp, XdpMode, xdp::XdpLink};
+use netweir_flow::Hook;
+use netweir_wire::name;
+
+use super::{AttachedLink, Attachment, object::Object};
+use crate::{Error, watch::Device};
+
+/// Attaches to the receive path of a device, the best way that works.
+pub(super) fn attach(object: &mut Object, device: &Device) -> Result<Attachment, Error> {
+    let ways = [
+        (name::XDP, XdpMode::Driver, Hook::XdpNative),
+        (name::XDP_LINEAR, XdpMode::Driver, Hook::XdpNative),
+        (name::XDP, XdpMode::Skb, Hook::XdpGeneric),
+        (name::XDP_LINEAR, XdpMode::Skb, Hook::XdpGeneric),
+    ];
+    let mut last = Error::Missing { name: name::XDP };
+    for (name, mode, hook) in ways {
+        match attach_one(object, device, name, mode) {
+            Ok(link) => {
+                return Ok(Attachment {
+                    hook,
+                    links: vec![AttachedLink::Xdp(link)],
+                });
+            }
+            Err(error) => last = error,
+        }
+        tracing::debug!(interface = device.name, program = name, ?mode, error = %last, "not so");
+    }
+    Err(last)
+}
+
+fn attach_one(
+    object: &mut Object,
+    device: &Device,
+    name: &'static str,
+    mode: XdpMode,
+) -> Result<XdpLink, Error> {
+    let program = object.program(name, Xdp::load)?;
+    let attached = program
+        .attach_to_if_index(device.ifindex, mode)
+        .and_then(|link| program.take_link(link));
+    attached.map_err(|source| Error::Attach {
+        interface: device.name.clone(),
+        hook: "xdp",
+        source,
+    })
+}

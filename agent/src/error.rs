@@ -1,0 +1,144 @@
+//! What can go wrong between the agent and the kernel.
+
+use std::io;
+
+/// Errors of the agent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kernel refused to load the programs or the maps.
+    #[error("cannot load the kernel programs{}", hint(.source))]
+    Load {
+        /// What the kernel or the loader said.
+        #[source]
+        source: aya::EbpfError,
+    },
+    /// The kernel refused one program.
+    #[error("cannot load the kernel program {program}")]
+    Program {
+        /// The program's name.
+        program: &'static str,
+        /// What the kernel or the loader said.
+        #[source]
+        source: aya::programs::ProgramError,
+    },
+    /// The object has no such program or map: it was built from other sources.
+    #[error("the kernel object has no {name}; rebuild it with `make build-ebpf`")]
+    Missing {
+        /// The name that was looked for.
+        name: &'static str,
+    },
+    /// A map does not have the layout that this binary knows, or could not be used.
+    #[error("cannot use the kernel map {name}")]
+    Map {
+        /// The map's name.
+        name: &'static str,
+        /// What the kernel or the loader said.
+        #[source]
+        source: aya::maps::MapError,
+    },
+    /// Neither hook nor fallback could be attached.
+    #[error("cannot attach to {interface} with {hook}")]
+    Attach {
+        /// The interface's name.
+        interface: String,
+        /// The hook that was tried last.
+        hook: &'static str,
+        /// What the kernel or the loader said.
+        #[source]
+        source: aya::programs::ProgramError,
+    },
+    /// Another agent already has its filters on the interface (kernels without TCX).
+    #[error(
+        "another netweir meters {interface} through clsact; stop it first, or use --hook tracepoint"
+    )]
+    Busy {
+        /// The interface's name.
+        interface: String,
+    },
+    /// The interface's frames begin with a header that the parser does not know.
+    #[error("{interface} has link type {kind} (ARPHRD), which cannot be metered")]
+    LinkType {
+        /// The interface's name.
+        interface: String,
+        /// The hardware type number.
+        kind: u16,
+    },
+    /// An interface was named that does not exist.
+    #[error("no interface {name} in {netns}; `netweir interfaces` lists them")]
+    NoInterface {
+        /// The name or pattern.
+        name: String,
+        /// The namespace that was searched.
+        netns: String,
+    },
+    /// There is no default route to take the default interface from.
+    #[error("there is no default route; name an interface with --iface, or `--iface any`")]
+    NoDefaultRoute,
+    /// A pattern for interface names could not be understood.
+    #[error("{pattern} is not a pattern for interface names")]
+    Pattern {
+        /// What was given.
+        pattern: String,
+        /// What is wrong with it.
+        #[source]
+        source: globset::Error,
+    },
+    /// A network namespace could not be opened or entered.
+    #[error("cannot enter the network namespace {name}; `ip netns list` shows the named ones")]
+    Netns {
+        /// What was given.
+        name: String,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel did not answer over netlink.
+    #[error("cannot ask the kernel for its interfaces over netlink")]
+    Netlink(#[source] io::Error),
+    /// The kernel's type information is missing or lacks a field that the tracepoint hook needs.
+    #[error("the tracepoint hook needs the kernel's type information: {missing}")]
+    Btf {
+        /// What is missing.
+        missing: String,
+    },
+    /// A privilege is missing.
+    #[error(
+        "not permitted: metering needs root, or the capabilities CAP_BPF, CAP_NET_ADMIN and \
+         CAP_PERFMON (try sudo; `netweir demo` and `netweir run` need them too, `netweir replay \
+         FILE` does not)"
+    )]
+    NotPermitted,
+    /// A system call failed.
+    #[error("cannot {action}")]
+    System {
+        /// What the agent was doing.
+        action: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What a person can do about an object that the kernel would not take.
+fn hint(error: &aya::EbpfError) -> &'static str {
+    if format!("{error:?}").contains("PermissionDenied") {
+        " (is the memory lock limit too low, or a capability missing?)"
+    } else {
+        ""
+    }
+}
+
+/// Attaches what the agent was doing to a failed system call.
+pub(crate) trait Doing<T> {
+    fn doing(self, action: &'static str) -> Result<T, Error>;
+}
+
+impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
+    fn doing(self, action: &'static str) -> Result<T, Error> {
+        self.map_err(|source| Error::System {
+            action,
+            source: source.into(),
+        })
+    }
+}

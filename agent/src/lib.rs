@@ -1,0 +1,23 @@
+//! The agent: the only code that needs privilege.
+//!
+//! It attaches the kernel programs to interfaces ([`attach`]), follows interfaces that come and go
+//! ([`watch`]), moves what the kernel counted into a [`netweir_flow::Meter`] (`collect`), and
+//! detaches everything at its end. [`Agent`] puts these together; whoever runs it decides when to
+//! drain and what becomes of the meter.
+
+mod agent;
+pub mod attach;
+mod choice;
+pub mod collect;
+mod error;
+mod netlink;
+mod netns;
+mod place;
+mod sys;
+mod tracer;
+pub mod watch;
+
+pub use agent::{Agent, Settings, now_ns};
+pub use choice::{Choice, Interfaces};
+pub use error::Error;
+pub use netns::Netns;

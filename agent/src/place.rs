@@ -1,0 +1,251 @@
+//! One network namespace: its interfaces, and what is attached to them.
+
+use std::{collections::HashMap, os::fd::BorrowedFd};
+
+use netweir_flow::{Batch, Hook, Interface, InterfaceId, Meter};
+use netweir_wire::map::{Direction, InterfaceKey};
+
+use crate::{
+    Error, Netns,
+    agent::Settings,
+    attach::{Attachment, HookChoice, Object, Purpose},
+    choice::{Interfaces, hook_for},
+    collect::Collector,
+    tracer::Tracer,
+    watch::{Change, Device, Watch, default_route},
+};
+
+/// One network namespace.
+pub(crate) struct Place {
+    netns: Netns,
+    watch: Watch,
+    /// The load of the programs whose interfaces are this namespace's; made when first needed.
+    metered: Option<(Object, Collector)>,
+    attached: HashMap<u32, Attached>,
+    /// Name of the interface that the default route led through at the start.
+    default: Option<String>,
+}
+
+/// How an interface is metered.
+enum Attached {
+    Here(Attachment),
+    Traced,
+}
+
+/// What all places share while interfaces are attached.
+pub(crate) struct Context<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) tracer: &'a mut Option<Tracer>,
+    pub(crate) meter: &'a mut Meter,
+}
+
+impl Place {
+    /// Attaches to the interfaces of a namespace that are wanted.
+    pub(crate) fn open(netns: Netns, context: &mut Context<'_>) -> Result<Self, Error> {
+        let (watch, devices) = Watch::open(&netns)?;
+        let default = default_name(&netns, &devices)?;
+        let mut place = Self {
+            netns,
+            watch,
+            metered: None,
+            attached: HashMap::new(),
+            default,
+        };
+        place.check_choices(&devices, context.settings)?;
+        let mut refused = None;
+        for device in &devices {
+            if let Err(error) = place.came(device, context) {
+                tracing::warn!(interface = device.name, %error, "not metered");
+                refused = Some(error);
+            }
+        }
+        match refused {
+            Some(error) if place.attached.is_empty() => Err(error),
+            _ => Ok(place),
+        }
+    }
+
+    /// Whether every interface that was named is there.
+    fn check_choices(&self, devices: &[Device], settings: &Settings) -> Result<(), Error> {
+        for choice in &settings.choices {
+            match &choice.interfaces {
+                Interfaces::Default if self.default.is_none() => return Err(Error::NoDefaultRoute),
+                Interfaces::Name(name) if !devices.iter().any(|device| device.name == *name) => {
+                    let netns = self.netns.to_string();
+                    return Err(Error::NoInterface {
+                        name: name.clone(),
+                        netns,
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.watch.as_fd()
+    }
+
+    /// Follows the interfaces that came and went.
+    pub(crate) fn follow(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+        for change in self.watch.changes(&self.netns)? {
+            match change {
+                Change::Came(device) => {
+                    if let Err(error) = self.came(&device, context) {
+                        tracing::warn!(interface = device.name, %error, "not metered");
+                    }
+                }
+                Change::Gone(ifindex) => self.gone(ifindex, context),
+            }
+        }
+        Ok(())
+    }
+
+    fn came(&mut self, device: &Device, context: &mut Context<'_>) -> Result<(), Error> {
+        let settings = context.settings;
+        let is_default = self.default.as_ref() == Some(&device.name);
+        let hook = hook_for(&settings.choices, &device.name, is_default, settings.hook);
+        let Some(choice) = hook else { return Ok(()) };
+        let hook = match self.attached.get(&device.ifindex) {
+            // It has another name now, nothing more.
+            Some(Attached::Here(attachment)) => attachment.hook,
+            Some(Attached::Traced) => Hook::Tracepoint,
+            None => self.attach(device, choice, context)?,
+        };
+        tracing::info!(interface = device.name, netns = %self.netns, %hook, "metering");
+        context.meter.add_interface(Interface {
+            id: self.id(device.ifindex),
+            name: device.name.as_str().into(),
+            netns_name: self.netns.name().map(ToOwned::to_owned),
+            hook,
+            loopback: device.loopback,
+            link: None,
+            present: true,
+        });
+        Ok(())
+    }
+
+    fn attach(
+        &mut self,
+        device: &Device,
+        choice: HookChoice,
+        context: &mut Context<'_>,
+    ) -> Result<Hook, Error> {
+        if choice != HookChoice::Tracepoint {
+            match self.attach_here(device, choice, context.settings) {
+                Ok(hook) => return Ok(hook),
+                Err(error @ Error::Busy { .. }) => return Err(error),
+                Err(error) if choice == HookChoice::Auto => {
+                    tracing::warn!(interface = device.name, %error, "no TC here, tracing it");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let tracer = match context.tracer {
+            Some(tracer) => tracer,
+            None => context.tracer.insert(Tracer::open(context.settings)?),
+        };
+        for key in self.keys(device.ifindex) {
+            tracer.collector.add_interface(key)?;
+        }
+        self.attached.insert(device.ifindex, Attached::Traced);
+        Ok(Hook::Tracepoint)
+    }
+
+    fn attach_here(
+        &mut self,
+        device: &Device,
+        choice: HookChoice,
+        settings: &Settings,
+    ) -> Result<Hook, Error> {
+        let keys = self.keys(device.ifindex);
+        let (object, collector) = match &mut self.metered {
+            Some(metered) => metered,
+            none => none.insert(load(&self.netns, settings)?),
+        };
+        for key in keys {
+            collector.add_interface(key)?;
+        }
+        let attach = || Attachment::new(object, device, choice, settings.tc);
+        let attachment = self.netns.enter(attach)??;
+        let hook = attachment.hook;
+        self.attached
+            .insert(device.ifindex, Attached::Here(attachment));
+        Ok(hook)
+    }
+
+    fn gone(&mut self, ifindex: u32, context: &mut Context<'_>) {
+        let Some(attached) = self.attached.remove(&ifindex) else {
+            return;
+        };
+        let keys = self.keys(ifindex);
+        let collector = match attached {
+            Attached::Here(attachment) => {
+                attachment.detach(&self.netns);
+                self.metered.as_mut().map(|(_, collector)| collector)
+            }
+            Attached::Traced => context.tracer.as_mut().map(|tracer| &mut tracer.collector),
+        };
+        if let Some(collector) = collector {
+            keys.into_iter()
+                .for_each(|key| collector.remove_interface(key));
+        }
+        let id = self.id(ifindex);
+        tracing::info!(ifindex, netns = %self.netns, "the interface is gone");
+        context.meter.remove_interface(id);
+    }
+
+    /// The maps of this namespace's programs, if there are any.
+    pub(crate) fn collector(&mut self) -> Option<&mut Collector> {
+        self.metered.as_mut().map(|(_, collector)| collector)
+    }
+
+    /// Adds what was counted since the last drain.
+    pub(crate) fn drain(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        self.collector()
+            .map_or(Ok(()), |collector| collector.drain(batch))
+    }
+
+    /// Detaches from every interface; what was counted can still be drained.
+    pub(crate) fn detach(&mut self) {
+        for (_, attached) in self.attached.drain() {
+            if let Attached::Here(attachment) = attached {
+                attachment.detach(&self.netns);
+            }
+        }
+    }
+
+    fn id(&self, ifindex: u32) -> InterfaceId {
+        InterfaceId {
+            netns: self.netns.inode(),
+            ifindex,
+        }
+    }
+
+    fn keys(&self, ifindex: u32) -> [InterfaceKey; 2] {
+        [Direction::Ingress, Direction::Egress].map(|direction| InterfaceKey {
+            netns: self.netns.inode(),
+            ifindex,
+            direction: direction as u32,
+        })
+    }
+}
+
+fn load(netns: &Netns, settings: &Settings) -> Result<(Object, Collector), Error> {
+    let purpose = Purpose::Interfaces {
+        netns: netns.inode(),
+    };
+    let mut object = Object::load(&purpose, settings.maps)?;
+    let mut collector = Collector::new(&mut object)?;
+    collector.set_ports(&settings.ports)?;
+    Ok((object, collector))
+}
+
+fn default_name(netns: &Netns, devices: &[Device]) -> Result<Option<String>, Error> {
+    let ifindex = default_route(netns)?;
+    let device = devices
+        .iter()
+        .find(|device| Some(device.ifindex) == ifindex);
+    Ok(device.map(|device| device.name.clone()))
+}

@@ -1,0 +1,147 @@
+//! The system calls that no library offers: batches and barriers of BPF maps.
+//!
+//! The attribute structures follow `union bpf_attr` of the kernel's `linux/bpf.h`.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+};
+
+const BPF_MAP_CREATE: libc::c_long = 0;
+const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+const BPF_MAP_LOOKUP_AND_DELETE_BATCH: libc::c_long = 25;
+
+/// `BPF_MAP_TYPE_ARRAY`.
+pub(crate) const MAP_TYPE_ARRAY: u32 = 2;
+/// `BPF_MAP_TYPE_ARRAY_OF_MAPS`.
+pub(crate) const MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
+
+#[repr(C)]
+struct CreateAttribute {
+    map_type: u32,
+    key_bytes: u32,
+    value_bytes: u32,
+    max_entries: u32,
+    flags: u32,
+    inner_map: u32,
+}
+
+#[repr(C)]
+struct ElementAttribute {
+    map: u32,
+    padding: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+#[repr(C)]
+struct BatchAttribute {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map: u32,
+    element_flags: u64,
+    flags: u64,
+}
+
+/// Calls `bpf(2)`.
+///
+/// # Safety
+/// The pointers inside `attribute` must be valid for what `command` does with them.
+unsafe fn bpf<T>(command: libc::c_long, attribute: &mut T) -> io::Result<libc::c_long> {
+    // SAFETY: the attribute is valid for its own size; the caller answers for what it points to.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            std::ptr::from_mut(attribute),
+            size_of::<T>(),
+        )
+    };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+fn number(map: BorrowedFd<'_>) -> u32 {
+    map.as_raw_fd().unsigned_abs()
+}
+
+/// Creates a map of one entry with four bytes each of key and value.
+pub(crate) fn create_map(map_type: u32, inner: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+    let mut attribute = CreateAttribute {
+        map_type,
+        key_bytes: 4,
+        value_bytes: 4,
+        max_entries: 1,
+        flags: 0,
+        inner_map: inner.map_or(0, number),
+    };
+    // SAFETY: the attribute holds no pointers.
+    let created = unsafe { bpf(BPF_MAP_CREATE, &mut attribute) }?;
+    // SAFETY: the kernel has just opened this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(created as i32) })
+}
+
+/// Puts `inner` into the only place of the map of maps `outer`.
+pub(crate) fn update_map_of_maps(outer: BorrowedFd<'_>, inner: BorrowedFd<'_>) -> io::Result<()> {
+    let key = 0_u32;
+    let value = number(inner);
+    let mut attribute = ElementAttribute {
+        map: number(outer),
+        padding: 0,
+        key: std::ptr::from_ref(&key) as u64,
+        value: std::ptr::from_ref(&value) as u64,
+        flags: 0,
+    };
+    // SAFETY: key and value are four bytes each, as the map was created, and outlive the call.
+    unsafe { bpf(BPF_MAP_UPDATE_ELEM, &mut attribute) }.map(drop)
+}
+
+/// What one call of [`lookup_and_delete_batch`] found.
+pub(crate) struct Batch {
+    /// Entries written to the front of keys and values.
+    pub(crate) count: usize,
+    /// Whether the map has been walked to its end.
+    pub(crate) done: bool,
+}
+
+/// Moves entries out of a hash map, as many as fit, going on from `cursor`.
+///
+/// # Safety
+/// `K` and `V` must be the layouts of the map's keys and values.
+pub(crate) unsafe fn lookup_and_delete_batch<K, V>(
+    map: BorrowedFd<'_>,
+    cursor: &mut Option<u32>,
+    keys: &mut [K],
+    values: &mut [V],
+) -> io::Result<Batch> {
+    let mut next = 0_u32;
+    let mut attribute = BatchAttribute {
+        in_batch: cursor
+            .as_ref()
+            .map_or(0, |cursor| std::ptr::from_ref(cursor) as u64),
+        out_batch: std::ptr::from_mut(&mut next) as u64,
+        keys: keys.as_mut_ptr() as u64,
+        values: values.as_mut_ptr() as u64,
+        count: keys.len().min(values.len()) as u32,
+        map: number(map),
+        element_flags: 0,
+        flags: 0,
+    };
+    // SAFETY: keys and values are as long as `count` says, of the map's layouts by the caller's
+    // word, and the cursor of a hash map is a `u32`.
+    let result = unsafe { bpf(BPF_MAP_LOOKUP_AND_DELETE_BATCH, &mut attribute) };
+    *cursor = Some(next);
+    let count = attribute.count as usize;
+    match result {
+        Ok(_) => Ok(Batch { count, done: false }),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(Batch { count, done: true }),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,36 @@
+//! The tracepoint hook: one load of the programs for all namespaces.
+
+use crate::{
+    Error,
+    agent::Settings,
+    attach::{Object, Purpose, attach_tracepoints},
+    collect::Collector,
+};
+
+/// The tracepoint programs and their maps.
+pub(crate) struct Tracer {
+    object: Option<Object>,
+    pub(crate) collector: Collector,
+}
+
+impl Tracer {
+    /// Loads and attaches.
+    pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
+        let purpose = Purpose::Tracepoints {
+            any: settings.trace_any,
+        };
+        let mut object = Object::load(&purpose, settings.maps)?;
+        let mut collector = Collector::new(&mut object)?;
+        collector.set_ports(&settings.ports)?;
+        attach_tracepoints(&mut object)?;
+        Ok(Self {
+            object: Some(object),
+            collector,
+        })
+    }
+
+    /// Detaches; what was counted can still be drained.
+    pub(crate) fn detach(&mut self) {
+        self.object = None;
+    }
+}

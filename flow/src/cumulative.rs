@@ -1,0 +1,72 @@
+//! Counters since the start that may begin anew.
+//!
+//! When a kernel map is made again, or an interface index is given to another device, counters
+//! fall. What they had reached is kept, and what they count from then on is added to it.
+
+use netweir_wire::map::{Count, InterfaceCounters, Volume};
+
+/// A group of counters that only grow, until all of them begin anew.
+pub(crate) trait Counters: Copy + Default {
+    /// Whether any of them is less than it was `earlier`.
+    fn fell(&self, earlier: &Self) -> bool;
+    /// Adds each of `other`'s.
+    fn add(&mut self, other: &Self);
+}
+
+impl Counters for Volume {
+    fn fell(&self, earlier: &Self) -> bool {
+        self.packets < earlier.packets || self.bytes < earlier.bytes
+    }
+
+    fn add(&mut self, other: &Self) {
+        *self += *other;
+    }
+}
+
+impl Counters for InterfaceCounters {
+    fn fell(&self, earlier: &Self) -> bool {
+        let volumes = |of: &Self| of.lost.into_iter().chain(of.classes);
+        count_fell(self.seen, earlier.seen)
+            || count_fell(self.counted, earlier.counted)
+            || volumes(self)
+                .zip(volumes(earlier))
+                .any(|(new, old)| new.fell(&old))
+            || self
+                .problems
+                .iter()
+                .zip(&earlier.problems)
+                .any(|(new, old)| new < old)
+    }
+
+    fn add(&mut self, other: &Self) {
+        *self += other;
+    }
+}
+
+fn count_fell(new: Count, old: Count) -> bool {
+    new.packets < old.packets || new.frames < old.frames || new.bytes < old.bytes
+}
+
+/// The sum of counters over all the times that they began anew.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cumulative<T> {
+    before: T,
+    latest: T,
+}
+
+impl<T: Counters> Cumulative<T> {
+    /// Takes what the counters show now.
+    pub(crate) fn observe(&mut self, shown: &T) {
+        if shown.fell(&self.latest) {
+            self.before.add(&self.latest);
+        }
+        self.latest = *shown;
+    }
+
+    /// All that was ever counted.
+    pub(crate) fn total(&self) -> T {
+        let mut total = self.before;
+        total.add(&self.latest);
+        total
+    }
+}

@@ -1,0 +1,63 @@
+//! What a filter can ask about a flow or a host.
+
+use crate::{Record, endpoint::endpoints, lens::direction};
+use netweir_wire::map::{Direction, FlowKey};
+use std::net::IpAddr;
+
+/// What is known of a flow or a host, without the cost of a record.
+///
+/// A term about something that is not known does not match.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Facts<'a> {
+    pub(super) source: Option<IpAddr>,
+    pub(super) destination: Option<IpAddr>,
+    pub(super) source_port: Option<u16>,
+    pub(super) destination_port: Option<u16>,
+    pub(super) ethertype: Option<u16>,
+    /// Only where there is an IP header.
+    pub(super) protocol: Option<u8>,
+    pub(super) vlans: Option<[u16; 2]>,
+    pub(super) direction: Option<Direction>,
+    pub(super) interface: Option<&'a str>,
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn of_flow(key: &FlowKey, interface: &'a str) -> Self {
+        let (source, destination) = endpoints(key);
+        Self {
+            source: source.address.ip(),
+            destination: destination.address.ip(),
+            source_port: source.port,
+            destination_port: destination.port,
+            ethertype: Some(u16::from_be_bytes(key.ethertype)),
+            protocol: source.address.ip().map(|_| key.protocol),
+            vlans: Some([key.outer_vlan, key.inner_vlan].map(u16::from_be_bytes)),
+            direction: Some(direction(key)),
+            interface: Some(interface),
+        }
+    }
+
+    pub(super) fn of_record(record: &'a Record) -> Self {
+        let source = record.source.address.ip();
+        Self {
+            source,
+            destination: record.destination.address.ip(),
+            source_port: record.source.port,
+            destination_port: record.destination.port,
+            ethertype: Some(record.ethertype),
+            protocol: source.map(|_| record.protocol),
+            vlans: Some(record.vlans),
+            direction: Some(record.direction),
+            interface: Some(&record.interface),
+        }
+    }
+
+    /// An address that sends as well as it receives.
+    pub(crate) fn of_host(address: IpAddr) -> Self {
+        Self {
+            source: Some(address),
+            destination: Some(address),
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Everything known, fed by batches.
+//!
+//! A collector gives each drain to [`Meter::apply`], a timer calls [`Meter::tick`]; the records
+//! that come back go to the exporters. What is read from a meter stands in the module `view`.
+
+use crate::{
+    Batch, EndReason, Interface, InterfaceId, Record, Sample,
+    cumulative::Cumulative,
+    flow::Flow,
+    host::Hosts,
+    interface::Interfaces,
+    lens::{Lens, interface_id},
+    rate::Ticks,
+    table::{Limits, Table},
+};
+use netweir_wire::map::{Count, Direction, FlowKey, StrayReason, Volume};
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Time-outs, sizes, and what turns the kernel's clock into the time of day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// A flow without a packet for so long has ended (IPFIX `flowIdleTimeout`).
+    pub idle_ns: u64,
+    /// A flow that lasts gets a record every so often (IPFIX `flowActiveTimeout`).
+    pub active_ns: u64,
+    /// Live flows at most; what belongs to more of them is counted as `table_full`.
+    pub max_flows: usize,
+    /// Hosts at most; what belongs to more of them is counted as `hosts_full`.
+    pub max_hosts: usize,
+    /// Interfaces at most, those that are gone included.
+    pub max_interfaces: usize,
+    /// What is added to the clock of samples to get nanoseconds since 1970.
+    pub wall_offset_ns: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            idle_ns: 60 * SECOND_NS,
+            active_ns: 1800 * SECOND_NS,
+            max_flows: 1_000_000,
+            max_hosts: 500_000,
+            max_interfaces: 16_384,
+            wall_offset_ns: 0,
+        }
+    }
+}
+
+/// Everything known: flows, hosts, interfaces, and where every packet went.
+#[derive(Debug)]
+pub struct Meter {
+    pub(crate) started_ns: u64,
+    pub(crate) now_ns: u64,
+    pub(crate) ticks: Ticks,
+    wall_offset_ns: i64,
+    pub(crate) interfaces: Interfaces,
+    pub(crate) table: Table,
+    pub(crate) hosts: Hosts,
+    pub(crate) received: Count,
+    pub(crate) malformed: Count,
+    pub(crate) unlisted: Count,
+    pub(crate) interfaces_passed_over: u64,
+    pub(crate) strays: [Cumulative<Volume>; StrayReason::ALL.len()],
+}
+
+impl Meter {
+    /// A meter that knows nothing yet.
+    pub fn new(settings: &Settings, now_ns: u64) -> Self {
+        Self {
+            started_ns: now_ns,
+            now_ns,
+            ticks: Ticks::new(now_ns),
+            wall_offset_ns: settings.wall_offset_ns,
+            interfaces: Interfaces::new(settings.max_interfaces),
+            table: Table::new(Limits {
+                idle_ns: settings.idle_ns,
+                active_ns: settings.active_ns,
+                max_flows: settings.max_flows,
+            }),
+            hosts: Hosts::new(settings.max_hosts),
+            received: Count::default(),
+            malformed: Count::default(),
+            unlisted: Count::default(),
+            interfaces_passed_over: 0,
+            strays: Default::default(),
+        }
+    }
+
+    /// Says what an interface is; for one that is known already, says it anew.
+    pub fn add_interface(&mut self, interface: Interface) {
+        if !self.interfaces.add(interface) {
+            self.interfaces_passed_over += 1;
+        }
+    }
+
+    /// Marks an interface as absent. Its counters stay, and its flows until they are idle.
+    pub fn remove_interface(&mut self, id: InterfaceId) {
+        self.interfaces.mark_absent(id);
+    }
+
+    /// Takes what a drain found; there may be several between two ticks.
+    pub fn apply(&mut self, batch: &Batch) {
+        self.advance(batch.now_ns);
+        for sample in &batch.flows {
+            self.apply_flow(sample);
+        }
+        for sample in &batch.interfaces {
+            match self.interfaces.of_sample(sample.key) {
+                Some((state, direction)) => {
+                    state.direction_mut(direction).observe(&sample.counters);
+                }
+                None => self.interfaces_passed_over += 1,
+            }
+        }
+        for (stray, shown) in self.strays.iter_mut().zip(&batch.strays) {
+            stray.observe(shown);
+        }
+    }
+
+    /// Ends a tick: sets rates and peaks, lets idle flows go, and returns the records that are
+    /// due.
+    pub fn tick(&mut self, now_ns: u64) -> Vec<Record> {
+        self.advance(now_ns);
+        if self.ticks.next(self.now_ns) {
+            self.interfaces.tick(self.ticks.interval_ns);
+        }
+        self.report(|table, now_ns, report| table.report_due(now_ns, report))
+    }
+
+    /// Returns a record for every flow with anything that no record has told yet.
+    pub fn finish(&mut self, now_ns: u64) -> Vec<Record> {
+        self.advance(now_ns);
+        self.report(|table, now_ns, report| table.report_all(now_ns, report))
+    }
+
+    /// What reads this meter's flows.
+    pub(crate) const fn lens(&self) -> Lens<'_> {
+        Lens {
+            interfaces: &self.interfaces,
+            ticks: self.ticks,
+            wall_offset_ns: self.wall_offset_ns,
+        }
+    }
+
+    const fn advance(&mut self, now_ns: u64) {
+        if now_ns > self.now_ns {
+            self.now_ns = now_ns;
+        }
+    }
+
+    fn apply_flow(&mut self, sample: &Sample) {
+        let count = sample.counters.count();
+        if count.packets == 0 {
+            return;
+        }
+        self.received += count;
+        let Ok(direction) = Direction::try_from(sample.key.direction) else {
+            self.malformed += count;
+            return;
+        };
+        let state = self.interfaces.listed(interface_id(&sample.key));
+        let loopback = state.as_ref().is_some_and(|state| state.interface.loopback);
+        match state {
+            Some(state) => state.direction_mut(direction).receive(count),
+            None => self.unlisted += count,
+        }
+        // A loopback device shows each packet twice; hosts are credited with one of them.
+        if !loopback || direction == Direction::Ingress {
+            self.hosts.credit(sample, self.now_ns, self.ticks);
+        }
+        self.table.add(sample, self.now_ns, self.ticks);
+    }
+
+    fn report(
+        &mut self,
+        from: impl FnOnce(&mut Table, u64, &mut dyn FnMut(&FlowKey, &Flow, EndReason)),
+    ) -> Vec<Record> {
+        let lens = Lens {
+            interfaces: &self.interfaces,
+            ticks: self.ticks,
+            wall_offset_ns: self.wall_offset_ns,
+        };
+        let mut records = Vec::new();
+        from(&mut self.table, self.now_ns, &mut |key, flow, reason| {
+            records.push(lens.record(key, flow, Some(reason)));
+        });
+        records
+    }
+}

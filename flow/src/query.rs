@@ -1,0 +1,133 @@
+//! What a view is asked for: which, in what order, how many.
+
+use crate::{Filter, rank::Rank};
+use std::{cmp::Ordering, fmt, str::FromStr};
+use thiserror::Error;
+
+/// Which flows, connections or hosts a view has, in what order, and how many of them.
+///
+/// The default asks for all, most bytes first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// Those alone that match; a connection does when either of its flows does.
+    pub filter: Option<Filter>,
+    /// Those alone that are on an interface of this name. Hosts are on no interface.
+    pub interface: Option<String>,
+    /// What they are ordered by; equal ones by their keys.
+    pub sort: SortKey,
+    /// Whether the greatest come first.
+    pub descending: bool,
+    /// No more than so many.
+    pub limit: Option<usize>,
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        Self {
+            filter: None,
+            interface: None,
+            sort: SortKey::Bytes,
+            descending: true,
+            limit: None,
+        }
+    }
+}
+
+/// What a view is ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SortKey {
+    /// Bytes since the beginning, both directions.
+    Bytes,
+    /// Packets since the beginning, both directions.
+    Packets,
+    /// Bytes in a second in the last whole tick, both directions.
+    Rate,
+    /// Time of the first packet.
+    First,
+    /// Time of the last packet.
+    Last,
+    /// Source, or initiator: its address, then its port.
+    Source,
+    /// Destination, or responder: its address, then its port.
+    Destination,
+    /// Ethertype, then IP protocol number. Hosts have none.
+    Protocol,
+}
+
+impl SortKey {
+    /// Every key.
+    pub const ALL: [Self; 8] = [
+        Self::Bytes,
+        Self::Packets,
+        Self::Rate,
+        Self::First,
+        Self::Last,
+        Self::Source,
+        Self::Destination,
+        Self::Protocol,
+    ];
+
+    /// The name that arguments and queries use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Packets => "packets",
+            Self::Rate => "rate",
+            Self::First => "first",
+            Self::Last => "last",
+            Self::Source => "source",
+            Self::Destination => "destination",
+            Self::Protocol => "protocol",
+        }
+    }
+}
+
+impl fmt::Display for SortKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A word that names no [`SortKey`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "unknown sort key `{0}`: expected bytes, packets, rate, first, last, source, destination or \
+     protocol"
+)]
+pub struct UnknownSortKey(pub String);
+
+impl FromStr for SortKey {
+    type Err = UnknownSortKey;
+
+    fn from_str(word: &str) -> Result<Self, UnknownSortKey> {
+        let is_named = |key: &Self| key.name().eq_ignore_ascii_case(word);
+        let found = Self::ALL.into_iter().find(is_named);
+        found.ok_or_else(|| UnknownSortKey(word.to_owned()))
+    }
+}
+
+impl Query {
+    /// Orders things by rank, equal ones by their key, and keeps as many as were asked for.
+    pub(crate) fn select<T>(
+        &self,
+        mut ranked: Vec<(Rank, T)>,
+        key: impl Fn(&T, &T) -> Ordering,
+    ) -> impl Iterator<Item = T> {
+        let order = |(rank, thing): &(Rank, T), (other_rank, other): &(Rank, T)| {
+            let by_rank = if self.descending {
+                other_rank.cmp(rank)
+            } else {
+                rank.cmp(other_rank)
+            };
+            by_rank.then_with(|| key(thing, other))
+        };
+        let limit = self.limit.unwrap_or(usize::MAX);
+        if limit < ranked.len() {
+            // Only what is kept is sorted; the rest is merely parted from it.
+            ranked.select_nth_unstable_by(limit, order);
+            ranked.truncate(limit);
+        }
+        ranked.sort_unstable_by(order);
+        ranked.into_iter().map(|(_, thing)| thing)
+    }
+}

@@ -1,0 +1,68 @@
+//! Where flows, connections and hosts stand in an order.
+
+use crate::{SortKey, connection::Pair, flow::Flow, host::HostState, rate::Ticks};
+use netweir_wire::map::FlowKey;
+use std::net::IpAddr;
+
+/// The place of something in an order: a number, and another one for equal numbers.
+pub(crate) type Rank = (u128, u16);
+
+pub(crate) fn flow_rank(sort: SortKey, ticks: Ticks, (key, flow): (&FlowKey, &Flow)) -> Rank {
+    match sort {
+        SortKey::Bytes => rank(flow.count.bytes),
+        SortKey::Packets => rank(flow.count.packets),
+        SortKey::Rate => rank(flow.pulse.last(ticks).bytes),
+        SortKey::First => rank(flow.first_ns),
+        SortKey::Last => rank(flow.last_ns),
+        SortKey::Source => address_rank(key.source, key.source_port),
+        SortKey::Destination => address_rank(key.destination, key.destination_port),
+        SortKey::Protocol => {
+            let [high, low] = key.ethertype;
+            rank(u32::from_be_bytes([0, high, low, key.protocol]))
+        }
+    }
+}
+
+pub(crate) fn pair_rank(sort: SortKey, ticks: Ticks, pair: Pair<'_>) -> Rank {
+    let forward = flow_rank(sort, ticks, pair.forward);
+    let Some(reverse) = pair.reverse.map(|flow| flow_rank(sort, ticks, flow)) else {
+        return forward;
+    };
+    match sort {
+        SortKey::Bytes | SortKey::Packets | SortKey::Rate => (forward.0 + reverse.0, 0),
+        SortKey::First => forward.min(reverse),
+        SortKey::Last => forward.max(reverse),
+        SortKey::Source | SortKey::Destination | SortKey::Protocol => forward,
+    }
+}
+
+pub(crate) fn host_rank(
+    sort: SortKey,
+    ticks: Ticks,
+    (address, host): (IpAddr, &HostState),
+) -> Rank {
+    let both = |sent: u64, received: u64| (u128::from(sent) + u128::from(received), 0);
+    match sort {
+        SortKey::Bytes => both(host.sent.bytes, host.received.bytes),
+        SortKey::Packets => both(host.sent.packets, host.received.packets),
+        SortKey::Rate => both(
+            host.sent_pulse.last(ticks).bytes,
+            host.received_pulse.last(ticks).bytes,
+        ),
+        SortKey::First => rank(host.first_ns),
+        SortKey::Last => rank(host.last_ns),
+        SortKey::Source | SortKey::Destination => match address {
+            IpAddr::V4(address) => (address.to_ipv6_mapped().to_bits(), 0),
+            IpAddr::V6(address) => (address.to_bits(), 0),
+        },
+        SortKey::Protocol => (0, 0),
+    }
+}
+
+fn rank(number: impl Into<u128>) -> Rank {
+    (number.into(), 0)
+}
+
+const fn address_rank(address: [u8; 16], port: [u8; 2]) -> Rank {
+    (u128::from_be_bytes(address), u16::from_be_bytes(port))
+}

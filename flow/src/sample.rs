@@ -1,0 +1,41 @@
+//! What a collector hands over.
+//!
+//! Both the drain of the kernel's maps and the replay of a capture file fill these types. Flows
+//! come as what was added since the last sample of the same flow; interfaces and strays come as
+//! what was counted since the start.
+
+use netweir_wire::map::{
+    FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, StrayReason, Volume,
+};
+
+/// What was added to one flow since its last sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// The flow.
+    pub key: FlowKey,
+    /// What was added to it.
+    pub counters: FlowCounters,
+}
+
+/// What one direction of one interface has counted since the start, all CPUs together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceSample {
+    /// The interface and the direction.
+    pub key: InterfaceKey,
+    /// Its counters since the start.
+    pub counters: InterfaceCounters,
+}
+
+/// All that one drain found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// When the drain ended, nanoseconds of the clock that the samples' times are of.
+    pub now_ns: u64,
+    /// The flows that changed.
+    pub flows: Vec<Sample>,
+    /// The interfaces; one that is left out has not changed.
+    pub interfaces: Vec<InterfaceSample>,
+    /// What was charged to no interface since the start, by [`StrayReason`]. Every batch carries
+    /// it: a value that falls is taken for a counter that began anew.
+    pub strays: [Volume; StrayReason::ALL.len()],
+}

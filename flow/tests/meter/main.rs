@@ -1,0 +1,13 @@
+//! Ring 2: samples in, records out; the time is passed in, and hours pass in milliseconds.
+
+mod accounting;
+mod connections;
+mod driver;
+mod filter;
+mod hosts;
+mod interfaces;
+mod lifetime;
+mod properties;
+mod query;
+mod records;
+mod work;

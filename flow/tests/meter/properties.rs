@@ -1,0 +1,299 @@
+//! What holds for any input, hostile ones too.
+
+use crate::driver::{START, interface};
+use netweir_flow::{
+    Batch, Difference, Filter, InterfaceSample, Meter, Query, Sample, Settings, SortKey,
+};
+use netweir_wire::map::{Count, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, Volume};
+use proptest::{prelude::*, sample::select};
+
+/// Numbers as hostile as they get, and tame ones.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        Just(0),
+        Just(u64::MAX),
+        any::<u64>(),
+        1..2000_u64,
+        START..START * 2
+    ]
+}
+
+/// Keys that often meet again, in any direction, and now and then any bytes at all.
+fn key() -> impl Strategy<Value = FlowKey> {
+    let tame = (
+        select(vec![0x0800_u16, 0x86dd, 0x0806, 0]),
+        select(vec![0_u8, 1, 6, 17, 58, 135]),
+        (0..3_u8, 0..3_u8),
+        (0..3_u8, select(vec![0_u8, 8, 128, 135, 3])),
+        (0..4_u32, select(vec![0_u8, 1, 2, 255])),
+    );
+    tame.prop_map(|(ethertype, protocol, ends, ports, (ifindex, direction))| {
+        let address = |last| [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, last];
+        FlowKey {
+            netns: 1,
+            ifindex,
+            source: address(ends.0),
+            destination: address(ends.1),
+            source_port: [0, ports.0],
+            destination_port: [ports.1, 0],
+            ethertype: ethertype.to_be_bytes(),
+            protocol,
+            direction,
+            ..FlowKey::default()
+        }
+    })
+}
+
+/// Keys of which most are the other direction of another.
+fn meeting_key() -> impl Strategy<Value = FlowKey> {
+    key().prop_map(|key| FlowKey {
+        ifindex: 1,
+        ethertype: [8, 0],
+        protocol: 6,
+        source_port: [0; 2],
+        destination_port: [0; 2],
+        direction: key.direction & 1,
+        ..key
+    })
+}
+
+fn any_key() -> impl Strategy<Value = FlowKey> {
+    let bytes = (
+        any::<[u8; 16]>(),
+        any::<[u8; 16]>(),
+        any::<[u8; 12]>(),
+        any::<u32>(),
+    );
+    bytes.prop_map(|(source, destination, rest, ifindex)| FlowKey {
+        netns: ifindex,
+        ifindex,
+        source,
+        destination,
+        source_port: [rest[0], rest[1]],
+        destination_port: [rest[2], rest[3]],
+        ethertype: [rest[4], rest[5]],
+        outer_vlan: [rest[6], rest[7]],
+        inner_vlan: [rest[8], rest[9]],
+        protocol: rest[10],
+        direction: rest[11],
+    })
+}
+
+fn sample() -> impl Strategy<Value = Sample> {
+    let key = prop_oneof![9 => key(), 1 => any_key()];
+    let counters = (
+        number(),
+        number(),
+        number(),
+        number(),
+        number(),
+        any::<[u8; 4]>(),
+    );
+    (key, counters).prop_map(
+        |(key, (packets, frames, bytes, first_ns, last_ns, rest))| Sample {
+            key,
+            counters: FlowCounters {
+                packets,
+                frames,
+                bytes,
+                first_ns,
+                last_ns,
+                tcp_flags: u16::from_be_bytes([rest[0], rest[1]]),
+                traffic_class: rest[2],
+                marks: rest[3],
+                ..FlowCounters::default()
+            },
+        },
+    )
+}
+
+fn interface_sample() -> impl Strategy<Value = InterfaceSample> {
+    (0..4_u32, 0..4_u32, number(), number()).prop_map(|(ifindex, direction, packets, bytes)| {
+        let count = Count {
+            packets,
+            frames: packets,
+            bytes,
+        };
+        InterfaceSample {
+            key: InterfaceKey {
+                netns: 1,
+                ifindex,
+                direction,
+            },
+            counters: InterfaceCounters {
+                seen: count,
+                counted: count,
+                ..InterfaceCounters::default()
+            },
+        }
+    })
+}
+
+fn batch() -> impl Strategy<Value = Batch> {
+    let flows = prop::collection::vec(sample(), 0..20);
+    let interfaces = prop::collection::vec(interface_sample(), 0..4);
+    (number(), flows, interfaces, number()).prop_map(|(now_ns, flows, interfaces, stray)| {
+        let stray = Volume {
+            packets: stray,
+            bytes: stray,
+        };
+        Batch {
+            now_ns,
+            flows,
+            interfaces,
+            strays: [stray; 2],
+        }
+    })
+}
+
+/// Small limits, so that they are reached.
+fn settings() -> impl Strategy<Value = Settings> {
+    (number(), number(), 0..20_usize, 0..4_usize).prop_map(|(idle_ns, active_ns, flows, few)| {
+        Settings {
+            idle_ns,
+            active_ns,
+            max_flows: flows,
+            max_hosts: few,
+            max_interfaces: few,
+            wall_offset_ns: -5,
+        }
+    })
+}
+
+/// Everything that can be read, read.
+fn read_all(meter: &Meter) {
+    for sort in SortKey::ALL {
+        let query = Query {
+            sort,
+            limit: Some(3),
+            ..Query::default()
+        };
+        meter.flows(&query);
+        meter.connections(&query);
+        meter.hosts(&query);
+    }
+    for record in meter.flows(&Query::default()) {
+        drop(format!(
+            "{} {} {}",
+            record.protocol_name(),
+            record.source,
+            record.destination
+        ));
+    }
+    meter.totals(None);
+    meter.accounting().imbalance();
+}
+
+proptest! {
+    #[test]
+    fn every_packet_is_accounted_for(
+        settings in settings(),
+        batches in prop::collection::vec((batch(), number()), 1..12),
+    ) {
+        let mut meter = Meter::new(&settings, START);
+        meter.add_interface(interface(1, "lo"));
+        for (batch, tick_ns) in &batches {
+            meter.apply(batch);
+            read_all(&meter);
+            meter.tick(*tick_ns);
+            // The flows summed one by one are what the counters say, and nothing is missing.
+            let accounting = meter.audit();
+            prop_assert_eq!(&accounting, &meter.accounting());
+            prop_assert_eq!(accounting.imbalance().table, Difference::default());
+        }
+        read_all(&meter);
+        meter.finish(u64::MAX);
+    }
+
+    #[test]
+    fn records_tell_of_each_packet_once(
+        batches in prop::collection::vec(prop::collection::vec((key(), 1..50_u64), 0..20), 1..20),
+        idle in 1..10_u64,
+        active in 1..10_u64,
+    ) {
+        let settings = Settings { idle_ns: idle << 30, active_ns: active << 30, ..Settings::default() };
+        let mut meter = Meter::new(&settings, START);
+        let mut records = Vec::new();
+        let mut now_ns = START;
+        for flows in &batches {
+            let of = |&(key, packets): &(FlowKey, u64)| {
+                crate::driver::sample(key, crate::driver::count(packets, packets * 60), now_ns)
+            };
+            meter.apply(&Batch { now_ns, flows: flows.iter().map(of).collect(), ..Batch::default() });
+            now_ns += 1 << 30;
+            records.extend(meter.tick(now_ns));
+        }
+        records.extend(meter.finish(now_ns));
+        let told = records.iter().fold(Count::default(), |sum, record| sum + record.delta);
+        prop_assert_eq!(told, meter.audit().in_flows);
+    }
+
+    #[test]
+    fn each_flow_is_in_one_connection(keys in prop::collection::hash_set(meeting_key(), 0..30)) {
+        let mut meter = Meter::new(&Settings::default(), START);
+        let of = |&key| crate::driver::sample(key, crate::driver::count(1, 60), START);
+        meter.apply(&Batch { now_ns: START, flows: keys.iter().map(of).collect(), ..Batch::default() });
+        let connections = meter.connections(&Query::default());
+        let packets = connections.iter().map(|it| it.forward.packets + it.reverse.packets);
+        prop_assert_eq!(packets.sum::<u64>(), meter.flows(&Query::default()).len() as u64);
+    }
+
+    #[test]
+    fn any_text_is_a_filter_or_an_error(text in ".*", words in words()) {
+        drop(Filter::parse(&text));
+        if let Err(error) = Filter::parse(&words) {
+            prop_assert!(error.column() <= words.chars().count() + 1);
+        }
+    }
+
+    #[test]
+    fn a_filter_reads_back_as_it_is_written(text in expression()) {
+        let filter = Filter::parse(&text).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(filter.to_string().parse(), Ok(filter));
+    }
+}
+
+/// Pieces of expressions in any order.
+fn words() -> impl Strategy<Value = String> {
+    let pieces = "tcp ip6 src dst host net port and or not ( ) ! && || & | 10.0.0.1 10.0.0.0/8 80 \
+                  80-90 proto vlan ethertype 0x88cc interface \" \\ in out";
+    let pieces: Vec<&str> = pieces.split(' ').collect();
+    prop::collection::vec(select(pieces), 0..12).prop_map(|words| words.join(" "))
+}
+
+/// Expressions as people would write them.
+fn expression() -> impl Strategy<Value = String> {
+    let side = select(vec!["", "src ", "dst "]);
+    let net = prop_oneof![
+        any::<[u8; 4]>().prop_map(|octets| std::net::Ipv4Addr::from(octets).to_string()),
+        any::<u128>().prop_map(|bits| std::net::Ipv6Addr::from(bits).to_string()),
+        (any::<[u8; 4]>(), 0..=32_u8)
+            .prop_map(|(octets, prefix)| format!("{}/{prefix}", std::net::Ipv4Addr::from(octets))),
+    ];
+    let term = prop_oneof![
+        (side.clone(), net).prop_map(|(side, net)| format!("{side}{net}")),
+        (side, 0..100_u16, 100..=u16::MAX)
+            .prop_map(|(side, low, high)| format!("{side}port {low}-{high}")),
+        any::<u8>().prop_map(|number| format!("proto {number}")),
+        any::<u16>().prop_map(|number| format!("ethertype {number}")),
+        (0..4096_u16).prop_map(|number| format!("vlan {number}")),
+        ".*".prop_map(|name| {
+            format!(
+                "interface \"{}\"",
+                name.replace('\\', "\\\\").replace('"', "\\\"")
+            )
+        }),
+        select(vec!["in", "OUT", "tcp", "arp", "ip"]).prop_map(str::to_owned),
+    ];
+    term.prop_recursive(6, 40, 4, |inner| {
+        let joined = |joint: &'static str| {
+            prop::collection::vec(inner.clone(), 1..4)
+                .prop_map(move |parts| format!("({})", parts.join(joint)))
+        };
+        prop_oneof![
+            joined(" and "),
+            joined(" || "),
+            inner.clone().prop_map(|part| format!("not {part}")),
+        ]
+    })
+}

@@ -1,0 +1,260 @@
+//! What was typed.
+//!
+//! Flags that are settings are only collected here; [`crate::config`] says what they mean together
+//! with the configuration file and the environment.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Who talks to whom, how much, how well: network telemetry by eBPF, with every packet accounted
+/// for.
+#[derive(Debug, Parser)]
+#[command(name = "netweir", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Start with `netweir run` (as root) or `netweir replay FILE` (as anybody).")]
+pub struct Args {
+    /// The configuration file (TOML); `netweir config` shows every setting.
+    #[arg(long, global = true, env = "NETWEIR_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Change one setting, as in `--set flow.idle_timeout=30s`; may be repeated.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// How log lines look. `RUST_LOG` says which there are.
+    #[arg(long, global = true, value_name = "text|json")]
+    pub log_format: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Meter interfaces; serve the dashboard and the API.
+    #[command(after_help = "Examples:\n  \
+        netweir run                       the interface of the default route, on port 3000\n  \
+        netweir run --iface 'eth*' --iface lo=tracepoint\n  \
+        netweir run --iface any --hook tracepoint --listen 127.0.0.1:8080")]
+    Run(RunArgs),
+    /// Report the flows: who talks to whom, most bytes first.
+    #[command(after_help = "Examples:\n  \
+        netweir flows                     a table that redraws every second\n  \
+        netweir flows --every 10s --count 1 --format json\n  \
+        netweir flows --filter 'tcp and port 443 and not net 10.0.0.0/8' --connections")]
+    Flows(FlowsArgs),
+    /// Report the addresses: what each sent and received.
+    #[command(after_help = "Examples:\n  netweir ip --top 10 --resolve\n  \
+        netweir ip --every 60s --format csv >> addresses.csv")]
+    Ip(IpArgs),
+    /// List what can be metered, and how.
+    Interfaces(InterfacesArgs),
+    /// Read capture files (pcap, pcapng; gzip and zstd too) through the same parser and views.
+    #[command(after_help = "Examples:\n  netweir replay capture.pcapng\n  \
+        netweir replay --by ip one.pcap two.pcap.zst\n  \
+        tcpdump -w - | netweir replay -")]
+    Replay(ReplayArgs),
+    /// Make traffic between two namespaces of its own, and show it like `run`.
+    #[command(after_help = "Nothing outside the two namespaces is touched, and both are gone at \
+        the end.")]
+    Demo(DemoArgs),
+    /// Check what this machine can do, each hook by trying it, and say how to mend what is missing.
+    Doctor(DoctorArgs),
+    /// Show every setting that is in force, and where it comes from.
+    Config,
+    /// Print the completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// One side of `demo`.
+    #[command(hide = true)]
+    DemoPeer {
+        /// Which side.
+        side: String,
+        /// How many seconds of traffic.
+        seconds: u64,
+    },
+}
+
+/// Which interfaces are metered, and how.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct MeterArgs {
+    /// An interface by name or pattern, `any`, or `default` for that of the default route; with
+    /// `=HOOK` for a hook of its own. May be repeated.
+    #[arg(long = "iface", visible_alias = "interface", short = 'i', value_name = "NAME[=HOOK]")]
+    pub interface: Vec<String>,
+    /// Where packets are counted: auto, tc, xdp (receive only) or tracepoint.
+    #[arg(long, value_name = "HOOK")]
+    pub hook: Option<String>,
+    /// Meter in this network namespace, by name, path or process id. May be repeated.
+    #[arg(long, value_name = "NAME|PATH|PID")]
+    pub netns: Vec<String>,
+    /// How often rates are worked out, such as 500ms or 1s.
+    #[arg(long, value_name = "DURATION")]
+    pub tick: Option<String>,
+}
+
+/// Where the dashboard is.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ListenArgs {
+    /// Address and port of dashboard and API.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// The port alone.
+    #[arg(long, value_name = "PORT", conflicts_with = "listen")]
+    pub port: Option<u16>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// What is metered.
+    #[command(flatten)]
+    pub meter: MeterArgs,
+    /// Where it is served.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+}
+
+/// What a report shows.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ViewArgs {
+    /// Show so many rows; 0 for all. A terminal has as many as fit.
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+    /// Order: bytes, packets, rate, first, last, source, destination, protocol.
+    #[arg(long, default_value = "bytes", value_name = "KEY")]
+    pub sort: String,
+    /// Only what matches, such as 'tcp and (port 80 or port 443) and not host 10.0.0.1'.
+    #[arg(long, value_name = "EXPRESSION")]
+    pub filter: Option<String>,
+    /// Show host names where the resolver knows them.
+    #[arg(long)]
+    pub resolve: bool,
+    /// How it looks.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// How often a report comes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct EveryArgs {
+    /// The time between reports.
+    #[arg(long, default_value = "1s", value_parser = crate::unit::parse_duration, value_name = "DURATION")]
+    pub every: std::time::Duration,
+    /// End after so many reports.
+    #[arg(long, value_name = "N")]
+    pub count: Option<u64>,
+}
+
+/// How a report looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// One JSON object for each row.
+    Json,
+    /// Comma-separated values with a heading.
+    Csv,
+}
+
+/// Arguments of `flows`.
+#[derive(Debug, clap::Args)]
+pub struct FlowsArgs {
+    /// What is metered.
+    #[command(flatten)]
+    pub meter: MeterArgs,
+    /// What is shown.
+    #[command(flatten)]
+    pub view: ViewArgs,
+    /// When it is shown.
+    #[command(flatten)]
+    pub every: EveryArgs,
+    /// Both directions of a conversation in a row, with its duration.
+    #[arg(long)]
+    pub connections: bool,
+    /// Instead of reports, one JSON line for each record: a flow that ended, or one that goes on
+    /// after the active time-out.
+    #[arg(long, conflicts_with_all = ["connections", "top", "format", "count"])]
+    pub records: bool,
+}
+
+/// Arguments of `ip`.
+#[derive(Debug, clap::Args)]
+pub struct IpArgs {
+    /// What is metered.
+    #[command(flatten)]
+    pub meter: MeterArgs,
+    /// What is shown.
+    #[command(flatten)]
+    pub view: ViewArgs,
+    /// When it is shown.
+    #[command(flatten)]
+    pub every: EveryArgs,
+}
+
+/// Arguments of `interfaces`.
+#[derive(Debug, clap::Args)]
+pub struct InterfacesArgs {
+    /// Look into this network namespace, by name, path or process id. May be repeated.
+    #[arg(long, value_name = "NAME|PATH|PID")]
+    pub netns: Vec<String>,
+    /// How it looks.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// What a replay shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// One row for each flow.
+    #[default]
+    Flow,
+    /// One row for each conversation, both directions.
+    Connection,
+    /// One row for each address.
+    Ip,
+    /// One row for each interface of the files.
+    Interface,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, clap::Args)]
+pub struct ReplayArgs {
+    /// The capture files; `-` for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// What a row is.
+    #[arg(long, value_enum, default_value_t)]
+    pub by: By,
+    /// What is shown.
+    #[command(flatten)]
+    pub view: ViewArgs,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// How many seconds of traffic there are.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub seconds: u64,
+    /// Where it is served.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// How it looks.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// The whole command line, for completions and the man page.
+pub fn command() -> clap::Command {
+    use clap::CommandFactory;
+    Args::command()
+}

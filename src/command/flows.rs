@@ -1,0 +1,113 @@
+//! `netweir flows` and `netweir ip`: reports of what the agent counts.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use netweir_flow::{Meter, Totals};
+use netweir_web::view;
+
+use crate::{
+    args::EveryArgs,
+    config::Config,
+    metering::Metering,
+    report::{Screen, View, json_lines},
+    stop::Stop,
+    unit,
+};
+
+/// Reports until the program is to end, or as often as was asked for.
+pub(super) fn run(config: &Config, view: &View, every: &EveryArgs) -> anyhow::Result<()> {
+    let stop = Arc::new(Stop::on_signals()?);
+    let metering = Metering::start(config, Arc::clone(&stop), Box::new(|_| {}))?;
+    let meter = Arc::clone(&metering.meter);
+    let screen = Screen::of_stdout().filter(|_| view.is_table());
+    let mut reported = 0;
+    let shown = loop {
+        let ends = stop.wait(every.every)?;
+        reported += 1;
+        // The last report comes when all is counted.
+        if ends || every.count.is_some_and(|count| reported >= count) {
+            break Ok(());
+        }
+        if let Err(error) = show(view, &meter, screen.as_ref()) {
+            break Err(error);
+        }
+    };
+    let metered = metering.finish();
+    let shown = shown.and_then(|()| show(view, &meter, screen.as_ref()));
+    print_books(&meter);
+    metered.and(Ok(shown?))
+}
+
+/// Prints every record as a JSON line until the program is to end.
+pub(super) fn records(config: &Config) -> anyhow::Result<()> {
+    let stop = Arc::new(Stop::on_signals()?);
+    let ended = Arc::clone(&stop);
+    let print = move |records: &[netweir_flow::Record]| {
+        let mut out = io::stdout().lock();
+        let printed = json_lines(records.iter().map(view::Flow::from), &mut out);
+        if printed.and_then(|()| out.flush()).is_err() {
+            // Nobody reads any more.
+            ended.now();
+        }
+    };
+    let metering = Metering::start(config, Arc::clone(&stop), Box::new(print))?;
+    while !stop.wait(std::time::Duration::MAX)? {}
+    let meter = Arc::clone(&metering.meter);
+    let metered = metering.finish();
+    print_books(&meter);
+    metered
+}
+
+fn show(view: &View, meter: &RwLock<Meter>, screen: Option<&Screen>) -> io::Result<()> {
+    let (rows, title) = {
+        let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
+        let title = screen.and_then(|_| meter.totals(None)).map(|totals| title(&totals));
+        (view.rows(&meter, screen.map(Screen::rows)), title)
+    };
+    let mut text = Vec::new();
+    if let Some(title) = title {
+        writeln!(text, "{title}")?;
+    }
+    view.write(&rows, &mut text)?;
+    match screen {
+        Some(screen) => screen.draw(&String::from_utf8_lossy(&text)),
+        None => {
+            let mut out = io::stdout().lock();
+            out.write_all(&text)?;
+            out.flush()
+        }
+    }
+}
+
+fn title(totals: &Totals) -> String {
+    format!(
+        "{} now, {:.0} packets/s; {} in {} packets since {:.0} s",
+        unit::bits_per_second(totals.rate.bits_per_second()),
+        totals.rate.packets_per_second,
+        unit::bytes(totals.total.bytes),
+        totals.total.packets,
+        totals.uptime_ns as f64 / 1e9,
+    )
+}
+
+/// Prints one line to standard error at the end: where every packet went.
+#[expect(clippy::print_stderr, reason = "a summary for people, beside the report")]
+pub(super) fn print_books(meter: &RwLock<Meter>) {
+    let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
+    let books = meter.accounting();
+    let (mut seen, mut counted, mut lost) = (0, 0, 0);
+    for interface in &books.interfaces {
+        seen += interface.seen.packets;
+        counted += interface.counted.packets;
+        lost += interface.lost_total().packets;
+    }
+    let strays: u64 = books.strays.iter().map(|stray| stray.packets).sum();
+    let refused = books.table_full.packets + books.malformed.packets;
+    eprintln!(
+        "netweir: {seen} packets seen = {counted} counted + {lost} lost in the kernel; {refused} \
+         refused by the flow table, {strays} on no interface"
+    );
+}

@@ -1,0 +1,60 @@
+//! The sub-commands, one file each.
+
+mod completions;
+mod config;
+mod demo;
+mod doctor;
+mod flows;
+mod interfaces;
+mod replay;
+mod run;
+
+use crate::{
+    args::{Args, By, Command},
+    config::Layers,
+    log, report,
+};
+
+/// What is logged of a command whose report is on the same terminal.
+const QUIET: &str = "warn";
+
+/// What is logged of a command that serves.
+const TALKING: &str = "info";
+
+/// Runs what was typed.
+///
+/// # Errors
+/// Whatever the command could not do, with what it was doing.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let layers = Layers::read(&args)?;
+    let default = match args.command {
+        Command::Run(_) | Command::Demo(_) => TALKING,
+        _ => QUIET,
+    };
+    log::start(layers.config()?.log_format, default);
+    match args.command {
+        Command::Run(args) => {
+            let config = layers.with_meter(&args.meter)?.with_listen(&args.listen)?.config()?;
+            run::run(&config)
+        }
+        Command::Flows(args) => {
+            let config = layers.with_meter(&args.meter)?.config()?;
+            if args.records {
+                return flows::records(&config);
+            }
+            let by = if args.connections { By::Connection } else { By::Flow };
+            flows::run(&config, &report::View::new(by, &args.view)?, &args.every)
+        }
+        Command::Ip(args) => {
+            let config = layers.with_meter(&args.meter)?.config()?;
+            flows::run(&config, &report::View::new(By::Ip, &args.view)?, &args.every)
+        }
+        Command::Interfaces(args) => interfaces::run(&args),
+        Command::Replay(args) => replay::run(&layers.config()?, &args),
+        Command::Demo(args) => demo::run(&layers.with_listen(&args.listen)?.config()?, &args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Config => config::run(&layers),
+        Command::Completions { shell } => completions::run(shell),
+        Command::DemoPeer { side, seconds } => demo::peer(&side, seconds),
+    }
+}

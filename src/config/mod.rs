@@ -1,0 +1,341 @@
+//! What is in force: defaults, configuration file, environment and flags, in this rising order.
+//!
+//! Every setting passes through the layers as text and is given its type once, at the end, so that
+//! all layers understand the same and an error names the setting and who set it.
+
+mod file;
+mod setting;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::{Context, anyhow, bail};
+use netweir_agent::{
+    Choice, Interfaces,
+    attach::{HookChoice, MapSizes, TcMode},
+};
+use netweir_wire::map::{PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses};
+
+use crate::{
+    args::{Args, ListenArgs, MeterArgs},
+    unit::parse_duration,
+};
+use setting::{SETTINGS, Source, variable};
+
+/// Where the configuration file is if nobody names one.
+const DEFAULT_FILE: &str = "/etc/netweir/netweir.toml";
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Every setting, validated.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which interfaces.
+    pub choices: Vec<Choice>,
+    /// In which network namespaces; empty for the own.
+    pub netns: Vec<String>,
+    /// The hook for interfaces without one of their own.
+    pub hook: HookChoice,
+    /// How TC is entered.
+    pub tc: TcMode,
+    /// The time between two ticks.
+    pub tick: Duration,
+    /// Where the API is.
+    pub listen: SocketAddr,
+    /// Host names that the API answers to.
+    pub allowed_hosts: Vec<String>,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Port lists of the applications: HTTP, HTTPS, QUIC.
+    pub ports: [Vec<u16>; 3],
+    /// Sizes of the kernel maps.
+    pub maps: MapSizes,
+    /// Idle time-out of flows.
+    pub idle_timeout: Duration,
+    /// Active time-out of flows.
+    pub active_timeout: Duration,
+    /// Flows in memory at most.
+    pub max_flows: usize,
+    /// Addresses in memory at most.
+    pub max_hosts: usize,
+}
+
+/// The text of every setting, and who set it.
+#[derive(Debug)]
+pub struct Layers {
+    values: BTreeMap<&'static str, (String, Source)>,
+}
+
+impl Layers {
+    /// Reads configuration file, environment and the flags that all commands share.
+    ///
+    /// # Errors
+    /// The file cannot be read or has an error (with its line), or a flag names no setting.
+    pub fn read(args: &Args) -> anyhow::Result<Self> {
+        let defaults = SETTINGS.iter().map(|setting| {
+            (setting.key, (setting.default.to_owned(), Source::default()))
+        });
+        let mut layers = Self { values: defaults.collect() };
+        layers.read_file(args.config.as_deref())?;
+        layers.read_environment();
+        for assignment in &args.set {
+            let (key, value) = assignment
+                .split_once('=')
+                .with_context(|| format!("--set {assignment}: write it as KEY=VALUE"))?;
+            layers.put(key, value.to_owned(), Source::Flag("--set"))?;
+        }
+        layers.put_some("log_format", args.log_format.as_ref(), "--log-format")?;
+        Ok(layers)
+    }
+
+    fn read_file(&mut self, path: Option<&Path>) -> anyhow::Result<()> {
+        let named = path.is_some();
+        let path = path.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("cannot read the configuration {}", path.display()));
+            }
+        };
+        let path = path.display().to_string();
+        for entry in file::parse(&path, &text)? {
+            let source = Source::File { path: path.clone(), line: entry.line };
+            self.put(&entry.key, entry.value, source)?;
+        }
+        Ok(())
+    }
+
+    fn read_environment(&mut self) {
+        for (key, place) in &mut self.values {
+            let variable = variable(key);
+            if let Ok(value) = std::env::var(&variable) {
+                *place = (value, Source::Environment(variable));
+            }
+        }
+    }
+
+    fn put(&mut self, key: &str, value: String, source: Source) -> anyhow::Result<()> {
+        let place = self.values.get_mut(key);
+        let place = place.ok_or_else(|| {
+            anyhow!("{source} {key}: there is no such setting; `netweir config` lists them")
+        })?;
+        *place = (value, source);
+        Ok(())
+    }
+
+    fn put_some(
+        &mut self,
+        key: &str,
+        value: Option<&String>,
+        flag: &'static str,
+    ) -> anyhow::Result<()> {
+        value.map_or(Ok(()), |value| self.put(key, value.clone(), Source::Flag(flag)))
+    }
+
+    /// Adds the flags that say what is metered.
+    ///
+    /// # Errors
+    /// None today; flags that name settings of their own cannot be wrong here.
+    pub fn with_meter(mut self, args: &MeterArgs) -> anyhow::Result<Self> {
+        if !args.interface.is_empty() {
+            self.put("interface", args.interface.join(","), Source::Flag("--iface"))?;
+        }
+        if !args.netns.is_empty() {
+            self.put("netns", args.netns.join(","), Source::Flag("--netns"))?;
+        }
+        self.put_some("hook", args.hook.as_ref(), "--hook")?;
+        self.put_some("tick", args.tick.as_ref(), "--tick")?;
+        Ok(self)
+    }
+
+    /// Adds the flags that say where the dashboard is.
+    ///
+    /// # Errors
+    /// `--port` is given, and the address that it belongs to is none.
+    pub fn with_listen(mut self, args: &ListenArgs) -> anyhow::Result<Self> {
+        self.put_some("listen", args.listen.as_ref(), "--listen")?;
+        if let Some(port) = args.port {
+            let mut listen: SocketAddr = self.typed("listen", parse)?;
+            listen.set_port(port);
+            self.put("listen", listen.to_string(), Source::Flag("--port"))?;
+        }
+        Ok(self)
+    }
+
+    /// Gives a setting its type; an error names the setting, its value and who set it.
+    fn typed<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&str) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let (value, source) =
+            self.values.get(key).with_context(|| format!("there is no setting {key}"))?;
+        read(value).with_context(|| format!("{key} = {value:?} ({source})"))
+    }
+
+    /// Every setting, typed.
+    ///
+    /// # Errors
+    /// A value that cannot be understood, with who set it.
+    pub fn config(&self) -> anyhow::Result<Config> {
+        let config = Config {
+            choices: self.typed("interface", |text| list(text, choice))?,
+            netns: self.typed("netns", |text| list(text, |item| Ok(item.to_owned())))?,
+            hook: self.typed("hook", hook)?,
+            tc: self.typed("tc", tc_mode)?,
+            tick: self.typed("tick", tick)?,
+            listen: self.typed("listen", parse)?,
+            allowed_hosts: self
+                .typed("allowed_hosts", |text| list(text, |item| Ok(item.to_owned())))?,
+            log_format: self.typed("log_format", log_format)?,
+            ports: [
+                self.typed("ports.http", |text| list(text, parse))?,
+                self.typed("ports.https", |text| list(text, parse))?,
+                self.typed("ports.quic", |text| list(text, parse))?,
+            ],
+            maps: MapSizes {
+                flows: self.typed("maps.flows", |text| within(text, 16, 16_777_216))?,
+                interfaces: self.typed("maps.interfaces", |text| within(text, 2, 65_536))?,
+            },
+            idle_timeout: self.typed("flow.idle_timeout", duration)?,
+            active_timeout: self.typed("flow.active_timeout", duration)?,
+            max_flows: self.typed("flow.max_flows", |text| within(text, 1, 100_000_000))? as usize,
+            max_hosts: self.typed("flow.max_hosts", |text| within(text, 1, 100_000_000))? as usize,
+        };
+        if config.choices.is_empty() {
+            bail!("interface is empty: name at least one, or use default");
+        }
+        Ok(config)
+    }
+}
+
+impl std::fmt::Display for Layers {
+    /// As a configuration file that sets the same, with who set each.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut table = "";
+        for setting in &SETTINGS {
+            let (value, source) = &self.values[setting.key];
+            let (in_table, name) = setting.key.split_once('.').unwrap_or(("", setting.key));
+            if in_table != table {
+                writeln!(f, "\n[{in_table}]")?;
+                table = in_table;
+            }
+            writeln!(f, "# {} ({source})", setting.help)?;
+            if setting.help.starts_with("list:") {
+                let items: Vec<String> = items(value).map(|item| format!("{item:?}")).collect();
+                writeln!(f, "{name} = [{}]", items.join(", "))?;
+            } else {
+                writeln!(f, "{name} = {value:?}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// The port lists as the kernel has them.
+    pub fn port_classes(&self) -> Box<PortClasses> {
+        let mut classes = Box::new(PortClasses { bits: [0; 65536] });
+        for (ports, bit) in self.ports.iter().zip([PORT_HTTP, PORT_HTTPS, PORT_QUIC]) {
+            for &port in ports {
+                classes.bits[usize::from(port)] |= bit;
+            }
+        }
+        classes
+    }
+
+    /// Whether every interface is wanted, of whichever namespace.
+    pub fn is_everything(&self) -> bool {
+        self.netns.is_empty()
+            && self.choices.iter().any(|choice| matches!(choice.interfaces, Interfaces::Any))
+    }
+}
+
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn list<T>(text: &str, read: impl Fn(&str) -> anyhow::Result<T>) -> anyhow::Result<Vec<T>> {
+    items(text).map(read).collect()
+}
+
+fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    text: &str,
+) -> anyhow::Result<T> {
+    Ok(text.parse()?)
+}
+
+fn within(text: &str, least: u32, most: u32) -> anyhow::Result<u32> {
+    let number = text.parse()?;
+    if !(least..=most).contains(&number) {
+        bail!("it must be between {least} and {most}");
+    }
+    Ok(number)
+}
+
+fn duration(text: &str) -> anyhow::Result<Duration> {
+    let duration = parse_duration(text).map_err(|wrong| anyhow!(wrong))?;
+    if duration.is_zero() {
+        bail!("it must be more than nothing");
+    }
+    Ok(duration)
+}
+
+fn tick(text: &str) -> anyhow::Result<Duration> {
+    let tick = duration(text)?;
+    if !(Duration::from_millis(100)..=Duration::from_secs(60)).contains(&tick) {
+        bail!("it must be between 100ms and 60s");
+    }
+    Ok(tick)
+}
+
+fn choice(text: &str) -> anyhow::Result<Choice> {
+    let (name, hook) = match text.split_once('=') {
+        Some((name, text)) => (name, Some(hook(text)?)),
+        None => (text, None),
+    };
+    let interfaces = match name {
+        "" => bail!("an interface has no name"),
+        "default" => Interfaces::Default,
+        name => Interfaces::parse(name)?,
+    };
+    Ok(Choice { interfaces, hook })
+}
+
+fn hook(text: &str) -> anyhow::Result<HookChoice> {
+    match text {
+        "auto" => Ok(HookChoice::Auto),
+        "tc" => Ok(HookChoice::Tc),
+        "xdp" => Ok(HookChoice::Xdp),
+        "tracepoint" => Ok(HookChoice::Tracepoint),
+        _ => bail!("a hook is auto, tc, xdp or tracepoint"),
+    }
+}
+
+fn tc_mode(text: &str) -> anyhow::Result<TcMode> {
+    match text {
+        "auto" => Ok(TcMode::Auto),
+        "tcx" => Ok(TcMode::Tcx),
+        "clsact" => Ok(TcMode::Clsact),
+        _ => bail!("it is auto, tcx or clsact"),
+    }
+}
+
+fn log_format(text: &str) -> anyhow::Result<LogFormat> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => bail!("it is text or json"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

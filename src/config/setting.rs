@@ -1,0 +1,87 @@
+//! The settings one by one: name, default, meaning; and which layer set which.
+
+/// One setting.
+pub(super) struct Setting {
+    /// Its name in the file, with the tables in front: `flow.idle_timeout`.
+    pub(super) key: &'static str,
+    /// Its value where nobody says anything; the items of a list are separated by commas.
+    pub(super) default: &'static str,
+    /// What it means.
+    pub(super) help: &'static str,
+}
+
+/// Every setting, in the order in which `netweir config` shows them.
+pub(super) const SETTINGS: [Setting; 17] = [
+    Setting {
+        key: "interface",
+        default: "default",
+        help: "list: names, patterns, any, default; each with =HOOK for a hook of its own",
+    },
+    Setting {
+        key: "netns",
+        default: "",
+        help: "list: network namespaces by name, path or process id; empty for the own",
+    },
+    Setting { key: "hook", default: "auto", help: "auto, tc, xdp or tracepoint" },
+    Setting { key: "tc", default: "auto", help: "how TC is entered: auto, tcx or clsact" },
+    Setting { key: "tick", default: "1s", help: "how often rates are worked out" },
+    Setting { key: "listen", default: "127.0.0.1:3000", help: "where dashboard and API are" },
+    Setting {
+        key: "allowed_hosts",
+        default: "",
+        help: "list: host names, beside localhost and addresses, that the API answers to",
+    },
+    Setting { key: "log_format", default: "text", help: "text or json" },
+    Setting { key: "ports.http", default: "80", help: "list: TCP ports counted as HTTP" },
+    Setting { key: "ports.https", default: "443", help: "list: TCP ports counted as HTTPS" },
+    Setting { key: "ports.quic", default: "443", help: "list: UDP ports counted as QUIC candidates" },
+    Setting {
+        key: "maps.flows",
+        default: "65536",
+        help: "flows that the kernel can open between two drains (4 in a tick)",
+    },
+    Setting {
+        key: "maps.interfaces",
+        default: "1024",
+        help: "interfaces in the kernel, each direction counting as one",
+    },
+    Setting { key: "flow.idle_timeout", default: "60s", help: "a silent flow ends after it" },
+    Setting { key: "flow.active_timeout", default: "30m", help: "a lasting flow is reported after it" },
+    Setting { key: "flow.max_flows", default: "1000000", help: "flows in memory at most" },
+    Setting { key: "flow.max_hosts", default: "500000", help: "addresses in memory at most" },
+];
+
+/// Who gave a setting its value; later ones overrule earlier ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Nobody.
+    #[default]
+    Default,
+    /// A line of the configuration file.
+    File {
+        /// The file.
+        path: String,
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// A variable of the environment.
+    Environment(String),
+    /// A flag.
+    Flag(&'static str),
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line } => write!(f, "{path}:{line}"),
+            Self::Environment(variable) => write!(f, "${variable}"),
+            Self::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// The variable of the environment for a setting: `NETWEIR_FLOW_IDLE_TIMEOUT`.
+pub(super) fn variable(key: &str) -> String {
+    format!("NETWEIR_{}", key.replace('.', "_").to_uppercase())
+}

@@ -1,0 +1,138 @@
+//! The agent at work: a thread that follows, drains and ticks until the program is to end.
+
+use std::{
+    os::fd::AsFd,
+    sync::{Arc, PoisonError, RwLock, RwLockWriteGuard},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, anyhow};
+use netweir_agent::{Agent, Netns, Settings, now_ns};
+use netweir_flow::{Meter, Record};
+use netweir_web::{Ticker, Ticks, ticker};
+
+use crate::{config::Config, stop::Stop};
+
+/// Drains in a tick: the first packet of a flow shows after a quarter of a tick at the latest, and
+/// the kernel's flow map has to last only for so long.
+const DRAINS_PER_TICK: u32 = 4;
+
+/// What becomes of the records of a tick.
+pub(crate) type Records = Box<dyn FnMut(&[Record]) + Send>;
+
+/// A running agent.
+pub(crate) struct Metering {
+    /// Everything known.
+    pub(crate) meter: Arc<RwLock<Meter>>,
+    /// Tells of every tick.
+    pub(crate) ticks: Ticks,
+    stop: Arc<Stop>,
+    thread: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Metering {
+    /// Attaches, and meters from now on.
+    pub(crate) fn start(config: &Config, stop: Arc<Stop>, records: Records) -> anyhow::Result<Self> {
+        let namespaces = if config.netns.is_empty() {
+            vec![Netns::current()?]
+        } else {
+            config.netns.iter().map(|name| Netns::from_choice(name)).collect::<Result<_, _>>()?
+        };
+        let meter = Arc::new(RwLock::new(Meter::new(&meter_settings(config), now_ns())));
+        let settings = Settings {
+            choices: config.choices.clone(),
+            hook: config.hook,
+            tc: config.tc,
+            trace_any: config.is_everything(),
+            maps: config.maps,
+            ports: config.port_classes(),
+        };
+        let agent = Agent::start(settings, namespaces, Arc::clone(&meter))?;
+        let cpus = thread::available_parallelism().map_or(1, usize::from) as u64;
+        let kernel_kib = config.maps.kernel_bytes(cpus) / 1024;
+        tracing::info!(kernel_kib, flows = config.maps.flows, "metering; kernel memory of the maps");
+        let (ticker, ticks) = ticker(config.tick);
+        let work = Work {
+            agent,
+            meter: Arc::clone(&meter),
+            stop: Arc::clone(&stop),
+            tick: config.tick,
+            ticker,
+            records,
+        };
+        let thread = thread::Builder::new().name("agent".into()).spawn(move || work.run())?;
+        Ok(Self { meter, ticks, stop, thread })
+    }
+
+    /// Ends the agent and waits until everything is detached and counted.
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        self.stop.now();
+        match self.thread.join() {
+            Ok(result) => result,
+            Err(_panic) => Err(anyhow!("the agent failed (see above); everything is detached")),
+        }
+    }
+}
+
+fn meter_settings(config: &Config) -> netweir_flow::Settings {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    netweir_flow::Settings {
+        idle_ns: config.idle_timeout.as_nanos() as u64,
+        active_ns: config.active_timeout.as_nanos() as u64,
+        max_flows: config.max_flows,
+        max_hosts: config.max_hosts,
+        wall_offset_ns: wall.as_nanos() as i64 - now_ns() as i64,
+        ..netweir_flow::Settings::default()
+    }
+}
+
+/// What the agent's thread owns.
+struct Work {
+    agent: Agent,
+    meter: Arc<RwLock<Meter>>,
+    stop: Arc<Stop>,
+    tick: Duration,
+    ticker: Ticker,
+    records: Records,
+}
+
+impl Work {
+    fn run(mut self) -> anyhow::Result<()> {
+        let result = self.until_stopped();
+        // Whatever ended the loop, whoever waits for a signal must wake.
+        self.stop.now();
+        let stopped = self.agent.stop().context("cannot read the last counts");
+        let records = lock(&self.meter).finish(now_ns());
+        (self.records)(&records);
+        self.ticker.tick();
+        result.and(stopped)
+    }
+
+    fn until_stopped(&mut self) -> anyhow::Result<()> {
+        let pause = self.tick / DRAINS_PER_TICK;
+        let mut next_tick = Instant::now() + self.tick;
+        loop {
+            let left = next_tick.saturating_duration_since(Instant::now());
+            self.agent.wait(self.stop.as_fd(), left.min(pause))?;
+            if self.stop.is_set()? {
+                return Ok(());
+            }
+            self.agent.follow()?;
+            let due = Instant::now() >= next_tick;
+            if due || self.agent.has_news() {
+                self.agent.drain().context("cannot read the kernel's counts")?;
+            }
+            if due {
+                let records = lock(&self.meter).tick(now_ns());
+                (self.records)(&records);
+                next_tick = (next_tick + self.tick).max(Instant::now());
+                self.ticker.tick();
+            }
+        }
+    }
+}
+
+fn lock(meter: &RwLock<Meter>) -> RwLockWriteGuard<'_, Meter> {
+    meter.write().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,204 @@
+//! The cells of a report: for people with units, for CSV as plain numbers.
+
+use netweir_flow::{Address, Connection, Endpoint, Host, Record};
+use netweir_web::view;
+
+use super::Resolver;
+use crate::unit;
+
+/// A table of text.
+pub(crate) struct Cells {
+    pub(super) heading: Vec<String>,
+    /// Whether a column is set flush right.
+    pub(super) is_number: Vec<bool>,
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+impl Cells {
+    /// Columns are named as given; a name that begins with `>` is a number.
+    pub(crate) fn new(columns: &[&str], rows: Vec<Vec<String>>) -> Self {
+        let heading = columns.iter().map(|name| name.trim_start_matches('>').to_owned()).collect();
+        let is_number = columns.iter().map(|name| name.starts_with('>')).collect();
+        Self { heading, is_number, rows }
+    }
+
+    pub(super) fn of_flows(rows: &[Record], resolver: Option<&Resolver>) -> Self {
+        let columns = ["PROTOCOL", "SOURCE", "DESTINATION", ">PACKETS", ">BYTES"];
+        let rows = rows.iter().map(|flow| {
+            vec![
+                flow_protocol(flow),
+                end(flow.source, resolver),
+                end(flow.destination, resolver),
+                flow.count.packets.to_string(),
+                unit::bytes(flow.count.bytes),
+            ]
+        });
+        Self::new(&columns, rows.collect())
+    }
+
+    pub(super) fn of_connections(rows: &[Connection], resolver: Option<&Resolver>) -> Self {
+        let columns = [
+            "PROTOCOL", "INITIATOR", "RESPONDER", ">PACKETS", ">BYTES", ">PACKETS BACK",
+            ">BYTES BACK", ">DURATION", "STATE",
+        ];
+        let rows = rows.iter().map(|connection| {
+            vec![
+                connection.protocol_name.to_string(),
+                end(connection.initiator, resolver),
+                end(connection.responder, resolver),
+                connection.forward.packets.to_string(),
+                unit::bytes(connection.forward.bytes),
+                connection.reverse.packets.to_string(),
+                unit::bytes(connection.reverse.bytes),
+                format!("{:.1} s", connection.duration_ns() as f64 / 1e9),
+                connection.state.map_or("-", netweir_flow::ConnectionState::name).to_owned(),
+            ]
+        });
+        Self::new(&columns, rows.collect())
+    }
+
+    pub(super) fn of_hosts(rows: &[Host], resolver: Option<&Resolver>) -> Self {
+        let columns =
+            ["ADDRESS", ">PACKETS SENT", ">BYTES SENT", ">PACKETS RECEIVED", ">BYTES RECEIVED"];
+        let rows = rows.iter().map(|host| {
+            let address = Address::Ip(host.address);
+            vec![
+                end(Endpoint { address, port: None }, resolver),
+                host.sent.packets.to_string(),
+                unit::bytes(host.sent.bytes),
+                host.received.packets.to_string(),
+                unit::bytes(host.received.bytes),
+            ]
+        });
+        Self::new(&columns, rows.collect())
+    }
+
+    pub(super) fn of_interfaces(rows: &[view::Interface]) -> Self {
+        let columns =
+            ["INTERFACE", "HOOK", "DIRECTION", ">PACKETS", ">FRAMES", ">BYTES", ">PROBLEMS"];
+        let rows = rows.iter().flat_map(|interface| {
+            directions(interface).map(|(name, direction)| {
+                vec![
+                    interface.name.clone(),
+                    interface.hook.to_owned(),
+                    name.to_owned(),
+                    direction.seen.packets.to_string(),
+                    direction.seen.frames.to_string(),
+                    unit::bytes(direction.seen.bytes),
+                    direction.problems.values().sum::<u64>().to_string(),
+                ]
+            })
+        });
+        Self::new(&columns, rows.collect())
+    }
+}
+
+/// Both directions of an interface by name.
+fn directions(
+    interface: &view::Interface,
+) -> impl Iterator<Item = (&'static str, &view::InterfaceDirection)> {
+    [("ingress", &interface.ingress), ("egress", &interface.egress)].into_iter()
+}
+
+/// The protocol's name, and for ICMP what kind of message it is.
+fn flow_protocol(flow: &Record) -> String {
+    match flow.icmp {
+        Some(icmp) => format!("{} {}/{}", flow.protocol_name(), icmp.kind, icmp.code),
+        None => flow.protocol_name().to_string(),
+    }
+}
+
+/// An end, with the name in the address's place where there is one.
+fn end(end: Endpoint, resolver: Option<&Resolver>) -> String {
+    let name = match (resolver, end.address) {
+        (Some(resolver), Address::Ip(address)) => resolver.name(address),
+        _ => None,
+    };
+    match (name, end.port) {
+        (Some(name), Some(port)) => format!("{name}:{port}"),
+        (Some(name), None) => name,
+        (None, _) => end.to_string(),
+    }
+}
+
+fn port(end: Endpoint) -> String {
+    end.port.map_or_else(String::new, |port| port.to_string())
+}
+
+pub(super) fn csv_of_flows(rows: &[Record]) -> Cells {
+    let columns = [
+        "protocol", "source_address", "source_port", "destination_address", "destination_port",
+        "packets", "frames", "bytes", "interface", "direction",
+    ];
+    let rows = rows.iter().map(|flow| {
+        vec![
+            flow_protocol(flow),
+            flow.source.address.to_string(),
+            port(flow.source),
+            flow.destination.address.to_string(),
+            port(flow.destination),
+            flow.count.packets.to_string(),
+            flow.count.frames.to_string(),
+            flow.count.bytes.to_string(),
+            flow.interface.to_string(),
+            view::Flow::from(flow).direction.to_owned(),
+        ]
+    });
+    Cells::new(&columns, rows.collect())
+}
+
+pub(super) fn csv_of_connections(rows: &[Connection]) -> Cells {
+    let columns = [
+        "protocol", "initiator_address", "initiator_port", "responder_address", "responder_port",
+        "packets", "bytes", "packets_back", "bytes_back", "duration_seconds", "interface",
+    ];
+    let rows = rows.iter().map(|connection| {
+        vec![
+            connection.protocol_name.to_string(),
+            connection.initiator.address.to_string(),
+            port(connection.initiator),
+            connection.responder.address.to_string(),
+            port(connection.responder),
+            connection.forward.packets.to_string(),
+            connection.forward.bytes.to_string(),
+            connection.reverse.packets.to_string(),
+            connection.reverse.bytes.to_string(),
+            format!("{:.3}", connection.duration_ns() as f64 / 1e9),
+            connection.interface.to_string(),
+        ]
+    });
+    Cells::new(&columns, rows.collect())
+}
+
+pub(super) fn csv_of_hosts(rows: &[Host]) -> Cells {
+    let columns = [
+        "address", "packets_sent", "bytes_sent", "packets_received", "bytes_received",
+    ];
+    let rows = rows.iter().map(|host| {
+        vec![
+            host.address.to_string(),
+            host.sent.packets.to_string(),
+            host.sent.bytes.to_string(),
+            host.received.packets.to_string(),
+            host.received.bytes.to_string(),
+        ]
+    });
+    Cells::new(&columns, rows.collect())
+}
+
+pub(super) fn csv_of_interfaces(rows: &[view::Interface]) -> Cells {
+    let columns = ["interface", "hook", "direction", "packets", "frames", "bytes"];
+    let rows = rows.iter().flat_map(|interface| {
+        directions(interface).map(|(name, direction)| {
+            vec![
+                interface.name.clone(),
+                interface.hook.to_owned(),
+                name.to_owned(),
+                direction.seen.packets.to_string(),
+                direction.seen.frames.to_string(),
+                direction.seen.bytes.to_string(),
+            ]
+        })
+    });
+    Cells::new(&columns, rows.collect())
+}

@@ -1,0 +1,172 @@
+//! Reports: what the meter knows, as rows for people and for programs.
+//!
+//! A table has the few columns that people read; JSON lines are the types of the API; CSV has the
+//! same columns as the table with plain numbers.
+
+mod cell;
+mod resolve;
+mod screen;
+
+use std::io::{self, Write};
+
+use netweir_flow::{Connection, Filter, Host, Meter, Query, Record, SortKey};
+use netweir_web::view;
+
+use crate::args::{By, Format, ViewArgs};
+pub(crate) use cell::Cells;
+pub(crate) use resolve::Resolver;
+pub(crate) use screen::Screen;
+
+/// What a report shows, understood.
+pub(crate) struct View {
+    by: By,
+    query: Query,
+    /// Whether the person said how many rows.
+    limited: bool,
+    format: Format,
+    resolver: Option<Resolver>,
+}
+
+/// The rows of one report.
+pub(crate) enum Rows {
+    /// One for each flow.
+    Flows(Vec<Record>),
+    /// One for each conversation.
+    Connections(Vec<Connection>),
+    /// One for each address.
+    Hosts(Vec<Host>),
+    /// One for each interface.
+    Interfaces(Vec<view::Interface>),
+}
+
+impl View {
+    /// Understands the arguments.
+    ///
+    /// # Errors
+    /// The filter or the sort key cannot be understood.
+    pub(crate) fn new(by: By, args: &ViewArgs) -> anyhow::Result<Self> {
+        let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
+        let sort: SortKey = args.sort.parse()?;
+        let ascending =
+            matches!(sort, SortKey::First | SortKey::Source | SortKey::Destination | SortKey::Protocol);
+        let query = Query {
+            filter,
+            interface: None,
+            sort,
+            descending: !ascending,
+            limit: args.top.filter(|&top| top != 0),
+        };
+        let resolver = args.resolve.then(Resolver::start);
+        Ok(Self { by, query, limited: args.top.is_some(), format: args.format, resolver })
+    }
+
+    /// Whether people read the report, and not programs.
+    pub(crate) fn is_table(&self) -> bool {
+        self.format == Format::Table
+    }
+
+    /// Takes the rows out of a meter; at most `fitting` where nobody said how many.
+    pub(crate) fn rows(&self, meter: &Meter, fitting: Option<usize>) -> Rows {
+        let mut query = self.query.clone();
+        if !self.limited {
+            query.limit = fitting;
+        }
+        match self.by {
+            By::Flow => Rows::Flows(meter.flows(&query)),
+            By::Connection => Rows::Connections(meter.connections(&query)),
+            By::Ip => Rows::Hosts(meter.hosts(&query)),
+            By::Interface => {
+                Rows::Interfaces(meter.interfaces().map(view::Interface::from).collect())
+            }
+        }
+    }
+
+    /// Writes a report.
+    ///
+    /// # Errors
+    /// The output cannot be written to.
+    pub(crate) fn write(&self, rows: &Rows, out: &mut impl Write) -> io::Result<()> {
+        match self.format {
+            Format::Table => write_table(&rows.cells(self.resolver.as_ref()), out),
+            Format::Json => rows.write_json(out),
+            Format::Csv => write_csv(&rows.csv(), out),
+        }
+    }
+}
+
+impl Rows {
+    fn cells(&self, resolver: Option<&Resolver>) -> Cells {
+        match self {
+            Self::Flows(rows) => Cells::of_flows(rows, resolver),
+            Self::Connections(rows) => Cells::of_connections(rows, resolver),
+            Self::Hosts(rows) => Cells::of_hosts(rows, resolver),
+            Self::Interfaces(rows) => Cells::of_interfaces(rows),
+        }
+    }
+
+    fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Flows(rows) => json_lines(rows.iter().map(view::Flow::from), out),
+            Self::Connections(rows) => json_lines(rows.iter().map(view::Connection::from), out),
+            Self::Hosts(rows) => json_lines(rows.iter().map(view::Host::from), out),
+            Self::Interfaces(rows) => json_lines(rows.iter(), out),
+        }
+    }
+
+    fn csv(&self) -> Cells {
+        match self {
+            Self::Flows(rows) => cell::csv_of_flows(rows),
+            Self::Connections(rows) => cell::csv_of_connections(rows),
+            Self::Hosts(rows) => cell::csv_of_hosts(rows),
+            Self::Interfaces(rows) => cell::csv_of_interfaces(rows),
+        }
+    }
+}
+
+/// Columns as wide as their widest cell.
+pub(crate) fn write_table(cells: &Cells, out: &mut impl Write) -> io::Result<()> {
+    let lines: Vec<&Vec<String>> = std::iter::once(&cells.heading).chain(&cells.rows).collect();
+    let widths: Vec<usize> = (0..cells.heading.len())
+        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    for line in lines {
+        let mut text = String::new();
+        for ((cell, &width), &is_number) in line.iter().zip(&widths).zip(&cells.is_number) {
+            let padding = " ".repeat(width - cell.chars().count());
+            let (before, after) = if is_number { (&*padding, "") } else { ("", &*padding) };
+            text.extend([before, cell, after, "  "]);
+        }
+        writeln!(out, "{}", text.trim_end())?;
+    }
+    Ok(())
+}
+
+/// Comma-separated values; the heading in lower case, without blanks.
+pub(crate) fn write_csv(cells: &Cells, out: &mut impl Write) -> io::Result<()> {
+    let heading = cells.heading.iter().map(|name| name.to_lowercase().replace(' ', "_")).collect();
+    std::iter::once(&heading).chain(&cells.rows).try_for_each(|line| {
+        let line: Vec<String> = line.iter().map(|cell| quoted(cell)).collect();
+        writeln!(out, "{}", line.join(","))
+    })
+}
+
+/// One JSON object a line.
+pub(crate) fn json_lines<T: serde::Serialize>(
+    rows: impl Iterator<Item = T>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for row in rows {
+        serde_json::to_writer(&mut *out, &row)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// A cell of CSV (RFC 4180 section 2).
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
+}

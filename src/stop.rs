@@ -1,0 +1,62 @@
+//! Ending on a signal: Ctrl-C and SIGTERM become something that can be waited for.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// Becomes readable when the program is to end. Never read, so that all who wait see it.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    readable: OwnedFd,
+    writable: OwnedFd,
+}
+
+impl Stop {
+    /// From now on the signals end the program through this value.
+    pub(crate) fn on_signals() -> io::Result<Self> {
+        let (readable, writable) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::low_level::pipe::register(signal, writable.try_clone()?)?;
+        }
+        Ok(Self { readable, writable })
+    }
+
+    /// Ends the program as a signal would.
+    pub(crate) fn now(&self) {
+        // A pipe that is full has been written to before.
+        let _written = rustix::io::write(&self.writable, &[0]);
+    }
+
+    /// A descriptor that becomes readable with this value, for those who cannot borrow it.
+    pub(crate) fn try_clone(&self) -> io::Result<OwnedFd> {
+        self.readable.try_clone()
+    }
+
+    /// Waits for at most `timeout`; whether the program is to end.
+    pub(crate) fn wait(&self, timeout: std::time::Duration) -> io::Result<bool> {
+        let mut watched = [PollFd::new(&self.readable, PollFlags::IN)];
+        match poll(&mut watched, Timespec::try_from(timeout).ok().as_ref()) {
+            Ok(ready) => Ok(ready != 0),
+            Err(Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the program is to end.
+    pub(crate) fn is_set(&self) -> io::Result<bool> {
+        self.wait(std::time::Duration::ZERO)
+    }
+}
+
+impl AsFd for Stop {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.readable.as_fd()
+    }
+}

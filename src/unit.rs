@@ -1,0 +1,100 @@
+//! Quantities as people write and read them: durations, bytes, rates.
+
+use std::time::Duration;
+
+/// Reads a duration: a whole number and `ms`, `s`, `m` or `h`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let wrong = || format!("{text:?} is not a duration such as 500ms, 1s, 5m or 1h");
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60 * 1000,
+        "h" => 3600 * 1000,
+        _ => return Err(wrong()),
+    };
+    let milliseconds = number.checked_mul(milliseconds).ok_or_else(wrong)?;
+    Ok(Duration::from_millis(milliseconds))
+}
+
+/// Bytes in binary units, with three significant digits: `1.50 MiB`.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64 / 1024.0;
+    let mut unit = UNITS[0];
+    for next in &UNITS[1..] {
+        // What would be shown as 1024 belongs to the next unit.
+        if value < 1023.5 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    format!("{} {unit}", three_digits(value))
+}
+
+/// Bits in a second in decimal units, as links are sold: `12.5 Mbit/s`.
+pub(crate) fn bits_per_second(rate: f64) -> String {
+    const UNITS: [&str; 5] = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"];
+    let mut value = rate.max(0.0);
+    let mut unit = UNITS[0];
+    for next in &UNITS[1..] {
+        if value < 999.5 {
+            break;
+        }
+        value /= 1000.0;
+        unit = next;
+    }
+    if unit == UNITS[0] { format!("{value:.0} {unit}") } else { format!("{} {unit}", three_digits(value)) }
+}
+
+fn three_digits(value: f64) -> String {
+    let decimals = if value < 9.995 {
+        2
+    } else if value < 99.95 {
+        1
+    } else {
+        0
+    };
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_binary() {
+        let shown: Vec<String> =
+            [0, 1023, 1024, 1536, 10_240, 1_048_575, 1_048_576, u64::MAX].map(bytes).to_vec();
+        let expected =
+            ["0 B", "1023 B", "1.00 KiB", "1.50 KiB", "10.0 KiB", "1.00 MiB", "1.00 MiB", "16.0 EiB"];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn bits_are_decimal() {
+        let shown: Vec<String> = [0.0, 999.0, 999.6, 1000.0, 12_500_000.0, 1e15, -1.0, f64::NAN]
+            .map(bits_per_second)
+            .to_vec();
+        let expected = [
+            "0 bit/s", "999 bit/s", "1.00 kbit/s", "1.00 kbit/s", "12.5 Mbit/s", "1000 Tbit/s",
+            "0 bit/s", "0 bit/s",
+        ];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(parse_duration("1500ms"), Ok(Duration::from_millis(1500)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "1", "s", "1d", "-1s", "1.5s", "99999999999999999999s", "18446744073709551615h"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Shared by rings 3 and 4.

@@ -1,0 +1,24 @@
+//! The hosts that are known.
+
+use super::parameters::{OfHosts, Parameters};
+use crate::{Problem, State, json::Json, view::Hosts};
+use axum::extract;
+use netweir_flow::{Host, Meter};
+
+/// Addresses with what they sent and received, on all interfaces together.
+#[utoipa::path(get, path = "/api/hosts", tag = "lists", params(OfHosts), responses(
+    (status = 200, description = "In the order that was asked for", body = Hosts),
+    (status = 400, description = "A parameter cannot be read", body = Problem,
+        content_type = "application/problem+json"),
+))]
+pub(super) async fn hosts(
+    extract::State(state): extract::State<State>,
+    Parameters(parameters): Parameters<OfHosts>,
+) -> Result<Json, Problem> {
+    let query = parameters.query()?;
+    let take = move |meter: &Meter| Ok(meter.hosts(&query));
+    let tell = |hosts: Vec<Host>| Hosts {
+        hosts: hosts.iter().map(Into::into).collect(),
+    };
+    state.read(take, tell).await
+}

@@ -1,0 +1,32 @@
+//! The paths under `/api`, and `/health`, one file each.
+//!
+//! Each reads its parameters, takes from the meter what they ask for, and answers with a type of
+//! [`crate::view`].
+
+mod accounting;
+mod connections;
+mod flows;
+mod health;
+mod hosts;
+mod interfaces;
+mod metrics;
+mod name;
+mod parameters;
+mod stream;
+
+use crate::State;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Every path, with its description.
+pub(crate) fn router() -> OpenApiRouter<State> {
+    OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(metrics::realtime))
+        .routes(routes!(metrics::summary))
+        .routes(routes!(flows::flows))
+        .routes(routes!(connections::connections))
+        .routes(routes!(hosts::hosts))
+        .routes(routes!(interfaces::interfaces))
+        .routes(routes!(accounting::accounting))
+        .routes(routes!(stream::stream))
+}

@@ -1,0 +1,155 @@
+//! What all requests share, and the one way to the meter.
+
+use crate::{Ticks, json::Json, problem::Problem};
+use netweir_flow::Meter;
+use serde::Serialize;
+use std::{
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::Instant,
+};
+
+/// Requests that look into the meter at the same time; more of them wait for one another, so
+/// that they take neither all cores nor the meter from those who feed it.
+const MAX_READERS: usize = 2;
+
+/// What may be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Names, besides `localhost` and all IP addresses, that a request may be addressed to.
+    /// Without ports; in any case.
+    pub allowed_hosts: Vec<String>,
+    /// Simultaneous streams at most.
+    pub max_streams: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            max_streams: 64,
+        }
+    }
+}
+
+/// How many streams there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streams {
+    /// Open ones.
+    pub open: usize,
+    /// Open ones at most.
+    pub max: usize,
+    /// How many were refused since the start, for want of room.
+    pub refused: u64,
+}
+
+/// What all requests share. Clones are the same state.
+#[derive(Clone, Debug)]
+pub struct State(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    meter: Arc<RwLock<Meter>>,
+    ticks: Ticks,
+    allowed_hosts: Vec<String>,
+    max_streams: usize,
+    started: Instant,
+    readers: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    streams_refused: AtomicU64,
+    closing: watch::Sender<bool>,
+}
+
+impl State {
+    /// A state of which nothing has been asked yet. `ticks` tell when `meter` has ticked.
+    pub fn new(meter: Arc<RwLock<Meter>>, ticks: Ticks, settings: Settings) -> Self {
+        let max_streams = settings.max_streams.min(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Shared {
+            meter,
+            ticks,
+            allowed_hosts: settings.allowed_hosts,
+            max_streams,
+            started: Instant::now(),
+            readers: Arc::new(Semaphore::new(MAX_READERS)),
+            streams: Arc::new(Semaphore::new(max_streams)),
+            streams_refused: AtomicU64::new(0),
+            closing: watch::Sender::new(false),
+        }))
+    }
+
+    /// How many streams there are.
+    pub fn streams(&self) -> Streams {
+        Streams {
+            open: self.0.max_streams - self.0.streams.available_permits(),
+            max: self.0.max_streams,
+            refused: self.0.streams_refused.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The signal that the meter has ticked.
+    pub(crate) fn ticks(&self) -> &Ticks {
+        &self.0.ticks
+    }
+
+    /// Names that a request may be addressed to.
+    pub(crate) fn allowed_hosts(&self) -> &[String] {
+        &self.0.allowed_hosts
+    }
+
+    /// Time since the state was made.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
+    /// A place for a stream, free again when it is dropped; none when all are taken.
+    pub(crate) fn open_stream(&self) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.0.streams).try_acquire_owned().ok();
+        if place.is_none() {
+            self.0.streams_refused.fetch_add(1, Ordering::Relaxed);
+        }
+        place
+    }
+
+    /// Ends all streams, those that are still to come included.
+    pub(crate) fn close(&self) {
+        self.0.closing.send_replace(true);
+    }
+
+    /// Waits until streams are to end.
+    pub(crate) async fn closed(&self) {
+        let mut closing = self.0.closing.subscribe();
+        // The sender is held by `self`, so that the wait cannot fail.
+        closing.wait_for(|&is_closing| is_closing).await.ok();
+    }
+
+    /// Takes something from the meter and makes JSON of it.
+    ///
+    /// The lock is held for `take` alone; `tell` comes after it. Both run where they may take
+    /// their time. A request that was given up still waits for nothing but its own end.
+    pub(crate) async fn read<T, V: Serialize>(
+        &self,
+        take: impl FnOnce(&Meter) -> Result<T, Problem> + Send + 'static,
+        tell: impl FnOnce(T) -> V + Send + 'static,
+    ) -> Result<Json, Problem> {
+        let readers = Arc::clone(&self.0.readers);
+        let permit = readers.acquire_owned().await;
+        let meter = Arc::clone(&self.0.meter);
+        let read = move || {
+            let _permit = permit;
+            // A meter whose keeper has panicked is shown as it was left: it does not tick any
+            // more, and health says so.
+            let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
+            let taken = take(&meter);
+            drop(meter);
+            Json::new(&tell(taken?))
+        };
+        let answer = tokio::task::spawn_blocking(read).await;
+        answer.unwrap_or_else(|error| Err(Problem::internal(&error)))
+    }
+}

@@ -1,0 +1,26 @@
+//! What the JSON of this program looks like.
+//!
+//! The types that the meter answers with, `From` which these are made, are free to change; these
+//! are promised. The command line prints the same ones. Integers are written in full: some exceed
+//! 2^53, which not every reader of JSON can hold.
+
+mod accounting;
+mod answer;
+mod connection;
+mod flow;
+mod host;
+mod interface;
+mod name;
+mod summary;
+mod time;
+mod traffic;
+
+pub use accounting::{Accounting, Balance, InterfaceAccounting};
+pub use answer::{Connections, Flows, Health, Hosts, Interfaces, Tick};
+pub use connection::Connection;
+pub use flow::Flow;
+pub use host::Host;
+pub use interface::{Interface, InterfaceDirection};
+pub use summary::{Realtime, Summary};
+pub use time::Time;
+pub use traffic::{ClassTraffic, Count, Difference, Speed, Traffic, Volume};
