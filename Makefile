@@ -9,9 +9,15 @@ SECONDS ?= 60
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-26s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: build ## Build and start netweir (ARGS="…" are handed on)
+run: build ## Build and start netweir (ARGS="…" are handed on); without root: the demo
 	@scripts/check-deps run
-	target/release/netweir run $(ARGS)
+	@if [ "$$(id -u)" = 0 ]; then \
+		exec target/release/netweir run $(ARGS); \
+	else \
+		echo 'Metering needs root: `sudo target/release/netweir run` shows the traffic of this'; \
+		echo 'machine. What follows is the same on a capture that is generated.'; \
+		exec target/release/netweir demo $(ARGS); \
+	fi
 
 test: ## Run the tests; rings 3 and 4 as root only
 	@scripts/check-deps test

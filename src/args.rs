@@ -11,7 +11,12 @@ use clap_complete::Shell;
 /// Who talks to whom, how much, how well: network telemetry by eBPF, with every packet accounted
 /// for.
 #[derive(Debug, Parser)]
-#[command(name = "netweir", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "netweir",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 #[command(after_help = "Start with `netweir run` (as root) or `netweir replay FILE` (as anybody).")]
 pub struct Args {
     /// The configuration file (TOML); `netweir config` shows every setting.
@@ -55,8 +60,10 @@ pub enum Command {
         tcpdump -w - | netweir replay -")]
     Replay(ReplayArgs),
     /// Make traffic between two namespaces of its own, and show it like `run`.
-    #[command(after_help = "Nothing outside the two namespaces is touched, and both are gone at \
-        the end.")]
+    #[command(
+        after_help = "Nothing outside the two namespaces is touched, and both are gone at \
+        the end."
+    )]
     Demo(DemoArgs),
     /// Check what this machine can do, each hook by trying it, and say how to mend what is missing.
     Doctor(DoctorArgs),
@@ -67,13 +74,11 @@ pub enum Command {
         /// Which shell.
         shell: Shell,
     },
-    /// One side of `demo`.
+    /// Write the man pages into a folder (`cargo xtask man` calls this).
     #[command(hide = true)]
-    DemoPeer {
-        /// Which side.
-        side: String,
-        /// How many seconds of traffic.
-        seconds: u64,
+    Man {
+        /// Where to.
+        folder: PathBuf,
     },
 }
 
@@ -82,7 +87,12 @@ pub enum Command {
 pub struct MeterArgs {
     /// An interface by name or pattern, `any`, or `default` for that of the default route; with
     /// `=HOOK` for a hook of its own. May be repeated.
-    #[arg(long = "iface", visible_alias = "interface", short = 'i', value_name = "NAME[=HOOK]")]
+    #[arg(
+        long = "iface",
+        visible_alias = "interface",
+        short = 'i',
+        value_name = "NAME[=HOOK]"
+    )]
     pub interface: Vec<String>,
     /// Where packets are counted: auto, tc, xdp (receive only) or tracepoint.
     #[arg(long, value_name = "HOOK")]

@@ -9,5 +9,7 @@ pub mod config;
 mod log;
 mod metering;
 mod report;
+mod serving;
 mod stop;
+mod tally;
 mod unit;

@@ -12,7 +12,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "the one place where an error is printed")]
+            #[expect(
+                clippy::print_stderr,
+                reason = "the one place where an error is printed"
+            )]
             {
                 eprintln!("netweir: {error:#}");
             }

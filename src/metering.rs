@@ -33,12 +33,12 @@ pub(crate) struct Metering {
 
 impl Metering {
     /// Attaches, and meters from now on.
-    pub(crate) fn start(config: &Config, stop: Arc<Stop>, records: Records) -> anyhow::Result<Self> {
-        let namespaces = if config.netns.is_empty() {
-            vec![Netns::current()?]
-        } else {
-            config.netns.iter().map(|name| Netns::from_choice(name)).collect::<Result<_, _>>()?
-        };
+    pub(crate) fn start(
+        config: &Config,
+        namespaces: Vec<Netns>,
+        stop: Arc<Stop>,
+        records: Records,
+    ) -> anyhow::Result<Self> {
         let meter = Arc::new(RwLock::new(Meter::new(&meter_settings(config), now_ns())));
         let settings = Settings {
             choices: config.choices.clone(),
@@ -51,7 +51,11 @@ impl Metering {
         let agent = Agent::start(settings, namespaces, Arc::clone(&meter))?;
         let cpus = thread::available_parallelism().map_or(1, usize::from) as u64;
         let kernel_kib = config.maps.kernel_bytes(cpus) / 1024;
-        tracing::info!(kernel_kib, flows = config.maps.flows, "metering; kernel memory of the maps");
+        tracing::info!(
+            kernel_kib,
+            flows = config.maps.flows,
+            "metering; kernel memory of the maps"
+        );
         let (ticker, ticks) = ticker(config.tick);
         let work = Work {
             agent,
@@ -61,8 +65,15 @@ impl Metering {
             ticker,
             records,
         };
-        let thread = thread::Builder::new().name("agent".into()).spawn(move || work.run())?;
-        Ok(Self { meter, ticks, stop, thread })
+        let thread = thread::Builder::new()
+            .name("agent".into())
+            .spawn(move || work.run())?;
+        Ok(Self {
+            meter,
+            ticks,
+            stop,
+            thread,
+        })
     }
 
     /// Ends the agent and waits until everything is detached and counted.
@@ -70,13 +81,26 @@ impl Metering {
         self.stop.now();
         match self.thread.join() {
             Ok(result) => result,
-            Err(_panic) => Err(anyhow!("the agent failed (see above); everything is detached")),
+            Err(_panic) => Err(anyhow!(
+                "the agent failed (see above); everything is detached"
+            )),
         }
     }
 }
 
+/// The namespaces that the configuration names, or the own.
+pub(crate) fn namespaces(config: &Config) -> anyhow::Result<Vec<Netns>> {
+    if config.netns.is_empty() {
+        return Ok(vec![Netns::current()?]);
+    }
+    let named = config.netns.iter().map(|name| Netns::from_choice(name));
+    Ok(named.collect::<Result<_, _>>()?)
+}
+
 fn meter_settings(config: &Config) -> netweir_flow::Settings {
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     netweir_flow::Settings {
         idle_ns: config.idle_timeout.as_nanos() as u64,
         active_ns: config.active_timeout.as_nanos() as u64,
@@ -121,7 +145,9 @@ impl Work {
             self.agent.follow()?;
             let due = Instant::now() >= next_tick;
             if due || self.agent.has_news() {
-                self.agent.drain().context("cannot read the kernel's counts")?;
+                self.agent
+                    .drain()
+                    .context("cannot read the kernel's counts")?;
             }
             if due {
                 let records = lock(&self.meter).tick(now_ns());

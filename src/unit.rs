@@ -50,7 +50,11 @@ pub(crate) fn bits_per_second(rate: f64) -> String {
         value /= 1000.0;
         unit = next;
     }
-    if unit == UNITS[0] { format!("{value:.0} {unit}") } else { format!("{} {unit}", three_digits(value)) }
+    if unit == UNITS[0] {
+        format!("{value:.0} {unit}")
+    } else {
+        format!("{} {unit}", three_digits(value))
+    }
 }
 
 fn three_digits(value: f64) -> String {
@@ -70,21 +74,38 @@ mod tests {
 
     #[test]
     fn bytes_are_binary() {
-        let shown: Vec<String> =
-            [0, 1023, 1024, 1536, 10_240, 1_048_575, 1_048_576, u64::MAX].map(bytes).to_vec();
-        let expected =
-            ["0 B", "1023 B", "1.00 KiB", "1.50 KiB", "10.0 KiB", "1.00 MiB", "1.00 MiB", "16.0 EiB"];
+        let shown: Vec<String> = [0, 1023, 1024, 1536, 10_240, 1_048_575, 1_048_576, u64::MAX]
+            .map(bytes)
+            .to_vec();
+        let expected = [
+            "0 B", "1023 B", "1.00 KiB", "1.50 KiB", "10.0 KiB", "1.00 MiB", "1.00 MiB", "16.0 EiB",
+        ];
         assert_eq!(shown, expected);
     }
 
     #[test]
     fn bits_are_decimal() {
-        let shown: Vec<String> = [0.0, 999.0, 999.6, 1000.0, 12_500_000.0, 1e15, -1.0, f64::NAN]
-            .map(bits_per_second)
-            .to_vec();
+        let shown: Vec<String> = [
+            0.0,
+            999.0,
+            999.6,
+            1000.0,
+            12_500_000.0,
+            1e15,
+            -1.0,
+            f64::NAN,
+        ]
+        .map(bits_per_second)
+        .to_vec();
         let expected = [
-            "0 bit/s", "999 bit/s", "1.00 kbit/s", "1.00 kbit/s", "12.5 Mbit/s", "1000 Tbit/s",
-            "0 bit/s", "0 bit/s",
+            "0 bit/s",
+            "999 bit/s",
+            "1.00 kbit/s",
+            "1.00 kbit/s",
+            "12.5 Mbit/s",
+            "1000 Tbit/s",
+            "0 bit/s",
+            "0 bit/s",
         ];
         assert_eq!(shown, expected);
     }
@@ -93,7 +114,16 @@ mod tests {
     fn durations_need_a_unit() {
         assert_eq!(parse_duration("1500ms"), Ok(Duration::from_millis(1500)));
         assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
-        for wrong in ["", "1", "s", "1d", "-1s", "1.5s", "99999999999999999999s", "18446744073709551615h"] {
+        for wrong in [
+            "",
+            "1",
+            "s",
+            "1d",
+            "-1s",
+            "1.5s",
+            "99999999999999999999s",
+            "18446744073709551615h",
+        ] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }

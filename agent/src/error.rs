@@ -104,9 +104,8 @@ pub enum Error {
     },
     /// A privilege is missing.
     #[error(
-        "not permitted: metering needs root, or the capabilities CAP_BPF, CAP_NET_ADMIN and \
-         CAP_PERFMON (try sudo; `netweir demo` and `netweir run` need them too, `netweir replay \
-         FILE` does not)"
+        "not permitted: metering needs root (try sudo), or the capabilities CAP_BPF, CAP_NET_ADMIN \
+         and CAP_PERFMON; `netweir replay FILE` and `netweir demo` work without"
     )]
     NotPermitted,
     /// A system call failed.
@@ -140,5 +139,20 @@ impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
             action,
             source: source.into(),
         })
+    }
+}
+
+/// An error with its causes on one line, for the log.
+pub(crate) struct Chain<'a>(pub(crate) &'a Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = std::error::Error::source(self.0);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }

@@ -13,6 +13,7 @@ mod error;
 mod netlink;
 mod netns;
 mod place;
+pub mod scratch;
 mod sys;
 mod tracer;
 pub mod watch;

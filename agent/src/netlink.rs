@@ -2,7 +2,9 @@
 
 use std::io;
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
@@ -41,7 +43,16 @@ impl Netlink {
 
     /// Has the kernel do something, and waits until it is done.
     pub(crate) fn order(&self, order: RouteNetlinkMessage) -> io::Result<()> {
-        self.send(order, NLM_F_REQUEST | NLM_F_ACK)?;
+        self.order_with(order, 0)
+    }
+
+    /// Has the kernel make something that must not be there yet, and waits until it is.
+    pub(crate) fn create(&self, order: RouteNetlinkMessage) -> io::Result<()> {
+        self.order_with(order, NLM_F_CREATE | NLM_F_EXCL)
+    }
+
+    fn order_with(&self, order: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+        self.send(order, NLM_F_REQUEST | NLM_F_ACK | flags)?;
         let (bytes, _) = self.socket.recv_from_full()?;
         match messages(&bytes).next() {
             Some(Ok(NetlinkMessage {

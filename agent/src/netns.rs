@@ -3,17 +3,22 @@
 use std::{
     fs::{self, File},
     io,
-    os::{fd::AsFd, unix::fs::MetadataExt},
-    path::PathBuf,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::MetadataExt,
+    },
+    path::{Path, PathBuf},
     thread,
 };
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
 use crate::Error;
 
 /// Where `ip netns` keeps the named namespaces.
 const NAMED: &str = "/run/netns";
+/// The namespace of the calling thread.
+const THREAD: &str = "/proc/thread-self/ns/net";
 
 /// A network namespace, open for as long as this value lives.
 #[derive(Debug)]
@@ -29,7 +34,7 @@ impl Netns {
     /// # Errors
     /// [`Error::Netns`] where `/proc` is not mounted.
     pub fn current() -> Result<Self, Error> {
-        Self::from_path(PathBuf::from("/proc/self/ns/net"), None)
+        Self::from_path(Path::new("/proc/self/ns/net"), None)
     }
 
     /// The namespace that a person names: a name of `ip netns`, a path, or a process id.
@@ -46,22 +51,57 @@ impl Netns {
         } else {
             PathBuf::from(NAMED).join(choice)
         };
-        Self::from_path(path, Some(choice.to_owned()))
+        Self::from_path(&path, Some(choice))
+    }
+
+    /// A new namespace that has no name in the file system, called `name` in what is shown.
+    ///
+    /// It ends with the last handle to it and the last socket in it, however the process ends.
+    ///
+    /// # Errors
+    /// [`Error::Netns`] where the kernel does not permit it: that takes CAP_SYS_ADMIN.
+    pub fn anonymous(name: &str) -> Result<Self, Error> {
+        let create = || {
+            // SAFETY: only the namespace is unshared, not the table of open files, and only by a
+            // thread that ends here.
+            unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.map_err(|source| Error::Netns {
+                name: name.to_owned(),
+                source: source.into(),
+            })?;
+            Self::from_path(Path::new(THREAD), Some(name))
+        };
+        on_thread(create)
+    }
+
+    /// Another handle to the same namespace.
+    ///
+    /// # Errors
+    /// [`Error::Netns`] where no more files can be open.
+    pub fn try_clone(&self) -> Result<Self, Error> {
+        let file = self.file.try_clone().map_err(|source| Error::Netns {
+            name: self.to_string(),
+            source,
+        })?;
+        Ok(Self {
+            inode: self.inode,
+            name: self.name.clone(),
+            file,
+        })
     }
 
     /// Inode number of the namespace that the calling thread is in.
     pub(crate) fn current_of_thread() -> Result<u32, Error> {
-        Self::from_path(PathBuf::from("/proc/thread-self/ns/net"), None).map(|netns| netns.inode)
+        Self::from_path(Path::new(THREAD), None).map(|netns| netns.inode)
     }
 
-    fn from_path(path: PathBuf, name: Option<String>) -> Result<Self, Error> {
+    fn from_path(path: &Path, name: Option<&str>) -> Result<Self, Error> {
         let open = || -> io::Result<Self> {
-            let file = File::open(&path)?;
+            let file = File::open(path)?;
             // The inode number of a namespace is a `u32` in the kernel.
-            let inode = fs::metadata(&path)?.ino() as u32;
+            let inode = fs::metadata(path)?.ino() as u32;
             Ok(Self {
                 inode,
-                name: name.clone(),
+                name: name.map(ToOwned::to_owned),
                 file,
             })
         };
@@ -69,6 +109,11 @@ impl Netns {
             name: path.display().to_string(),
             source,
         })
+    }
+
+    /// The open file of the namespace.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 
     /// The inode number, as in `net:[4026531840]`.
@@ -81,11 +126,16 @@ impl Netns {
         self.name.as_deref()
     }
 
-    /// Runs `work` inside the namespace, on a thread of its own that ends with it.
+    /// Runs `work` inside the namespace: at once if the calling thread is in it, else on a thread of
+    /// its own that ends with it.
     ///
     /// # Errors
     /// [`Error::Netns`] where the namespace cannot be entered.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
+        // Entering needs a privilege, also where there is nothing to change.
+        if Self::current_of_thread()? == self.inode {
+            return Ok(work());
+        }
         let enter = || {
             let kind = Some(LinkNameSpaceType::Network);
             move_into_link_name_space(self.file.as_fd(), kind).map_err(|source| Error::Netns {
@@ -94,10 +144,15 @@ impl Netns {
             })?;
             Ok(work())
         };
-        match thread::scope(|scope| scope.spawn(enter).join()) {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        on_thread(enter)
+    }
+}
+
+/// Runs `work` on a thread of its own, whose panic becomes the caller's.
+fn on_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    match thread::scope(|scope| scope.spawn(work).join()) {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     attach::{Attachment, HookChoice, Object, Purpose},
     choice::{Interfaces, hook_for},
     collect::Collector,
+    error::Chain,
     tracer::Tracer,
     watch::{Change, Device, Watch, default_route},
 };
@@ -52,17 +53,23 @@ impl Place {
             default,
         };
         place.check_choices(&devices, context.settings)?;
-        let mut refused = None;
+        let mut refused = Vec::new();
         for device in &devices {
-            if let Err(error) = place.came(device, context) {
-                tracing::warn!(interface = device.name, %error, "not metered");
-                refused = Some(error);
+            match place.came(device, context) {
+                Ok(()) => {}
+                Err(error @ Error::NotPermitted) => return Err(error),
+                Err(error) => refused.push((&device.name, error)),
             }
         }
-        match refused {
-            Some(error) if place.attached.is_empty() => Err(error),
-            _ => Ok(place),
+        if place.attached.is_empty()
+            && let Some((_, error)) = refused.pop()
+        {
+            return Err(error);
         }
+        for (interface, error) in refused {
+            tracing::warn!(interface, error = %Chain(&error), "not metered");
+        }
+        Ok(place)
     }
 
     /// Whether every interface that was named is there.
@@ -93,7 +100,7 @@ impl Place {
             match change {
                 Change::Came(device) => {
                     if let Err(error) = self.came(&device, context) {
-                        tracing::warn!(interface = device.name, %error, "not metered");
+                        tracing::warn!(interface = device.name, error = %Chain(&error), "not metered");
                     }
                 }
                 Change::Gone(ifindex) => self.gone(ifindex, context),
@@ -135,9 +142,9 @@ impl Place {
         if choice != HookChoice::Tracepoint {
             match self.attach_here(device, choice, context.settings) {
                 Ok(hook) => return Ok(hook),
-                Err(error @ Error::Busy { .. }) => return Err(error),
+                Err(error @ (Error::Busy { .. } | Error::NotPermitted)) => return Err(error),
                 Err(error) if choice == HookChoice::Auto => {
-                    tracing::warn!(interface = device.name, %error, "no TC here, tracing it");
+                    tracing::warn!(interface = device.name, error = %Chain(&error), "no TC here, tracing it");
                 }
                 Err(error) => return Err(error),
             }

@@ -11,7 +11,7 @@ use netweir_web::view;
 use crate::{
     args::EveryArgs,
     config::Config,
-    metering::Metering,
+    metering::{Metering, namespaces},
     report::{Screen, View, json_lines},
     stop::Stop,
     unit,
@@ -20,7 +20,12 @@ use crate::{
 /// Reports until the program is to end, or as often as was asked for.
 pub(super) fn run(config: &Config, view: &View, every: &EveryArgs) -> anyhow::Result<()> {
     let stop = Arc::new(Stop::on_signals()?);
-    let metering = Metering::start(config, Arc::clone(&stop), Box::new(|_| {}))?;
+    let metering = Metering::start(
+        config,
+        namespaces(config)?,
+        Arc::clone(&stop),
+        Box::new(|_| {}),
+    )?;
     let meter = Arc::clone(&metering.meter);
     let screen = Screen::of_stdout().filter(|_| view.is_table());
     let mut reported = 0;
@@ -53,7 +58,12 @@ pub(super) fn records(config: &Config) -> anyhow::Result<()> {
             ended.now();
         }
     };
-    let metering = Metering::start(config, Arc::clone(&stop), Box::new(print))?;
+    let metering = Metering::start(
+        config,
+        namespaces(config)?,
+        Arc::clone(&stop),
+        Box::new(print),
+    )?;
     while !stop.wait(std::time::Duration::MAX)? {}
     let meter = Arc::clone(&metering.meter);
     let metered = metering.finish();
@@ -64,7 +74,9 @@ pub(super) fn records(config: &Config) -> anyhow::Result<()> {
 fn show(view: &View, meter: &RwLock<Meter>, screen: Option<&Screen>) -> io::Result<()> {
     let (rows, title) = {
         let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
-        let title = screen.and_then(|_| meter.totals(None)).map(|totals| title(&totals));
+        let title = screen
+            .and_then(|_| meter.totals(None))
+            .map(|totals| title(&totals));
         (view.rows(&meter, screen.map(Screen::rows)), title)
     };
     let mut text = Vec::new();
@@ -94,7 +106,10 @@ fn title(totals: &Totals) -> String {
 }
 
 /// Prints one line to standard error at the end: where every packet went.
-#[expect(clippy::print_stderr, reason = "a summary for people, beside the report")]
+#[expect(
+    clippy::print_stderr,
+    reason = "a summary for people, beside the report"
+)]
 pub(super) fn print_books(meter: &RwLock<Meter>) {
     let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
     let books = meter.accounting();

@@ -36,11 +36,18 @@ pub(super) fn run(args: &InterfacesArgs) -> anyhow::Result<()> {
     let namespaces = if args.netns.is_empty() {
         vec![Netns::current()?]
     } else {
-        args.netns.iter().map(|name| Netns::from_choice(name)).collect::<Result<_, _>>()?
+        args.netns
+            .iter()
+            .map(|name| Netns::from_choice(name))
+            .collect::<Result<_, _>>()?
     };
     let mut interfaces = Vec::new();
     for netns in &namespaces {
-        interfaces.extend(list(netns)?.into_iter().map(|device| interface(netns, device)));
+        interfaces.extend(
+            list(netns)?
+                .into_iter()
+                .map(|device| interface(netns, device)),
+        );
     }
     let mut out = io::stdout().lock();
     match args.format {
@@ -70,8 +77,15 @@ fn interface(netns: &Netns, device: Device) -> Interface {
 
 fn lines(interfaces: &[Interface], bytes: impl Fn(u64) -> String) -> Cells {
     let columns = [
-        "INTERFACE", "NETNS", "STATE", ">MTU", "HOOKS", ">PACKETS RECEIVED", ">BYTES RECEIVED",
-        ">PACKETS SENT", ">BYTES SENT",
+        "INTERFACE",
+        "NETNS",
+        "STATE",
+        ">MTU",
+        "HOOKS",
+        ">PACKETS RECEIVED",
+        ">BYTES RECEIVED",
+        ">PACKETS SENT",
+        ">BYTES SENT",
     ];
     let rows = interfaces.iter().map(|interface| {
         let hooks = interface.hooks.join(" ");
@@ -80,7 +94,11 @@ fn lines(interfaces: &[Interface], bytes: impl Fn(u64) -> String) -> Cells {
             interface.netns_name.clone().unwrap_or_else(|| "-".into()),
             if interface.up { "up" } else { "down" }.to_owned(),
             interface.mtu.to_string(),
-            if hooks.is_empty() { "none".into() } else { hooks },
+            if hooks.is_empty() {
+                "none".into()
+            } else {
+                hooks
+            },
             interface.received_packets.to_string(),
             bytes(interface.received_bytes),
             interface.sent_packets.to_string(),

@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod flows;
 mod interfaces;
+mod man;
 mod replay;
 mod run;
 
@@ -34,7 +35,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     log::start(layers.config()?.log_format, default);
     match args.command {
         Command::Run(args) => {
-            let config = layers.with_meter(&args.meter)?.with_listen(&args.listen)?.config()?;
+            let config = layers
+                .with_meter(&args.meter)?
+                .with_listen(&args.listen)?
+                .config()?;
             run::run(&config)
         }
         Command::Flows(args) => {
@@ -42,12 +46,20 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             if args.records {
                 return flows::records(&config);
             }
-            let by = if args.connections { By::Connection } else { By::Flow };
+            let by = if args.connections {
+                By::Connection
+            } else {
+                By::Flow
+            };
             flows::run(&config, &report::View::new(by, &args.view)?, &args.every)
         }
         Command::Ip(args) => {
             let config = layers.with_meter(&args.meter)?.config()?;
-            flows::run(&config, &report::View::new(By::Ip, &args.view)?, &args.every)
+            flows::run(
+                &config,
+                &report::View::new(By::Ip, &args.view)?,
+                &args.every,
+            )
         }
         Command::Interfaces(args) => interfaces::run(&args),
         Command::Replay(args) => replay::run(&layers.config()?, &args),
@@ -55,6 +67,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Config => config::run(&layers),
         Command::Completions { shell } => completions::run(shell),
-        Command::DemoPeer { side, seconds } => demo::peer(&side, seconds),
+        Command::Man { folder } => man::run(&folder),
     }
 }

@@ -1,2 +1,141 @@
-//! `netweir replay`.
-pub(super) fn run(_: &crate::config::Config, _: &crate::args::ReplayArgs) -> anyhow::Result<()> { anyhow::bail!("not yet") }
+//! `netweir replay`: capture files through the parser, the table and the views of the agent.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::Path,
+    sync::RwLock,
+};
+
+use anyhow::{Context, anyhow, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use netweir_capture::Reader;
+use netweir_flow::{Meter, Settings};
+
+use super::flows::print_books;
+use crate::{args::ReplayArgs, config::Config, report::View, tally::Tally};
+
+/// Frames read between two looks at the progress bar.
+const FRAMES_PER_STEP: u64 = 4096;
+
+/// Flows handed to the meter at once.
+const BATCH_FLOWS: usize = 8192;
+
+/// Time between two ticks of the meter, in the time of the capture.
+const TICK_NS: u64 = 1_000_000_000;
+
+/// Reads all files, prints the report of what they held, and only then fails for what was broken.
+pub(super) fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
+    let view = View::new(args.by, &args.view)?;
+    let mut replay = Replay::new(config);
+    let mut broken = Vec::new();
+    for path in &args.files {
+        if let Err(error) = replay.read(path) {
+            broken.push(error.context(path.display().to_string()));
+        }
+    }
+    broken.extend(replay.tally.unread_links().iter().map(|(link, frames)| {
+        anyhow!("{frames} frames have link type {link}, which cannot be read, and are left out")
+    }));
+    let meter = replay.finish();
+    let mut out = io::stdout().lock();
+    view.write(&view.rows(&meter, None), &mut out)?;
+    out.flush()?;
+    print_books(&RwLock::new(meter));
+    match broken.len() {
+        0 => Ok(()),
+        1 => Err(broken.remove(0)),
+        _ => {
+            let lines: Vec<String> = broken.iter().map(|error| format!("{error:#}")).collect();
+            bail!("not all could be read:\n  {}", lines.join("\n  "))
+        }
+    }
+}
+
+/// A meter, driven by the time of the captures.
+struct Replay {
+    tally: Tally,
+    settings: Settings,
+    meter: Option<Meter>,
+    now_ns: u64,
+    next_tick_ns: u64,
+}
+
+impl Replay {
+    fn new(config: &Config) -> Self {
+        Self {
+            tally: Tally::new(config.port_classes()),
+            // Time-outs do not apply: a report over files shows every flow.
+            settings: Settings {
+                idle_ns: u64::MAX,
+                active_ns: u64::MAX,
+                max_flows: config.max_flows,
+                max_hosts: config.max_hosts,
+                ..Settings::default()
+            },
+            meter: None,
+            now_ns: 0,
+            next_tick_ns: 0,
+        }
+    }
+
+    fn read(&mut self, path: &Path) -> anyhow::Result<()> {
+        let mut reader = Reader::open(path)?;
+        let progress = progress(&reader);
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        self.tally.begin_file(&name.to_string_lossy());
+        let mut frames = 0;
+        let result = loop {
+            match reader.next_frame() {
+                Ok(Some(frame)) => {
+                    self.tally.add(&frame);
+                    let timestamp_ns = frame.timestamp_ns;
+                    self.pass_time(timestamp_ns);
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+            frames += 1;
+            if frames % FRAMES_PER_STEP == 0 {
+                progress.set_position(reader.consumed_bytes());
+            }
+        };
+        progress.finish_and_clear();
+        result.with_context(|| format!("read {frames} frames, then failed"))
+    }
+
+    /// The meter begins with the first frame, and ticks as the capture's time passes.
+    fn pass_time(&mut self, timestamp_ns: u64) {
+        self.now_ns = self.now_ns.max(timestamp_ns);
+        if self.meter.is_none() {
+            self.next_tick_ns = timestamp_ns.saturating_add(TICK_NS);
+        }
+        let meter = self
+            .meter
+            .get_or_insert_with(|| Meter::new(&self.settings, timestamp_ns));
+        let due = self.now_ns >= self.next_tick_ns;
+        if due || self.tally.waiting() >= BATCH_FLOWS {
+            self.tally.hand_over(meter, self.now_ns);
+        }
+        if due {
+            drop(meter.tick(self.now_ns));
+            self.next_tick_ns = self.now_ns.saturating_add(TICK_NS);
+        }
+    }
+
+    /// The meter with all that was read.
+    fn finish(mut self) -> Meter {
+        let mut meter = self.meter.unwrap_or_else(|| Meter::new(&self.settings, 0));
+        self.tally.hand_over(&mut meter, self.now_ns);
+        drop(meter.tick(self.now_ns));
+        meter
+    }
+}
+
+/// A bar on the terminal; nothing where standard error is none.
+fn progress(reader: &Reader) -> ProgressBar {
+    let Some(size) = reader.size_bytes().filter(|_| io::stderr().is_terminal()) else {
+        return ProgressBar::hidden();
+    };
+    let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {eta}");
+    ProgressBar::new(size).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -1,7 +1,10 @@
 //! The configuration file: TOML, flattened to settings with the line that each stands in.
 
 use anyhow::{Context, bail};
-use toml::{Spanned, de::{DeString, DeTable, DeValue}};
+use toml::{
+    Spanned,
+    de::{DeString, DeTable, DeValue},
+};
 
 use super::setting::SETTINGS;
 
@@ -32,8 +35,13 @@ fn flatten(
         let line = line_of(text, name);
         let key = format!("{prefix}{}", name.get_ref());
         if let DeValue::Table(inner) = value.get_ref() {
-            if !SETTINGS.iter().any(|setting| setting.key.starts_with(&format!("{key}."))) {
-                bail!("{path}:{line}: there is no table [{key}]; `netweir config` lists all settings");
+            if !SETTINGS
+                .iter()
+                .any(|setting| setting.key.starts_with(&format!("{key}.")))
+            {
+                bail!(
+                    "{path}:{line}: there is no table [{key}]; `netweir config` lists all settings"
+                );
             }
             flatten(path, text, &format!("{key}."), inner, entries)?;
             continue;
@@ -41,8 +49,9 @@ fn flatten(
         if !SETTINGS.iter().any(|setting| setting.key == key) {
             bail!("{path}:{line}: there is no setting {key}; `netweir config` lists them");
         }
-        let value = flat_value(value.get_ref())
-            .with_context(|| format!("{path}:{line}: {key} takes a string, a number or a list of them"))?;
+        let value = flat_value(value.get_ref()).with_context(|| {
+            format!("{path}:{line}: {key} takes a string, a number or a list of them")
+        })?;
         entries.push(Entry { key, value, line });
     }
     Ok(())
@@ -59,8 +68,10 @@ fn flat_value(value: &DeValue<'_>) -> Option<String> {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => Some(number.to_string()),
         DeValue::Array(items) => {
-            let items: Option<Vec<String>> =
-                items.iter().map(|item| flat_value(item.get_ref())).collect();
+            let items: Option<Vec<String>> = items
+                .iter()
+                .map(|item| flat_value(item.get_ref()))
+                .collect();
             Some(items?.join(","))
         }
         _ => None,

@@ -78,10 +78,12 @@ impl Layers {
     /// # Errors
     /// The file cannot be read or has an error (with its line), or a flag names no setting.
     pub fn read(args: &Args) -> anyhow::Result<Self> {
-        let defaults = SETTINGS.iter().map(|setting| {
-            (setting.key, (setting.default.to_owned(), Source::default()))
-        });
-        let mut layers = Self { values: defaults.collect() };
+        let defaults = SETTINGS
+            .iter()
+            .map(|setting| (setting.key, (setting.default.to_owned(), Source::default())));
+        let mut layers = Self {
+            values: defaults.collect(),
+        };
         layers.read_file(args.config.as_deref())?;
         layers.read_environment();
         for assignment in &args.set {
@@ -107,7 +109,10 @@ impl Layers {
         };
         let path = path.display().to_string();
         for entry in file::parse(&path, &text)? {
-            let source = Source::File { path: path.clone(), line: entry.line };
+            let source = Source::File {
+                path: path.clone(),
+                line: entry.line,
+            };
             self.put(&entry.key, entry.value, source)?;
         }
         Ok(())
@@ -137,7 +142,9 @@ impl Layers {
         value: Option<&String>,
         flag: &'static str,
     ) -> anyhow::Result<()> {
-        value.map_or(Ok(()), |value| self.put(key, value.clone(), Source::Flag(flag)))
+        value.map_or(Ok(()), |value| {
+            self.put(key, value.clone(), Source::Flag(flag))
+        })
     }
 
     /// Adds the flags that say what is metered.
@@ -146,7 +153,11 @@ impl Layers {
     /// None today; flags that name settings of their own cannot be wrong here.
     pub fn with_meter(mut self, args: &MeterArgs) -> anyhow::Result<Self> {
         if !args.interface.is_empty() {
-            self.put("interface", args.interface.join(","), Source::Flag("--iface"))?;
+            self.put(
+                "interface",
+                args.interface.join(","),
+                Source::Flag("--iface"),
+            )?;
         }
         if !args.netns.is_empty() {
             self.put("netns", args.netns.join(","), Source::Flag("--netns"))?;
@@ -176,8 +187,10 @@ impl Layers {
         key: &str,
         read: impl FnOnce(&str) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let (value, source) =
-            self.values.get(key).with_context(|| format!("there is no setting {key}"))?;
+        let (value, source) = self
+            .values
+            .get(key)
+            .with_context(|| format!("there is no setting {key}"))?;
         read(value).with_context(|| format!("{key} = {value:?} ({source})"))
     }
 
@@ -193,8 +206,9 @@ impl Layers {
             tc: self.typed("tc", tc_mode)?,
             tick: self.typed("tick", tick)?,
             listen: self.typed("listen", parse)?,
-            allowed_hosts: self
-                .typed("allowed_hosts", |text| list(text, |item| Ok(item.to_owned())))?,
+            allowed_hosts: self.typed("allowed_hosts", |text| {
+                list(text, |item| Ok(item.to_owned()))
+            })?,
             log_format: self.typed("log_format", log_format)?,
             ports: [
                 self.typed("ports.http", |text| list(text, parse))?,
@@ -255,12 +269,17 @@ impl Config {
     /// Whether every interface is wanted, of whichever namespace.
     pub fn is_everything(&self) -> bool {
         self.netns.is_empty()
-            && self.choices.iter().any(|choice| matches!(choice.interfaces, Interfaces::Any))
+            && self
+                .choices
+                .iter()
+                .any(|choice| matches!(choice.interfaces, Interfaces::Any))
     }
 }
 
 fn items(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
 }
 
 fn list<T>(text: &str, read: impl Fn(&str) -> anyhow::Result<T>) -> anyhow::Result<Vec<T>> {

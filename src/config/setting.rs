@@ -22,19 +22,51 @@ pub(super) const SETTINGS: [Setting; 17] = [
         default: "",
         help: "list: network namespaces by name, path or process id; empty for the own",
     },
-    Setting { key: "hook", default: "auto", help: "auto, tc, xdp or tracepoint" },
-    Setting { key: "tc", default: "auto", help: "how TC is entered: auto, tcx or clsact" },
-    Setting { key: "tick", default: "1s", help: "how often rates are worked out" },
-    Setting { key: "listen", default: "127.0.0.1:3000", help: "where dashboard and API are" },
+    Setting {
+        key: "hook",
+        default: "auto",
+        help: "auto, tc, xdp or tracepoint",
+    },
+    Setting {
+        key: "tc",
+        default: "auto",
+        help: "how TC is entered: auto, tcx or clsact",
+    },
+    Setting {
+        key: "tick",
+        default: "1s",
+        help: "how often rates are worked out",
+    },
+    Setting {
+        key: "listen",
+        default: "127.0.0.1:3000",
+        help: "where dashboard and API are",
+    },
     Setting {
         key: "allowed_hosts",
         default: "",
         help: "list: host names, beside localhost and addresses, that the API answers to",
     },
-    Setting { key: "log_format", default: "text", help: "text or json" },
-    Setting { key: "ports.http", default: "80", help: "list: TCP ports counted as HTTP" },
-    Setting { key: "ports.https", default: "443", help: "list: TCP ports counted as HTTPS" },
-    Setting { key: "ports.quic", default: "443", help: "list: UDP ports counted as QUIC candidates" },
+    Setting {
+        key: "log_format",
+        default: "text",
+        help: "text or json",
+    },
+    Setting {
+        key: "ports.http",
+        default: "80",
+        help: "list: TCP ports counted as HTTP",
+    },
+    Setting {
+        key: "ports.https",
+        default: "443",
+        help: "list: TCP ports counted as HTTPS",
+    },
+    Setting {
+        key: "ports.quic",
+        default: "443",
+        help: "list: UDP ports counted as QUIC candidates",
+    },
     Setting {
         key: "maps.flows",
         default: "65536",
@@ -45,10 +77,26 @@ pub(super) const SETTINGS: [Setting; 17] = [
         default: "1024",
         help: "interfaces in the kernel, each direction counting as one",
     },
-    Setting { key: "flow.idle_timeout", default: "60s", help: "a silent flow ends after it" },
-    Setting { key: "flow.active_timeout", default: "30m", help: "a lasting flow is reported after it" },
-    Setting { key: "flow.max_flows", default: "1000000", help: "flows in memory at most" },
-    Setting { key: "flow.max_hosts", default: "500000", help: "addresses in memory at most" },
+    Setting {
+        key: "flow.idle_timeout",
+        default: "60s",
+        help: "a silent flow ends after it",
+    },
+    Setting {
+        key: "flow.active_timeout",
+        default: "30m",
+        help: "a lasting flow is reported after it",
+    },
+    Setting {
+        key: "flow.max_flows",
+        default: "1000000",
+        help: "flows in memory at most",
+    },
+    Setting {
+        key: "flow.max_hosts",
+        default: "500000",
+        help: "addresses in memory at most",
+    },
 ];
 
 /// Who gave a setting its value; later ones overrule earlier ones.

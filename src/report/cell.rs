@@ -17,9 +17,16 @@ pub(crate) struct Cells {
 impl Cells {
     /// Columns are named as given; a name that begins with `>` is a number.
     pub(crate) fn new(columns: &[&str], rows: Vec<Vec<String>>) -> Self {
-        let heading = columns.iter().map(|name| name.trim_start_matches('>').to_owned()).collect();
+        let heading = columns
+            .iter()
+            .map(|name| name.trim_start_matches('>').to_owned())
+            .collect();
         let is_number = columns.iter().map(|name| name.starts_with('>')).collect();
-        Self { heading, is_number, rows }
+        Self {
+            heading,
+            is_number,
+            rows,
+        }
     }
 
     pub(super) fn of_flows(rows: &[Record], resolver: Option<&Resolver>) -> Self {
@@ -38,8 +45,15 @@ impl Cells {
 
     pub(super) fn of_connections(rows: &[Connection], resolver: Option<&Resolver>) -> Self {
         let columns = [
-            "PROTOCOL", "INITIATOR", "RESPONDER", ">PACKETS", ">BYTES", ">PACKETS BACK",
-            ">BYTES BACK", ">DURATION", "STATE",
+            "PROTOCOL",
+            "INITIATOR",
+            "RESPONDER",
+            ">PACKETS",
+            ">BYTES",
+            ">PACKETS BACK",
+            ">BYTES BACK",
+            ">DURATION",
+            "STATE",
         ];
         let rows = rows.iter().map(|connection| {
             vec![
@@ -51,19 +65,33 @@ impl Cells {
                 connection.reverse.packets.to_string(),
                 unit::bytes(connection.reverse.bytes),
                 format!("{:.1} s", connection.duration_ns() as f64 / 1e9),
-                connection.state.map_or("-", netweir_flow::ConnectionState::name).to_owned(),
+                connection
+                    .state
+                    .map_or("-", netweir_flow::ConnectionState::name)
+                    .to_owned(),
             ]
         });
         Self::new(&columns, rows.collect())
     }
 
     pub(super) fn of_hosts(rows: &[Host], resolver: Option<&Resolver>) -> Self {
-        let columns =
-            ["ADDRESS", ">PACKETS SENT", ">BYTES SENT", ">PACKETS RECEIVED", ">BYTES RECEIVED"];
+        let columns = [
+            "ADDRESS",
+            ">PACKETS SENT",
+            ">BYTES SENT",
+            ">PACKETS RECEIVED",
+            ">BYTES RECEIVED",
+        ];
         let rows = rows.iter().map(|host| {
             let address = Address::Ip(host.address);
             vec![
-                end(Endpoint { address, port: None }, resolver),
+                end(
+                    Endpoint {
+                        address,
+                        port: None,
+                    },
+                    resolver,
+                ),
                 host.sent.packets.to_string(),
                 unit::bytes(host.sent.bytes),
                 host.received.packets.to_string(),
@@ -74,8 +102,15 @@ impl Cells {
     }
 
     pub(super) fn of_interfaces(rows: &[view::Interface]) -> Self {
-        let columns =
-            ["INTERFACE", "HOOK", "DIRECTION", ">PACKETS", ">FRAMES", ">BYTES", ">PROBLEMS"];
+        let columns = [
+            "INTERFACE",
+            "HOOK",
+            "DIRECTION",
+            ">PACKETS",
+            ">FRAMES",
+            ">BYTES",
+            ">PROBLEMS",
+        ];
         let rows = rows.iter().flat_map(|interface| {
             directions(interface).map(|(name, direction)| {
                 vec![
@@ -97,7 +132,11 @@ impl Cells {
 fn directions(
     interface: &view::Interface,
 ) -> impl Iterator<Item = (&'static str, &view::InterfaceDirection)> {
-    [("ingress", &interface.ingress), ("egress", &interface.egress)].into_iter()
+    [
+        ("ingress", &interface.ingress),
+        ("egress", &interface.egress),
+    ]
+    .into_iter()
 }
 
 /// The protocol's name, and for ICMP what kind of message it is.
@@ -127,8 +166,16 @@ fn port(end: Endpoint) -> String {
 
 pub(super) fn csv_of_flows(rows: &[Record]) -> Cells {
     let columns = [
-        "protocol", "source_address", "source_port", "destination_address", "destination_port",
-        "packets", "frames", "bytes", "interface", "direction",
+        "protocol",
+        "source_address",
+        "source_port",
+        "destination_address",
+        "destination_port",
+        "packets",
+        "frames",
+        "bytes",
+        "interface",
+        "direction",
     ];
     let rows = rows.iter().map(|flow| {
         vec![
@@ -149,8 +196,17 @@ pub(super) fn csv_of_flows(rows: &[Record]) -> Cells {
 
 pub(super) fn csv_of_connections(rows: &[Connection]) -> Cells {
     let columns = [
-        "protocol", "initiator_address", "initiator_port", "responder_address", "responder_port",
-        "packets", "bytes", "packets_back", "bytes_back", "duration_seconds", "interface",
+        "protocol",
+        "initiator_address",
+        "initiator_port",
+        "responder_address",
+        "responder_port",
+        "packets",
+        "bytes",
+        "packets_back",
+        "bytes_back",
+        "duration_seconds",
+        "interface",
     ];
     let rows = rows.iter().map(|connection| {
         vec![
@@ -172,7 +228,11 @@ pub(super) fn csv_of_connections(rows: &[Connection]) -> Cells {
 
 pub(super) fn csv_of_hosts(rows: &[Host]) -> Cells {
     let columns = [
-        "address", "packets_sent", "bytes_sent", "packets_received", "bytes_received",
+        "address",
+        "packets_sent",
+        "bytes_sent",
+        "packets_received",
+        "bytes_received",
     ];
     let rows = rows.iter().map(|host| {
         vec![
@@ -187,7 +247,14 @@ pub(super) fn csv_of_hosts(rows: &[Host]) -> Cells {
 }
 
 pub(super) fn csv_of_interfaces(rows: &[view::Interface]) -> Cells {
-    let columns = ["interface", "hook", "direction", "packets", "frames", "bytes"];
+    let columns = [
+        "interface",
+        "hook",
+        "direction",
+        "packets",
+        "frames",
+        "bytes",
+    ];
     let rows = rows.iter().flat_map(|interface| {
         directions(interface).map(|(name, direction)| {
             vec![

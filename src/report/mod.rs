@@ -47,8 +47,10 @@ impl View {
     pub(crate) fn new(by: By, args: &ViewArgs) -> anyhow::Result<Self> {
         let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
         let sort: SortKey = args.sort.parse()?;
-        let ascending =
-            matches!(sort, SortKey::First | SortKey::Source | SortKey::Destination | SortKey::Protocol);
+        let ascending = matches!(
+            sort,
+            SortKey::First | SortKey::Source | SortKey::Destination | SortKey::Protocol
+        );
         let query = Query {
             filter,
             interface: None,
@@ -57,7 +59,13 @@ impl View {
             limit: args.top.filter(|&top| top != 0),
         };
         let resolver = args.resolve.then(Resolver::start);
-        Ok(Self { by, query, limited: args.top.is_some(), format: args.format, resolver })
+        Ok(Self {
+            by,
+            query,
+            limited: args.top.is_some(),
+            format: args.format,
+            resolver,
+        })
     }
 
     /// Whether people read the report, and not programs.
@@ -127,13 +135,23 @@ impl Rows {
 pub(crate) fn write_table(cells: &Cells, out: &mut impl Write) -> io::Result<()> {
     let lines: Vec<&Vec<String>> = std::iter::once(&cells.heading).chain(&cells.rows).collect();
     let widths: Vec<usize> = (0..cells.heading.len())
-        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .map(|column| {
+            lines
+                .iter()
+                .map(|line| line[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     for line in lines {
         let mut text = String::new();
         for ((cell, &width), &is_number) in line.iter().zip(&widths).zip(&cells.is_number) {
             let padding = " ".repeat(width - cell.chars().count());
-            let (before, after) = if is_number { (&*padding, "") } else { ("", &*padding) };
+            let (before, after) = if is_number {
+                (&*padding, "")
+            } else {
+                ("", &*padding)
+            };
             text.extend([before, cell, after, "  "]);
         }
         writeln!(out, "{}", text.trim_end())?;
@@ -143,11 +161,17 @@ pub(crate) fn write_table(cells: &Cells, out: &mut impl Write) -> io::Result<()>
 
 /// Comma-separated values; the heading in lower case, without blanks.
 pub(crate) fn write_csv(cells: &Cells, out: &mut impl Write) -> io::Result<()> {
-    let heading = cells.heading.iter().map(|name| name.to_lowercase().replace(' ', "_")).collect();
-    std::iter::once(&heading).chain(&cells.rows).try_for_each(|line| {
-        let line: Vec<String> = line.iter().map(|cell| quoted(cell)).collect();
-        writeln!(out, "{}", line.join(","))
-    })
+    let heading = cells
+        .heading
+        .iter()
+        .map(|name| name.to_lowercase().replace(' ', "_"))
+        .collect();
+    std::iter::once(&heading)
+        .chain(&cells.rows)
+        .try_for_each(|line| {
+            let line: Vec<String> = line.iter().map(|cell| quoted(cell)).collect();
+            writeln!(out, "{}", line.join(","))
+        })
 }
 
 /// One JSON object a line.

@@ -41,7 +41,12 @@ impl Screen {
         queue!(out, MoveTo(0, 0))?;
         for line in text.lines().take(lines.saturating_sub(1)) {
             let line: String = line.chars().take(columns).collect();
-            queue!(out, Print(line), Clear(ClearType::UntilNewLine), Print("\r\n"))?;
+            queue!(
+                out,
+                Print(line),
+                Clear(ClearType::UntilNewLine),
+                Print("\r\n")
+            )?;
         }
         queue!(out, Clear(ClearType::FromCursorDown))?;
         out.flush()

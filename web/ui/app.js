@@ -1,0 +1,316 @@
+// The page: a stream where there is one, polling where there is none. Every text, names of
+// interfaces included, goes in through textContent.
+
+const POLL_MS = 2000;
+const RETRY_MS = 30_000;
+const SILENCE_MS = 4000;
+const HISTORY = 120;
+
+const at = (id) => document.getElementById(id);
+const wanted = { interface: "", filter: "", sort: "rate", order: "desc", limit: "100" };
+let source = null; // the stream
+let poll = 0; // the timer of polling
+let told = performance.now(); // when something was told last
+let turn = 0; // answers to what is not wanted any more are passed over
+let last = null; // what was shown last
+let history = [];
+
+// ---- words and figures
+
+const integer = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+// Three digits.
+const figure = (value) => value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
+
+function scaled(value, step, units) {
+  let unit = 0;
+  // What would be rounded up to a whole step is shown in the next unit.
+  while (Math.abs(value) >= step - 0.5 && unit < units.length - 1) {
+    value /= step;
+    unit += 1;
+  }
+  return `${unit === 0 ? integer.format(value) : figure(value)} ${units[unit]}`;
+}
+
+const bytes = (value) => scaled(value, 1024, ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]);
+const bits = (value) => scaled(value, 1000, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]);
+const percent = (value) => `${value.toFixed(1)} %`;
+const end = (address, port) =>
+  port === null ? address : address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+
+function moment(text) {
+  const time = new Date(text);
+  const today = time.toDateString() === new Date().toDateString();
+  return today ? time.toLocaleTimeString("en-GB") : time.toLocaleString("en-GB");
+}
+
+// ---- what is shown
+
+function cell(text, { label, number, title, kind } = {}) {
+  const td = document.createElement("td");
+  td.setAttribute("role", "cell");
+  td.textContent = text;
+  if (label) td.dataset.label = label;
+  if (number) td.classList.add("number");
+  if (kind) td.classList.add(kind);
+  if (title) td.title = title;
+  return td;
+}
+
+function rows(table, lines) {
+  const body = at(table).tBodies[0];
+  const selection = getSelection();
+  // Whoever is about to copy something is not to lose it.
+  if (!selection.isCollapsed && body.contains(selection.anchorNode)) return;
+  body.replaceChildren(
+    ...lines.map((cells) => {
+      const tr = document.createElement("tr");
+      tr.setAttribute("role", "row");
+      tr.append(...cells);
+      return tr;
+    }),
+  );
+}
+
+const text = (id, value) => (at(id).textContent = value);
+
+function state(name) {
+  if (at("state").dataset.state === name) return;
+  at("state").dataset.state = name;
+  text("state", name);
+}
+
+function showTotals({ realtime, summary }) {
+  text("bandwidth", bits(realtime.bandwidth_bps));
+  text("packet-rate", `${integer.format(realtime.packets_per_sec)} /s`);
+  text("peak", bits(summary.peak_bandwidth_bps));
+  text("total-bytes", bytes(summary.total_bytes));
+  text("total-packets", integer.format(summary.total_packets));
+  for (const kind of ["tcp", "http", "https"]) {
+    at(kind).value = summary[`${kind}_percentage`];
+    text(`${kind}-text`, percent(summary[`${kind}_percentage`]));
+  }
+  history = [...history, realtime.bandwidth_bps].slice(-HISTORY);
+  const top = Math.max(...history, 1);
+  const points = history.map((rate, i) => `${HISTORY - history.length + i + 1},${(29 - (27 * rate) / top).toFixed(2)}`);
+  const line = `M${points.join("L")}`;
+  at("history").querySelector(".line").setAttribute("d", line);
+  at("history").querySelector(".area").setAttribute("d", `${line}V30H${HISTORY - history.length + 1}Z`);
+}
+
+function showAccounting(balance) {
+  text("seen", integer.format(balance.seen.packets));
+  text("counted", integer.format(balance.counted.packets));
+  text("lost", integer.format(balance.lost.packets));
+  at("lost").className = balance.lost.packets > 0 ? "bad" : "";
+  const strays = Object.values(balance.strays).reduce((sum, { packets }) => sum + packets, 0);
+  const open = Math.abs(balance.kernel_difference.packets) + Math.abs(balance.table_difference.packets);
+  at("balance").className = balance.balanced && !strays ? "good" : "warn";
+  text("balance", strays ? `and ${integer.format(strays)} charged to no interface`
+    : balance.balanced ? "✓ balanced" : `${integer.format(open)} being counted now`);
+}
+
+function showInterfaces(interfaces) {
+  const names = ["", ...new Set(interfaces.map(({ name }) => name))];
+  if (!names.includes(wanted.interface)) names.push(wanted.interface);
+  const select = at("interface");
+  if ([...select.options].map(({ value }) => value).join("\n") !== names.join("\n")) {
+    select.replaceChildren(...names.map((name) => new Option(name || "all", name)));
+  }
+  select.value = wanted.interface;
+  const lines = interfaces.filter(({ name }) => !wanted.interface || name === wanted.interface);
+  rows("interfaces", lines.map(({ name, netns_name, present, hook, ingress, egress }) => {
+    const sum = (part) => [ingress, egress].reduce((all, direction) => all + part(direction), 0);
+    const lost = sum(({ lost }) => Object.values(lost).reduce((all, { packets }) => all + packets, 0));
+    const reasons = [ingress, egress].flatMap(({ lost }) => Object.entries(lost)).filter(([, { packets }]) => packets);
+    return [
+      cell(name + (netns_name ? ` (${netns_name})` : "") + (present ? "" : " (gone)")),
+      cell(hook, { label: "hook" }),
+      cell(bits(ingress.rate.bandwidth_bps), { label: "in", number: true }),
+      cell(bits(egress.rate.bandwidth_bps), { label: "out", number: true }),
+      cell(integer.format(sum(({ seen }) => seen.packets)), { label: "packets", number: true }),
+      cell(integer.format(lost), { label: "lost", number: true, kind: lost ? "bad" : "idle",
+        title: reasons.map(([reason, { packets }]) => `${reason}: ${packets}`).join(", ") }),
+    ];
+  }));
+}
+
+function detail(flow) {
+  const parts = [
+    flow.tcp_flags && `flags ${flow.tcp_flags}`,
+    flow.icmp_type !== null && `type ${flow.icmp_type} code ${flow.icmp_code}`,
+    flow.vlans.length && `VLAN ${flow.vlans.join(", ")}`,
+    flow.dscp && `DSCP ${flow.dscp}`,
+    (flow.first_fragment || flow.later_fragment) && "fragments",
+  ];
+  return parts.filter(Boolean).join(" · ");
+}
+
+function showFlows({ flows, accounting, summary }) {
+  text("shown", flows.length ? `${integer.format(flows.length)} of ${integer.format(accounting.flows)} live` : "");
+  rows("flows", flows.map((flow) => [
+    cell(flow.protocol, { title: detail(flow) }),
+    cell(end(flow.source_address, flow.source_port), { title: flow.source_mac ?? "" }),
+    cell(end(flow.destination_address, flow.destination_port), { label: "→", title: flow.destination_mac ?? "" }),
+    cell(`${flow.interface} ${flow.direction === "ingress" ? "in" : "out"}`),
+    cell(integer.format(flow.packets), { label: "packets", number: true }),
+    cell(bytes(flow.bytes), { label: "bytes", number: true, title: `${integer.format(flow.bytes)} bytes` }),
+    cell(bits(flow.bandwidth_bps), { label: "rate", number: true, kind: flow.bandwidth_bps ? "" : "idle" }),
+    cell(moment(flow.last_seen), { label: "last", number: true, title: flow.last_seen }),
+  ]));
+  const place = wanted.interface || "any interface";
+  at("empty").hidden = flows.length > 0;
+  text("empty", wanted.filter ? "No live flow matches the filter. Empty it to see all of them."
+    : summary.total_packets === 0 ? `No packets yet on ${place}. Send some, for example with ping, or choose another interface above.`
+    : `No live flow on ${place}: all have been silent for longer than the idle time-out.`);
+}
+
+function show(tick) {
+  told = performance.now();
+  last = tick;
+  if (document.hidden) return;
+  showTotals(tick);
+  showAccounting(tick.accounting);
+  showInterfaces(tick.interfaces);
+  showFlows(tick);
+}
+
+function showSorting() {
+  for (const button of document.querySelectorAll("[data-sort]")) {
+    const heading = button.closest("th");
+    if (button.dataset.sort !== wanted.sort) heading.removeAttribute("aria-sort");
+    else heading.setAttribute("aria-sort", wanted.order === "asc" ? "ascending" : "descending");
+  }
+}
+
+function showProblem(problem) {
+  at("filter").setAttribute("aria-invalid", String(problem?.parameter === "filter"));
+  text("problem", problem ? [problem.detail, problem.hint].filter(Boolean).join("\n") : "");
+}
+
+// ---- what is asked
+
+const query = () => new URLSearchParams(Object.entries(wanted).filter(([, value]) => value));
+
+async function get(path) {
+  const response = await fetch(path);
+  const answer = await response.json();
+  if (!response.ok) throw Object.assign(new Error(answer.detail), { problem: answer });
+  return answer;
+}
+
+/** Asks for everything once; whether what is wanted can be had. */
+async function ask() {
+  const mine = turn;
+  const on = wanted.interface ? `?${new URLSearchParams({ interface: wanted.interface })}` : "";
+  try {
+    const { flows } = await get(`/api/flows?${query()}`);
+    const [realtime, summary, accounting, { interfaces }] = await Promise.all([
+      get(`/api/metrics/realtime${on}`), get(`/api/stats/summary${on}`), get("/api/accounting"), get("/api/interfaces")]);
+    if (mine !== turn) return false;
+    showProblem(null);
+    show({ realtime, summary, accounting, flows, interfaces: interfaces.filter(({ present }) => present) });
+  } catch ({ problem }) {
+    if (mine !== turn) return false;
+    if (!problem) {
+      state("reconnecting");
+      return true;
+    }
+    if (problem.parameter === "interface") {
+      // It was in a bookmark, or the program has begun anew without it.
+      wanted.interface = "";
+      restart();
+    } else {
+      showProblem(problem);
+      if (!last) state("paused");
+    }
+    return false;
+  }
+  return true;
+}
+
+function stopPolling() {
+  clearInterval(poll);
+  poll = 0;
+}
+
+function startPolling() {
+  stopPolling();
+  state("polling");
+  poll = setInterval(ask, POLL_MS);
+  setTimeout(listen, RETRY_MS, turn);
+}
+
+/** Opens the stream, unless something else is wanted by now. */
+function listen(mine) {
+  if (mine !== turn) return;
+  source?.close();
+  stopPolling();
+  source = new EventSource(`/api/stream?${query()}`);
+  source.addEventListener("tick", ({ data }) => {
+    state("live");
+    show(JSON.parse(data));
+  });
+  source.addEventListener("error", ({ target }) => {
+    if (target !== source) return;
+    if (target.readyState !== EventSource.CLOSED) return state("reconnecting");
+    startPolling();
+  });
+}
+
+/** Shows what is wanted from now on; if it cannot be had, what was wanted before stays. */
+async function restart() {
+  turn += 1;
+  const mine = turn;
+  globalThis.history.replaceState(null, "", `#${query()}`);
+  showSorting();
+  if (await ask()) listen(mine);
+}
+
+/** After some silence: does the meter tick, does the server answer? */
+async function check() {
+  if (performance.now() - told < SILENCE_MS && !poll) return;
+  try {
+    const { status } = await fetch("/health");
+    if (status === 503) state("stale");
+    else if (source?.readyState === EventSource.OPEN) state("live");
+  } catch {
+    state("reconnecting");
+  }
+}
+
+// ---- what is done to it
+
+for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
+  if (name in wanted) wanted[name] = value;
+}
+at("filter").value = wanted.filter;
+at("limit").value = wanted.limit;
+
+at("interface").addEventListener("change", ({ target }) => {
+  wanted.interface = target.value;
+  history = [];
+  restart();
+});
+at("limit").addEventListener("change", ({ target }) => {
+  wanted.limit = target.value;
+  restart();
+});
+at("query").addEventListener("submit", (event) => {
+  event.preventDefault();
+  wanted.filter = at("filter").value.trim();
+  restart();
+});
+at("filter").addEventListener("search", ({ target }) => target.value || at("query").requestSubmit());
+for (const button of document.querySelectorAll("[data-sort]")) {
+  button.addEventListener("click", () => {
+    const { sort } = button.dataset;
+    const words = ["protocol", "source", "destination"];
+    const first = words.includes(sort) ? "asc" : "desc";
+    wanted.order = wanted.sort !== sort ? first : wanted.order === "asc" ? "desc" : "asc";
+    wanted.sort = sort;
+    restart();
+  });
+}
+document.addEventListener("visibilitychange", () => last && show(last));
+setInterval(check, SILENCE_MS);
+restart();

@@ -11,9 +11,11 @@
     reason = "a task talks to the person who started it"
 )]
 
+mod bench;
 mod deps;
 mod ebpf;
 mod fuzz;
+mod man;
 mod repository;
 mod test;
 mod tool;
@@ -30,6 +32,8 @@ enum Task {
     Test(test::Args),
     Fuzz(fuzz::Args),
     Deps(deps::Args),
+    Man(man::Args),
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +42,8 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Deps(args) => deps::run(&args),
+        Task::Man(args) => man::run(&args),
+        Task::Bench(args) => bench::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -68,11 +68,11 @@ fn remove_leftovers(device: &Device) {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if self.added {
-            if let Err(error) = watch::remove_empty_clsact(self.device.ifindex) {
-                let interface = &self.device.name;
-                tracing::warn!(interface, %error, "the clsact qdisc is left behind");
-            }
+        if self.added
+            && let Err(error) = watch::remove_empty_clsact(self.device.ifindex)
+        {
+            let interface = &self.device.name;
+            tracing::warn!(interface, %error, "the clsact qdisc is left behind");
         }
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::debug!(path = %self.path.display(), %error, "the lock file is left behind");

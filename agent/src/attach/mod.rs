@@ -21,7 +21,7 @@ pub(crate) use layout::Layout;
 pub use object::{MapSizes, Object, Purpose};
 pub(crate) use tracepoint::attach as attach_tracepoints;
 
-use crate::{Error, netns::Netns, watch::Device};
+use crate::{Error, error::Chain, netns::Netns, watch::Device};
 
 /// Which hook a person wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Attachment {
         match choice {
             HookChoice::Xdp if matches!(link, LinkType::Ethernet) => xdp::attach(object, device)
                 .or_else(|error| {
-                    tracing::warn!(interface = device.name, %error, "no XDP here, taking TC");
+                    tracing::warn!(interface = device.name, error = %Chain(&error), "no XDP here, taking TC");
                     tc::attach(object, device, link, mode)
                 }),
             _ => tc::attach(object, device, link, mode),

@@ -153,7 +153,7 @@ fn permission(error: &aya::EbpfError) -> Option<Error> {
         let denied = error
             .downcast_ref::<std::io::Error>()
             .is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
-        if denied && !rustix::process::geteuid().is_root() {
+        if denied {
             return Some(Error::NotPermitted);
         }
         cause = error.source();

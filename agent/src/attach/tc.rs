@@ -8,7 +8,7 @@ use netweir_flow::Hook;
 use netweir_wire::{name, packet::LinkType};
 
 use super::{AttachedLink, Attachment, clsact, object::Object};
-use crate::{Error, watch::Device};
+use crate::{Error, error::Chain, watch::Device};
 
 /// How programs are put into TC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) fn attach(
             links,
         }),
         Err(error) if mode == TcMode::Auto => {
-            tracing::debug!(interface = device.name, %error, "no TCX here, taking clsact");
+            tracing::debug!(interface = device.name, error = %Chain(&error), "no TCX here, taking clsact");
             attach_clsact(object, device, link)
         }
         Err(error) => Err(error),

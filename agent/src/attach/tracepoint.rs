@@ -7,7 +7,7 @@ use aya::{
 use netweir_wire::name;
 
 use super::object::Object;
-use crate::Error;
+use crate::{Error, error::Chain};
 
 /// The tracepoint that every received frame passes.
 const RECEIVE: &str = "netif_receive_skb";
@@ -22,7 +22,9 @@ pub(crate) fn attach(object: &mut Object) -> Result<(), Error> {
     if object.paged {
         match attach_paged(object) {
             Ok(()) => return Ok(()),
-            Err(error) => tracing::warn!(%error, "paged packets cannot be read at the tracepoints"),
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "paged packets cannot be read at the tracepoints")
+            }
         }
     }
     attach_linear(object)

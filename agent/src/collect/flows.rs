@@ -102,7 +102,7 @@ impl FlowMap {
             source,
         };
         let first = samples.len();
-        for entry in self.map.iter() {
+        for entry in &self.map {
             let (Layout(key), Layout(counters)) = entry.map_err(error)?;
             samples.push(Sample { key, counters });
         }

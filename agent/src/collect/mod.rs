@@ -142,7 +142,7 @@ impl Collector {
             name: name::INTERFACES,
             source,
         };
-        for entry in self.interfaces.iter() {
+        for entry in &self.interfaces {
             let (Layout(key), values) = entry.map_err(error)?;
             let mut counters = InterfaceCounters::ZERO;
             for Layout(value) in values.iter() {

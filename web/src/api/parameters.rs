@@ -13,7 +13,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use std::error::Error;
 use utoipa::{
     IntoParams,
-    openapi::{ObjectBuilder, schema::Type},
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
 /// Most that a list may have.
@@ -56,10 +56,10 @@ pub(super) struct OfList {
     /// Those alone that are on an interface of this name; all if it is empty.
     interface: Option<String>,
     /// What they are ordered by; `bytes` unless told otherwise.
-    #[param(schema_with = sort_schema)]
+    #[param(value_type = Option<Sort>, inline)]
     sort: Option<String>,
     /// Whether the least or the greatest come first; `desc` unless told otherwise.
-    #[param(schema_with = order_schema)]
+    #[param(value_type = Option<Order>, inline)]
     order: Option<String>,
     /// No more than so many, 100 unless told otherwise. At most 10000, and 1000 in a stream; 0
     /// stands for that most.
@@ -77,10 +77,10 @@ pub(super) struct OfHosts {
     #[param(example = "net 10.0.0.0/8")]
     filter: Option<String>,
     /// What they are ordered by; `bytes` unless told otherwise.
-    #[param(schema_with = sort_schema)]
+    #[param(value_type = Option<Sort>, inline)]
     sort: Option<String>,
     /// Whether the least or the greatest come first; `desc` unless told otherwise.
-    #[param(schema_with = order_schema)]
+    #[param(value_type = Option<Order>, inline)]
     order: Option<String>,
     /// No more than so many, 100 unless told otherwise; 0 stands for 10000.
     #[param(value_type = Option<u16>, maximum = 10_000)]
@@ -173,17 +173,30 @@ fn root<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     root
 }
 
-fn sort_schema() -> ObjectBuilder {
-    one_of(SortKey::ALL.map(SortKey::name), SortKey::Bytes.name())
+/// The words for an order's key, in the description of the paths.
+struct Sort;
+
+impl utoipa::ToSchema for Sort {}
+
+impl utoipa::PartialSchema for Sort {
+    fn schema() -> RefOr<Schema> {
+        one_of(SortKey::ALL.map(SortKey::name), SortKey::Bytes.name())
+    }
 }
 
-fn order_schema() -> ObjectBuilder {
-    one_of(["asc", "desc"], "desc")
+/// The words for an order's direction, in the description of the paths.
+struct Order;
+
+impl utoipa::ToSchema for Order {}
+
+impl utoipa::PartialSchema for Order {
+    fn schema() -> RefOr<Schema> {
+        one_of(["asc", "desc"], "desc")
+    }
 }
 
-fn one_of<const N: usize>(words: [&'static str; N], default: &'static str) -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(words))
-        .default(Some(default.into()))
+fn one_of<const N: usize>(words: [&'static str; N], default: &'static str) -> RefOr<Schema> {
+    let schema = ObjectBuilder::new().schema_type(Type::String);
+    let schema = schema.enum_values(Some(words));
+    schema.default(Some(default.into())).into()
 }

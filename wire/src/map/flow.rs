@@ -136,6 +136,18 @@ impl FlowCounters {
         }
     }
 
+    /// Adds what was counted later: what the kernel programs do to an entry of their map.
+    pub fn merge(&mut self, more: &Self) {
+        self.packets = self.packets.wrapping_add(more.packets);
+        self.frames = self.frames.wrapping_add(more.frames);
+        self.bytes = self.bytes.wrapping_add(more.bytes);
+        self.first_ns = self.first_ns.min(more.first_ns);
+        self.last_ns = self.last_ns.max(more.last_ns);
+        self.traffic_class = more.traffic_class;
+        self.tcp_flags |= more.tcp_flags;
+        self.marks |= more.marks;
+    }
+
     /// Packets, frames and bytes.
     pub const fn count(&self) -> super::Count {
         super::Count {

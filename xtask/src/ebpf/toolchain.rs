@@ -12,7 +12,13 @@ use crate::{repository, tool};
 ///
 /// The programs read no registers of a traced function, so that the object is the same for every
 /// architecture; the bindings want one named all the same.
-pub(super) const FLAGS: [&str; 2] = ["--cfg=bpf_target_arch=\"x86_64\"", "-Clinker=bpf-linker"];
+/// Headers lie at any address in a packet: without the last flag the compiler reads them byte by
+/// byte. The kernel allows it on the architectures that we support (x86-64, arm64).
+pub(super) const FLAGS: [&str; 3] = [
+    "--cfg=bpf_target_arch=\"x86_64\"",
+    "-Clinker=bpf-linker",
+    "-Clink-arg=--cpu-features=+allows-misaligned-mem-access",
+];
 
 const TARGET: &str = "bpfel-unknown-none";
 const HOW: &str = "run `make install-kernel-toolchain`, or see docs/building.md";

@@ -1,0 +1,159 @@
+//! What the kernel does to a frame, done in user space: interface first, then flow.
+
+use std::collections::{BTreeMap, HashMap};
+
+use netweir_capture::{Direction as Captured, Frame};
+use netweir_flow::{Batch, Hook, Interface, InterfaceId, InterfaceSample, Meter, Sample};
+use netweir_wire::{
+    map::{
+        Count, Direction, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, PortClasses,
+        classes,
+    },
+    packet::{Headers, LinkType, Problem},
+};
+
+/// Counts frames of capture files.
+pub(crate) struct Tally {
+    ports: Box<PortClasses>,
+    /// Name of the file that is being read.
+    file: String,
+    /// Interfaces of this file by their number in it.
+    ids: HashMap<u32, InterfaceId>,
+    /// Interfaces of all files.
+    known: u32,
+    /// Interfaces that the meter has not been told of yet.
+    new: Vec<Interface>,
+    interfaces: BTreeMap<InterfaceKey, InterfaceCounters>,
+    flows: HashMap<FlowKey, FlowCounters>,
+    /// Frames of link types that cannot be read.
+    unread: BTreeMap<u16, u64>,
+}
+
+impl Tally {
+    pub(crate) fn new(ports: Box<PortClasses>) -> Self {
+        Self {
+            ports,
+            file: String::new(),
+            ids: HashMap::new(),
+            known: 0,
+            new: Vec::new(),
+            interfaces: BTreeMap::new(),
+            flows: HashMap::new(),
+            unread: BTreeMap::new(),
+        }
+    }
+
+    /// Frames from now on are of another file, whose interfaces are others too.
+    pub(crate) fn begin_file(&mut self, name: &str) {
+        name.clone_into(&mut self.file);
+        self.ids.clear();
+    }
+
+    /// Counts a frame.
+    pub(crate) fn add(&mut self, frame: &Frame<'_>) {
+        let Some(link) = LinkType::from_capture(frame.link_type) else {
+            *self.unread.entry(frame.link_type).or_default() += 1;
+            return;
+        };
+        let id = self.interface(frame.interface, link);
+        let interface = InterfaceKey {
+            netns: id.netns,
+            ifindex: id.ifindex,
+            direction: match frame.direction {
+                Some(Captured::Outbound) => Direction::Egress,
+                _ => Direction::Ingress,
+            } as u32,
+        };
+        let headers = Headers::read(&frame.bytes, link);
+        let count = Count {
+            packets: 1,
+            frames: 1,
+            bytes: frame.wire_bytes.into(),
+        };
+        self.count_interface(interface, &headers, count);
+        self.count_flow(interface, &headers, count, frame.timestamp_ns);
+    }
+
+    /// Flows that wait to be handed over.
+    pub(crate) fn waiting(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Hands everything over to a meter.
+    pub(crate) fn hand_over(&mut self, meter: &mut Meter, now_ns: u64) {
+        self.new
+            .drain(..)
+            .for_each(|interface| meter.add_interface(interface));
+        let flows = self
+            .flows
+            .drain()
+            .map(|(key, counters)| Sample { key, counters });
+        let interfaces = self.interfaces.iter();
+        meter.apply(&Batch {
+            now_ns,
+            flows: flows.collect(),
+            interfaces: interfaces
+                .map(|(&key, &counters)| InterfaceSample { key, counters })
+                .collect(),
+            ..Batch::default()
+        });
+    }
+
+    /// Link types that could not be read, and how many frames had each.
+    pub(crate) fn unread_links(&self) -> &BTreeMap<u16, u64> {
+        &self.unread
+    }
+
+    fn interface(&mut self, number: u32, link: LinkType) -> InterfaceId {
+        if let Some(id) = self.ids.get(&number) {
+            return *id;
+        }
+        self.known += 1;
+        let id = InterfaceId {
+            netns: 0,
+            ifindex: self.known,
+        };
+        self.ids.insert(number, id);
+        let name = match number {
+            0 => self.file.clone(),
+            number => format!("{}#{number}", self.file),
+        };
+        self.new.push(Interface {
+            id,
+            name: name.into(),
+            netns_name: None,
+            hook: Hook::Replay,
+            loopback: false,
+            link: Some(link),
+            present: true,
+        });
+        id
+    }
+
+    fn count_interface(&mut self, interface: InterfaceKey, headers: &Headers, count: Count) {
+        let counters = self.interfaces.entry(interface).or_default();
+        counters.seen += count;
+        counters.counted += count;
+        for class in classes(headers, |port| self.ports.bits[usize::from(port)]) {
+            counters.classes[class as usize] += count.volume();
+        }
+        if headers.problem != Problem::None {
+            counters.problems[headers.problem as usize] += 1;
+        }
+    }
+
+    fn count_flow(
+        &mut self,
+        interface: InterfaceKey,
+        headers: &Headers,
+        count: Count,
+        timestamp_ns: u64,
+    ) {
+        let more = FlowCounters::new(headers, count, timestamp_ns);
+        let key = FlowKey::new(interface, headers);
+        self.flows
+            .entry(key)
+            .and_modify(|flow| flow.merge(&more))
+            .or_insert(more);
+    }
+}

@@ -1,0 +1,378 @@
+//! Whole answers of the paths under `/api`.
+
+mod common;
+
+use axum::http::{Method, StatusCode};
+use common::{Server, empty_meter, meter, request};
+use serde_json::{Value, json};
+
+fn problem(title: &str, status: u16, detail: &str) -> Value {
+    json!({ "title": title, "status": status, "detail": detail })
+}
+
+#[tokio::test]
+async fn realtime_has_these_keys_and_no_others() {
+    let answer = Server::of(meter()).get("/api/metrics/realtime").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.headers["content-type"], "application/json");
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!(
+        answer.json(),
+        json!({
+            "bandwidth_bps": 6568.0, "packets_per_sec": 8.5,
+            "tcp_bandwidth_bps": 6000.0, "tcp_packets_per_sec": 7.5,
+            "http_bandwidth_bps": 0.0, "http_packets_per_sec": 0.0,
+            "https_bandwidth_bps": 6000.0, "https_packets_per_sec": 7.5,
+            "total_packets": 17, "total_bytes": 1642,
+        })
+    );
+}
+
+#[tokio::test]
+async fn summary_has_these_keys_and_no_others() {
+    let answer = Server::of(meter())
+        .get("/api/stats/summary?interface=eth0")
+        .await;
+    let percentage = 1500.0 * 100.0 / 1600.0;
+    assert_eq!(
+        answer.json(),
+        json!({
+            "uptime_seconds": 2, "avg_bandwidth_bps": 6400.0, "peak_bandwidth_bps": 6400.0,
+            "total_packets": 16, "total_bytes": 1600,
+            "tcp_percentage": percentage, "http_percentage": 0.0, "https_percentage": percentage,
+        })
+    );
+}
+
+#[tokio::test]
+async fn an_empty_meter_has_zeros() {
+    let server = Server::of(empty_meter());
+    for path in ["/api/metrics/realtime", "/api/stats/summary"] {
+        let json = server.get(path).await.json();
+        for (name, value) in json.as_object().unwrap() {
+            assert_eq!(value.as_f64(), Some(0.0), "{path} {name}");
+        }
+    }
+    for path in ["flows", "connections", "hosts", "interfaces"] {
+        let answer = server.get(&format!("/api/{path}")).await;
+        assert_eq!(answer.json(), json!({ path: [] }));
+    }
+}
+
+#[tokio::test]
+async fn flows_tell_all_that_is_known() {
+    let answer = Server::of(meter())
+        .get("/api/flows?filter=in&sort=bytes&limit=0")
+        .await;
+    let opening = json!({
+        "interface": "eth0", "ifindex": 2, "netns": 9, "direction": "ingress",
+        "protocol": "TCP", "protocol_number": 6, "ethertype": 2048,
+        "source_address": "10.0.0.1", "source_port": 50000,
+        "destination_address": "10.0.0.2", "destination_port": 443,
+        "vlans": [7], "packets": 10, "frames": 10, "bytes": 1000,
+        "bandwidth_bps": 4000.0, "packets_per_sec": 5.0,
+        "first_seen": "2026-01-01T00:00:01.000Z", "last_seen": "2026-01-01T00:00:01.500Z",
+        "duration_seconds": 0.5, "source_mac": "02:00:00:00:00:01", "destination_mac": null,
+        "tcp_flags": "SYN|ACK", "tcp_flags_number": 18, "dscp": 46,
+        "first_fragment": false, "later_fragment": false, "icmp_type": null, "icmp_code": null,
+    });
+    let arp = json!({
+        "interface": "eth1", "ifindex": 3, "netns": 9, "direction": "ingress",
+        "protocol": "ARP", "protocol_number": null, "ethertype": 2054,
+        "source_address": "02:00:00:00:00:01", "source_port": null,
+        "destination_address": "ff:ff:ff:ff:ff:ff", "destination_port": null,
+        "vlans": [], "packets": 1, "frames": 1, "bytes": 42,
+        "bandwidth_bps": 168.0, "packets_per_sec": 0.5,
+        "first_seen": "2026-01-01T00:00:01.000Z", "last_seen": "2026-01-01T00:00:01.500Z",
+        "duration_seconds": 0.5, "source_mac": "02:00:00:00:00:01", "destination_mac": null,
+        "tcp_flags": null, "tcp_flags_number": null, "dscp": null,
+        "first_fragment": false, "later_fragment": false, "icmp_type": null, "icmp_code": null,
+    });
+    assert_eq!(answer.json(), json!({ "flows": [opening, arp] }));
+}
+
+#[tokio::test]
+async fn parameters_choose_and_order_flows() {
+    let server = Server::of(meter());
+    let cases = [
+        ("", vec![1000, 500, 42]),
+        ("?order=asc", vec![42, 500, 1000]),
+        ("?limit=1&sort=packets", vec![1000]),
+        ("?interface=eth1&filter=", vec![42]),
+        ("?filter=tcp+and+out", vec![500]),
+        ("?filter=port%20443&limit=0&order=asc", vec![500, 1000]),
+    ];
+    for (query, expected) in cases {
+        let json = server.get(&format!("/api/flows{query}")).await.json();
+        let bytes = |flow: &Value| flow["bytes"].as_u64().unwrap();
+        let found: Vec<_> = json["flows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(bytes)
+            .collect();
+        assert_eq!(found, expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn connections_have_both_directions() {
+    let answer = Server::of(meter()).get("/api/connections?filter=tcp").await;
+    let connection = json!({
+        "interface": "eth0", "ifindex": 2, "netns": 9,
+        "protocol": "TCP", "protocol_number": 6, "ethertype": 2048,
+        "initiator_address": "10.0.0.1", "initiator_port": 50000,
+        "responder_address": "10.0.0.2", "responder_port": 443, "vlans": [7],
+        "forward": { "packets": 10, "frames": 10, "bytes": 1000,
+            "bandwidth_bps": 4000.0, "packets_per_sec": 5.0 },
+        "reverse": { "packets": 5, "frames": 5, "bytes": 500,
+            "bandwidth_bps": 2000.0, "packets_per_sec": 2.5 },
+        "first_seen": "2026-01-01T00:00:01.000Z", "last_seen": "2026-01-01T00:00:01.500Z",
+        "duration_seconds": 0.5, "icmp_type": null, "icmp_code": null, "state": "open",
+    });
+    assert_eq!(answer.json(), json!({ "connections": [connection] }));
+}
+
+#[tokio::test]
+async fn hosts_have_what_they_sent_and_received() {
+    let answer = Server::of(meter())
+        .get("/api/hosts?filter=host+10.0.0.2")
+        .await;
+    let host = json!({
+        "address": "10.0.0.2",
+        "sent": { "packets": 5, "frames": 5, "bytes": 500,
+            "bandwidth_bps": 2000.0, "packets_per_sec": 2.5 },
+        "received": { "packets": 10, "frames": 10, "bytes": 1000,
+            "bandwidth_bps": 4000.0, "packets_per_sec": 5.0 },
+        "first_seen": "2026-01-01T00:00:01.000Z", "last_seen": "2026-01-01T00:00:01.500Z",
+    });
+    assert_eq!(answer.json(), json!({ "hosts": [host] }));
+}
+
+#[tokio::test]
+async fn interfaces_have_directions_and_classes() {
+    let answer = Server::of(meter())
+        .get("/api/interfaces?interface=eth0")
+        .await;
+    let mut json = answer.json();
+    let interface = &mut json["interfaces"][0];
+    let ingress = interface["ingress"].take();
+    interface["egress"].take();
+    let rate = json!({ "bandwidth_bps": 6400.0, "packets_per_sec": 8.0 });
+    assert_eq!(
+        json,
+        json!({ "interfaces": [{
+            "name": "eth0", "ifindex": 2, "netns": 9, "netns_name": null, "hook": "tcx",
+            "loopback": false, "link": "ethernet", "present": true, "rate": rate, "peak": rate,
+            "ingress": null, "egress": null,
+        }] })
+    );
+    let count = |packets, bytes| json!({ "packets": packets, "frames": packets, "bytes": bytes });
+    assert_eq!(ingress["seen"], count(11, 1100));
+    assert_eq!(ingress["counted"], count(10, 1000));
+    assert_eq!(
+        ingress["lost"]["flow_map_full"],
+        json!({ "packets": 1, "bytes": 100 })
+    );
+    assert_eq!(
+        ingress["classes"]["https"],
+        json!({ "packets": 10, "bytes": 1000, "bandwidth_bps": 4000.0, "packets_per_sec": 5.0 })
+    );
+    assert_eq!(ingress["classes"].as_object().unwrap().len(), 12);
+    assert_eq!(ingress["problems"].as_object().unwrap().len(), 9);
+}
+
+#[tokio::test]
+async fn accounting_is_balanced() {
+    let mut json = Server::of(meter())
+        .get("/api/accounting?interface=eth1")
+        .await
+        .json();
+    let lines = json["interfaces"].take();
+    let volume = |packets, bytes| json!({ "packets": packets, "bytes": bytes });
+    let count = |packets, bytes| json!({ "packets": packets, "frames": packets, "bytes": bytes });
+    let (none, nothing) = (volume(0, 0), count(0, 0));
+    assert_eq!(
+        json,
+        json!({
+            "balanced": true, "seen": volume(17, 1642), "counted": volume(16, 1542),
+            "lost": volume(1, 100),
+            "lost_by_reason": { "flow_map_full": volume(1, 100), "flow_map_busy": none },
+            "kernel_difference": none, "in_flight": none, "received": count(16, 1542),
+            "in_flows": count(16, 1542), "table_full": nothing, "malformed": nothing,
+            "table_difference": none, "unlisted": nothing,
+            "strays": { "interface_map_full": none, "unreadable": none },
+            "hosts_full": none, "interfaces_passed_over": 0, "flows": 3, "hosts": 2,
+            "interfaces": null,
+        })
+    );
+    assert_eq!(lines.as_array().unwrap().len(), 2);
+    assert_eq!(lines[0]["interface"], "eth1");
+    assert_eq!(lines[0]["direction"], "ingress");
+    assert_eq!(lines[0]["seen"], count(1, 42));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused() {
+    let server = Server::of(meter());
+    let refused = |parameter, detail| {
+        let mut json = problem("Bad Request", 400, detail);
+        json["parameter"] = Value::from(parameter);
+        json
+    };
+    let cases = [
+        (
+            "sort=size",
+            refused(
+                "sort",
+                "unknown sort key `size`: expected bytes, packets, rate, \
+            first, last, source, destination or protocol",
+            ),
+        ),
+        (
+            "order=up",
+            refused("order", "unknown order \"up\": expected asc or desc"),
+        ),
+        (
+            "limit=10001",
+            refused("limit", "limit \"10001\" is not a number from 0 to 10000"),
+        ),
+        (
+            "limit=-1",
+            refused("limit", "limit \"-1\" is not a number from 0 to 10000"),
+        ),
+        (
+            "limit=",
+            refused("limit", "limit \"\" is not a number from 0 to 10000"),
+        ),
+    ];
+    for (query, expected) in cases {
+        for path in ["flows", "connections", "hosts"] {
+            let answer = server.get(&format!("/api/{path}?{query}")).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+            assert_eq!(answer.headers["content-type"], "application/problem+json");
+            assert_eq!(answer.json(), expected, "{path}?{query}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bad_filter_is_refused_with_its_position() {
+    let answer = Server::of(meter()).get("/api/flows?filter=src+foo").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        answer.json(),
+        json!({
+            "title": "Bad Request", "status": 400, "parameter": "filter", "position": 5,
+            "detail": "filter, column 5: expected `host`, `net`, `port` or an address, found `foo`",
+            "hint": "an example: src net 10.0.0.0/8 and (port 80-90 or udp)",
+        })
+    );
+}
+
+#[tokio::test]
+async fn unknown_and_repeated_parameters_are_refused() {
+    let server = Server::of(meter());
+    for path in [
+        "/api/flows?colour=red",
+        "/api/flows?limit=1&limit=2",
+        "/api/hosts?interface=eth0",
+        "/api/interfaces?filter=tcp",
+        "/api/accounting?limit=1",
+        "/api/metrics/realtime?sort=bytes",
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(
+            answer.text.contains("the query of the URL cannot be read"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_interface_is_not_found() {
+    let server = Server::of(meter());
+    for path in [
+        "metrics/realtime",
+        "stats/summary",
+        "flows",
+        "connections",
+        "interfaces",
+        "accounting",
+        "stream",
+    ] {
+        let answer = server.get(&format!("/api/{path}?interface=wg0")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        let mut expected = problem("Not Found", 404, "there is no interface \"wg0\"");
+        expected["parameter"] = Value::from("interface");
+        expected["known"] = json!(["eth0", "eth1"]);
+        assert_eq!(answer.json(), expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_problems() {
+    let server = Server::of(meter());
+    let answer = server.get("/api/nothing?a=b").await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    let mut expected = problem("Not Found", 404, "there is nothing at /api/nothing");
+    expected["hint"] = Value::from("/api/openapi.json lists every path");
+    assert_eq!(answer.json(), expected);
+    for path in ["/api/flows", "/api/stream", "/api/openapi.json", "/"] {
+        let answer = server.ask(request("POST", path)).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(answer.headers["allow"], "GET,HEAD");
+        let detail = "this path is only read: the method must be GET or HEAD";
+        assert_eq!(
+            answer.json(),
+            problem("Method Not Allowed", 405, detail),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn head_has_the_headers_alone() {
+    let server = Server::of(meter());
+    for path in ["/", "/health", "/api/flows", "/api/openapi.json"] {
+        let whole = server.get(path).await;
+        let head = server.ask(request(Method::HEAD.as_str(), path)).await;
+        assert_eq!((head.status, &*head.text), (StatusCode::OK, ""), "{path}");
+        assert_eq!(
+            head.headers["content-type"], whole.headers["content-type"],
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_query_makes_it_panic() {
+    let server = Server::of(meter());
+    let long = "a".repeat(60_000);
+    let nested = "(".repeat(5_000);
+    for query in [
+        &*long,
+        &nested,
+        "%",
+        "%ff=%ff",
+        "%00",
+        "=",
+        "&&",
+        "\u{7f}",
+        "interface=%ff",
+    ] {
+        for path in ["flows", "hosts", "accounting", "stream"] {
+            for uri in [
+                format!("/api/{path}?{query}"),
+                format!("/api/{path}?filter={query}"),
+            ] {
+                let Ok(uri) = uri.parse::<axum::http::Uri>() else {
+                    continue;
+                };
+                let answer = server.open(request("GET", &uri.to_string())).await;
+                assert_ne!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            }
+        }
+    }
+}
