@@ -15,13 +15,15 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{repository, tool};
 
 /// Coverage by SanitizerCoverage, as libFuzzer reads it.
-const FLAGS: [&str; 7] = [
+const FLAGS: [&str; 8] = [
     "--cfg=fuzzing",
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
     "-Cllvm-args=-sanitizer-coverage-pc-table",
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    // Conditions that are folded into one are one step to find; apart, they are many small ones.
+    "-Cllvm-args=-simplifycfg-branch-fold-threshold=0",
     "-Ccodegen-units=1",
 ];
 
