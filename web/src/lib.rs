@@ -1,6 +1,6 @@
 //! The only code that speaks HTTP.
 //!
-//! [`serve`] answers requests with what a [`netweir_flow::Meter`] knows: as JSON under `/api`
+//! [`serve()`] answers requests with what a [`netweir_flow::Meter`] knows: as JSON under `/api`
 //! (`api`, made of the types of [`view`]), and as a page for people under `/` (`ui`). Whoever
 //! feeds the meter tells by a [`Ticker`] when it has ticked; nothing here feeds or changes it, and
 //! no request holds it for longer than it takes to copy what was asked for.

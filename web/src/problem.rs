@@ -58,7 +58,8 @@ impl Problem {
     /// What is wrong with us, not with the request.
     pub(crate) fn internal(error: &impl Display) -> Self {
         tracing::error!(%error, "a request could not be answered");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+        let detail = "the answer could not be made; the log says why";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 
     pub(crate) fn hint(self, hint: &'static str) -> Self {

@@ -68,6 +68,9 @@ struct Shared {
 
 impl State {
     /// A state of which nothing has been asked yet. `ticks` tell when `meter` has ticked.
+    ///
+    /// Whoever writes to the meter waits for two requests at most, and for each of them no longer
+    /// than it takes to find and copy what it asks for.
     pub fn new(meter: Arc<RwLock<Meter>>, ticks: Ticks, settings: Settings) -> Self {
         let max_streams = settings.max_streams.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Shared {
@@ -131,7 +134,7 @@ impl State {
     /// Takes something from the meter and makes JSON of it.
     ///
     /// The lock is held for `take` alone; `tell` comes after it. Both run where they may take
-    /// their time. A request that was given up still waits for nothing but its own end.
+    /// their time, on a thread for what blocks; no answer is awaited while the lock is held.
     pub(crate) async fn read<T, V: Serialize>(
         &self,
         take: impl FnOnce(&Meter) -> Result<T, Problem> + Send + 'static,

@@ -55,7 +55,11 @@ impl Ticks {
     /// Whether ticks fail to come: none for three intervals, or nobody is there to tell.
     pub fn is_stale(&self) -> bool {
         let is_alone = self.receiver.has_changed().is_err();
-        is_alone || self.receiver.borrow().at.elapsed() >= self.interval * STALE_INTERVALS
+        is_alone || self.receiver.borrow().at.elapsed() >= self.stale_after()
+    }
+
+    fn stale_after(&self) -> Duration {
+        self.interval.saturating_mul(STALE_INTERVALS)
     }
 
     /// The same signal, from the next tick on.

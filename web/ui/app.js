@@ -15,8 +15,6 @@ let turn = 0; // answers to what is not wanted any more are passed over
 let last = null; // what was shown last
 let history = [];
 
-// ---- words and figures
-
 const integer = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 // Three digits.
 const figure = (value) => value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
@@ -42,8 +40,6 @@ function moment(text) {
   const today = time.toDateString() === new Date().toDateString();
   return today ? time.toLocaleTimeString("en-GB") : time.toLocaleString("en-GB");
 }
-
-// ---- what is shown
 
 function cell(text, { label, number, title, kind } = {}) {
   const td = document.createElement("td");
@@ -187,8 +183,6 @@ function showProblem(problem) {
   text("problem", problem ? [problem.detail, problem.hint].filter(Boolean).join("\n") : "");
 }
 
-// ---- what is asked
-
 const query = () => new URLSearchParams(Object.entries(wanted).filter(([, value]) => value));
 
 async function get(path) {
@@ -272,13 +266,12 @@ async function check() {
   try {
     const { status } = await fetch("/health");
     if (status === 503) state("stale");
+    else if (poll) state("polling");
     else if (source?.readyState === EventSource.OPEN) state("live");
   } catch {
     state("reconnecting");
   }
 }
-
-// ---- what is done to it
 
 for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
   if (name in wanted) wanted[name] = value;

@@ -3,7 +3,7 @@
 //! Bytes are those of whole link-layer frames without checksum; packets are those of the wire,
 //! frames those that the host handles. Counts are since the start, rates over the last tick.
 
-use netweir_flow::{Load, Rate};
+use netweir_flow::Rate;
 use netweir_wire::map;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -111,15 +111,6 @@ impl From<Rate> for Speed {
         Self {
             bandwidth_bps: rate.bits_per_second(),
             packets_per_sec: rate.packets_per_second,
-        }
-    }
-}
-
-impl From<Load> for ClassTraffic {
-    fn from(load: Load) -> Self {
-        Self {
-            total: load.total.into(),
-            speed: load.rate.into(),
         }
     }
 }
