@@ -1,3 +1,4 @@
 //! Ring 3: the kernel programs, run by the kernel itself.
 
+mod corpus;
 mod scratch;
