@@ -4,6 +4,9 @@ mod host;
 mod rig;
 mod skb;
 
+use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
+use netweir_wire::packet::protocol;
+
 pub use host::Reading;
 pub use rig::{Entry, PROGRAMS, Program, Rig};
 pub use skb::SkbContext;
@@ -18,4 +21,10 @@ pub fn is_root() -> bool {
         }
     }
     root
+}
+
+/// A UDP packet of `payload_bytes` whose source port makes it a flow of its own.
+pub fn udp_frame(source_port: u16, payload_bytes: usize) -> Vec<u8> {
+    let datagram = udp(source_port, 5000, &vec![0; payload_bytes]);
+    ethernet_ipv4(ipv4(protocol::UDP).carrying(datagram))
 }
