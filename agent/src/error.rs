@@ -28,6 +28,12 @@ pub enum Error {
         /// The name that was looked for.
         name: &'static str,
     },
+    /// The object was built from sources with other layouts.
+    #[error("the kernel object has not ABI {wanted}; rebuild it with `make build-ebpf`")]
+    Abi {
+        /// The number that this binary knows.
+        wanted: u32,
+    },
     /// A map does not have the layout that this binary knows, or could not be used.
     #[error("cannot use the kernel map {name}")]
     Map {

@@ -1,3 +1,12 @@
 //! Ring 3: the kernel programs, run by the kernel itself.
+//!
+//! Most tests run programs over frames with `BPF_PROG_TEST_RUN` and look at what a drain hands
+//! over. What that cannot show is tried live, in scratch networks.
 
+mod corpus;
+mod drain;
+mod full;
+mod load;
+mod offload;
 mod scratch;
+mod tracepoint;

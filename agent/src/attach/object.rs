@@ -1,7 +1,7 @@
 //! The compiled kernel programs: preparing the object for the running kernel, and loading it.
 
 use aya::{
-    Ebpf, EbpfLoader, GlobalData, include_bytes_aligned,
+    Ebpf, EbpfError, EbpfLoader, GlobalData, include_bytes_aligned,
     programs::{ProgramError, ProgramType},
     sys::{BpfHelper, is_helper_supported},
 };
@@ -65,7 +65,19 @@ pub struct Object {
 
 impl Object {
     /// Creates the maps and prepares the programs.
+    ///
+    /// # Errors
+    /// [`Error::Load`] and [`Error::NotPermitted`] where the kernel refuses, [`Error::Btf`] where
+    /// the tracepoints lack what they need.
     pub fn load(purpose: &Purpose, sizes: MapSizes) -> Result<Self, Error> {
+        Self::load_from(OBJECT, purpose, sizes)
+    }
+
+    /// As [`Self::load`], from another object than the one that is built in.
+    ///
+    /// # Errors
+    /// As of [`Self::load`], and [`Error::Abi`] for an object of other layouts.
+    pub fn load_from(object: &[u8], purpose: &Purpose, sizes: MapSizes) -> Result<Self, Error> {
         let (netns, any, types) = match purpose {
             Purpose::Interfaces { netns } => (*netns, false, None),
             Purpose::Tracepoints { any } => (0, *any, Some(KernelTypes::of_running_kernel()?)),
@@ -74,7 +86,7 @@ impl Object {
         let function = types
             .as_ref()
             .and_then(|types| types.function("bpf_dynptr_from_skb"));
-        let mut object = OBJECT.to_vec();
+        let mut object = object.to_vec();
         if let Some(function) = function {
             call_kernel_function(&mut object, function);
         }
@@ -92,7 +104,10 @@ impl Object {
             .map_max_entries(name::FLOWS_ODD, sizes.flows)
             .map_max_entries(name::INTERFACES, sizes.interfaces)
             .load(&object)
-            .map_err(|source| permission(&source).unwrap_or(Error::Load { source }))?;
+            .map_err(|source| {
+                let known = permission(&source).or_else(|| other_abi(&source, &abi));
+                known.unwrap_or(Error::Load { source })
+            })?;
         Ok(Self {
             ebpf,
             paged: function.is_some(),
@@ -146,8 +161,19 @@ fn has_coarse_clock() -> bool {
     is_helper_supported(ProgramType::SchedClassifier, helper).unwrap_or(false)
 }
 
+/// The plain answer where the object has other layouts: it lacks the symbol that names ours.
+fn other_abi(error: &EbpfError, symbol: &str) -> Option<Error> {
+    // The loader does not export the type of this cause; that it names the symbol tells enough.
+    let EbpfError::ParseError(cause) = error else {
+        return None;
+    };
+    cause.to_string().contains(symbol).then_some(Error::Abi {
+        wanted: version::ABI,
+    })
+}
+
 /// The plain answer where the kernel did not permit what was asked.
-fn permission(error: &aya::EbpfError) -> Option<Error> {
+fn permission(error: &EbpfError) -> Option<Error> {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
         let denied = error

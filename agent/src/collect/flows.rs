@@ -46,6 +46,11 @@ impl FlowMap {
         })
     }
 
+    /// Moves flows one by one from now on.
+    pub(super) fn move_singly(&mut self) {
+        self.batches = false;
+    }
+
     /// Moves all flows into `samples`.
     pub(super) fn drain(&mut self, samples: &mut Vec<Sample>) -> Result<(), Error> {
         if self.batches {

@@ -78,6 +78,12 @@ impl Collector {
         self.ports.set(0, Layout(*ports), 0).map_err(error)
     }
 
+    /// Moves flows one by one from now on, as a kernel without batches needs it (before Linux 5.6).
+    /// Found out by itself where that is so.
+    pub fn move_singly(&mut self) {
+        self.flows.iter_mut().for_each(FlowMap::move_singly);
+    }
+
     /// Makes an entry for an interface, so that it is counted from its first packet.
     pub fn add_interface(&mut self, key: InterfaceKey) -> Result<(), Error> {
         /// Insert only where there is none: `BPF_NOEXIST`.

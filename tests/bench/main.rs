@@ -1,0 +1,66 @@
+//! What Netweir costs, measured.
+//!
+//! Four tables: a packet in the kernel by test runs, the same live, throughput with and without
+//! each hook, and a drain in user space. They are printed and written to `bench.json` in the
+//! target directory. All together ends within three minutes.
+
+#![expect(clippy::print_stdout, reason = "the tables are what it is for")]
+
+mod drain;
+mod live;
+mod packet;
+mod table;
+mod throughput;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use table::Table;
+
+fn main() -> anyhow::Result<()> {
+    if !netweir_tests::is_root() {
+        return Ok(());
+    }
+    let mut tables = Vec::new();
+    for measure in [
+        packet::measure,
+        live::measure,
+        drain::measure,
+        throughput::measure,
+    ] {
+        let table = measure()?;
+        println!("{table}");
+        tables.push(table);
+    }
+    write(&tables)
+}
+
+/// Writes the tables beside what cargo builds.
+fn write(tables: &[Table]) -> anyhow::Result<()> {
+    let program = std::env::current_exe()?;
+    let target = program
+        .ancestors()
+        .nth(3)
+        .context("not run from a target directory")?;
+    let path = target.join("bench.json");
+    let machine = rustix::system::uname();
+    let cpus = std::thread::available_parallelism()?.get();
+    let all = json!({
+        "kernel": machine.release().to_string_lossy(),
+        "cpus": cpus,
+        "tables": tables.iter().map(Table::to_json).collect::<Vec<Value>>(),
+    });
+    std::fs::write(&path, format!("{all:#}\n"))?;
+    println!("written to {}", path.display());
+    Ok(())
+}
+
+/// The middle value; of an even number, the lower of the two.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[(values.len() - 1) / 2]
+}
+
+/// The lowest value.
+fn minimum(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
+}

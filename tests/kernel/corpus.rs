@@ -1,0 +1,167 @@
+//! The corpus on two machines: what the kernel counted is what the host parser says.
+
+use std::thread;
+
+use netweir_agent::{attach::MapSizes, now_ns};
+use netweir_flow::{Batch, InterfaceSample, Sample};
+use netweir_packets::{Case, corpus};
+use netweir_tests::{Entry, PROGRAMS, Program, Reading, Rig, is_root};
+use netweir_wire::{
+    map::{InterfaceCounters, InterfaceKey},
+    packet::LinkType,
+};
+
+const SIZES: MapSizes = MapSizes {
+    flows: 16,
+    interfaces: 4,
+};
+
+/// Bytes of a packet that the kernel puts into the first XDP buffer: a page of 4,096 bytes less the
+/// room before it (256) and behind it (320).
+const XDP_BUFFER_BYTES: usize = 3520;
+
+/// The coarse clock is at most one timer tick behind, which is 10 ms at the lowest frequency.
+const CLOCK_LAG_NS: u64 = 10_000_000;
+
+#[test]
+fn the_kernel_counts_what_the_host_reads() {
+    if !is_root() {
+        return;
+    }
+    let cases = &with_headless(corpus());
+    let complaints: Vec<String> = thread::scope(|scope| {
+        let spawn = |program| scope.spawn(move || compare(program, cases));
+        let threads: Vec<_> = PROGRAMS.map(spawn).into();
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap();
+        threads.into_iter().flat_map(join).collect()
+    });
+    assert!(
+        complaints.is_empty(),
+        "{} differences:\n{}",
+        complaints.len(),
+        complaints.join("\n")
+    );
+}
+
+/// The cases, and each that announces IP once more without its Ethernet header.
+fn with_headless(mut cases: Vec<Case>) -> Vec<Case> {
+    let headless = |case: &Case| {
+        let (header, packet) = case.bytes.split_at_checked(14)?;
+        let is_ip = matches!(header[12..], [8, 0] | [0x86, 0xdd]);
+        (case.link == LinkType::Ethernet && is_ip).then(|| Case {
+            link: LinkType::Ip,
+            bytes: packet.to_vec(),
+            ..case.clone()
+        })
+    };
+    let headless: Vec<_> = cases.iter().filter_map(headless).collect();
+    cases.extend(headless);
+    cases
+}
+
+/// Runs a program over every case of its link type; returns what differs.
+fn compare(program: Program, cases: &[Case]) -> Vec<String> {
+    let mut rig = Rig::new(4_026_531_999, SIZES).unwrap();
+    let interface = rig.interface(program);
+    let mut shown = InterfaceCounters::ZERO;
+    let mut complaints = Vec::new();
+    let mut skipped = 0;
+    let (mut cases_run, mut last) = (0, now_ns());
+    for case in cases.iter().filter(|case| case.link == program.link) {
+        if let Some(reason) = refusal(program, case) {
+            println!("{}: {} skipped: {reason}", program.name, case.name);
+            skipped += 1;
+            continue;
+        }
+        rig.run(program, &case.bytes)
+            .unwrap_or_else(|error| panic!("{}: {error:#}", case.name));
+        let found = rig.drain().unwrap();
+        let reading = Reading::new(&case.bytes, case.link);
+        reading.add_to(&mut shown);
+        let expected = expected_batch(interface, &reading, &shown);
+        if without_times(&found, last) != Some(expected.clone()) {
+            complaints.push(format!(
+                "{}: {}\n  found    {found:?}\n  expected {expected:?}",
+                program.name, case.name
+            ));
+            shown = found
+                .interfaces
+                .first()
+                .map_or(shown, |sample| sample.counters);
+        }
+        cases_run += 1;
+        last = now_ns();
+    }
+    println!("{}: {cases_run} cases run, {skipped} skipped", program.name);
+    assert!(cases_run > 0, "{}", program.name);
+    assert!(
+        skipped <= most_skipped(program),
+        "{}: {skipped}",
+        program.name
+    );
+    complaints
+}
+
+/// Why the kernel cannot run a program over a case, if it cannot.
+fn refusal(program: Program, case: &Case) -> Option<&'static str> {
+    let length = case.bytes.len();
+    let beyond_ethernet = length.saturating_sub(14);
+    let ethernet = (program.entry, program.link) == (Entry::Tc, LinkType::Ethernet);
+    match case.bytes.get(12..14) {
+        None => Some("the kernel runs no program over less than 14 bytes"),
+        _ if program == Program::XDP_LINEAR && length > XDP_BUFFER_BYTES => {
+            Some("a driver hands no frame of several buffers to this program")
+        }
+        _ if program.entry == Entry::Tc && length > XDP_BUFFER_BYTES => {
+            Some("the kernel makes no test skb of more than a page")
+        }
+        Some([8, 0]) if ethernet && beyond_ethernet < 20 => {
+            Some("the kernel makes no test skb with less than an IPv4 header")
+        }
+        Some([0x86, 0xdd]) if ethernet && beyond_ethernet < 40 => {
+            Some("the kernel makes no test skb with less than an IPv6 header")
+        }
+        _ => None,
+    }
+}
+
+/// How many cases may be skipped: those of today. More would be a hole that nobody sees.
+fn most_skipped(program: Program) -> usize {
+    match (program.entry, program.link) {
+        (Entry::Xdp, _) if program == Program::XDP => 4,
+        (Entry::Xdp, _) => 6,
+        (Entry::Tc, LinkType::Ethernet) => 12,
+        (Entry::Tc, _) => 8,
+    }
+}
+
+fn expected_batch(interface: InterfaceKey, reading: &Reading, shown: &InterfaceCounters) -> Batch {
+    Batch {
+        flows: vec![reading.sample(interface)],
+        interfaces: vec![InterfaceSample {
+            key: interface,
+            counters: *shown,
+        }],
+        ..Batch::default()
+    }
+}
+
+/// The batch with its times set to 0; `None` where one of them cannot be true.
+fn without_times(batch: &Batch, after_ns: u64) -> Option<Batch> {
+    let possible = after_ns.saturating_sub(CLOCK_LAG_NS)..=now_ns();
+    let clear = |sample: &Sample| {
+        let mut counters = sample.counters;
+        let same = counters.first_ns == counters.last_ns;
+        let is_true = same && possible.contains(&counters.first_ns);
+        (counters.first_ns, counters.last_ns) = (0, 0);
+        is_true.then_some(Sample {
+            key: sample.key,
+            counters,
+        })
+    };
+    let flows: Option<Vec<_>> = batch.flows.iter().map(clear).collect();
+    Some(Batch {
+        flows: flows?,
+        ..batch.clone()
+    })
+}

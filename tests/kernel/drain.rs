@@ -1,0 +1,154 @@
+//! Draining: everything is handed over once, whatever happens meanwhile.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use netweir_agent::attach::MapSizes;
+use netweir_flow::{Batch, Sample};
+use netweir_tests::{Program, Rig, is_root, udp_frame};
+use netweir_wire::map::{Count, FlowKey};
+
+const SIZES: MapSizes = MapSizes {
+    flows: 16_384,
+    interfaces: 4,
+};
+
+/// Sums of flows, of whichever drains they came from.
+#[derive(Default)]
+struct Sums(HashMap<FlowKey, Count>);
+
+impl Sums {
+    fn add(&mut self, batch: &Batch) {
+        for Sample { key, counters } in &batch.flows {
+            *self.0.entry(*key).or_default() += counters.count();
+        }
+    }
+
+    fn total(&self) -> Count {
+        self.0.values().fold(Count::ZERO, |sum, &count| sum + count)
+    }
+}
+
+#[test]
+fn packets_before_between_and_after_drains_add_up() {
+    if !is_root() {
+        return;
+    }
+    let mut rig = Rig::new(7, SIZES).unwrap();
+    let mut sums = Sums::default();
+    for round in 0..5_u16 {
+        assert!(!rig.collector.has_news());
+        for port in 0..=round {
+            rig.run(Program::TC_EGRESS, &udp_frame(port, 0)).unwrap();
+        }
+        assert!(rig.collector.has_news());
+        let batch = rig.drain().unwrap();
+        assert_eq!(batch.flows.len(), usize::from(round) + 1);
+        sums.add(&batch);
+        assert_eq!(sums.total(), batch.interfaces[0].counters.counted);
+    }
+    let packets = |port: u16| {
+        let mut of_port = sums.0.iter();
+        let found = of_port.find(|(key, _)| key.source_port == port.to_be_bytes());
+        found.map(|(_, count)| count.packets)
+    };
+    assert_eq!(
+        [0, 1, 2, 3, 4, 5].map(packets),
+        [5, 4, 3, 2, 1, 0].map(|n| (n > 0).then_some(n))
+    );
+    assert_eq!(rig.drain().unwrap().flows, []);
+}
+
+#[test]
+fn nothing_is_lost_while_programs_run() {
+    if !is_root() {
+        return;
+    }
+    const BURSTS: u64 = 2000;
+    const BURST: u64 = 50;
+    let mut rig = Rig::new(7, SIZES).unwrap();
+    let running = AtomicBool::new(true);
+    let mut sums = Sums::default();
+    let (object, collector) = (&mut rig.object, &mut rig.collector);
+    let mut drains = 0;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for burst in 0..BURSTS {
+                let frame = udp_frame((burst % 100) as u16, 10);
+                Program::TC_INGRESS
+                    .run(object, &frame, BURST as u32)
+                    .unwrap();
+            }
+            running.store(false, Ordering::Release);
+        });
+        while running.load(Ordering::Acquire) {
+            let mut batch = Batch::default();
+            collector.drain(&mut batch).unwrap();
+            sums.add(&batch);
+            drains += 1;
+        }
+    });
+    println!("{drains} drains");
+    assert!(drains > 2);
+    for _ in 0..2 {
+        sums.add(&rig.drain().unwrap());
+    }
+    let expected = BURSTS / 100 * BURST;
+    assert_eq!(sums.0.len(), 100);
+    assert!(sums.0.values().all(|count| count.packets == expected));
+    let counters = rig.drain().unwrap().interfaces[0].counters;
+    assert_eq!(sums.total(), counters.counted);
+    assert_eq!(counters.seen, counters.counted);
+}
+
+#[test]
+fn batches_and_single_moves_hand_over_the_same() {
+    if !is_root() {
+        return;
+    }
+    // More than one call moves, and an odd number of them.
+    const FLOWS: u16 = 9001;
+    let drained = |singly: bool| {
+        let mut rig = Rig::new(7, SIZES).unwrap();
+        if singly {
+            rig.collector.move_singly();
+        }
+        for port in 0..FLOWS {
+            rig.run(Program::XDP, &udp_frame(port, 0)).unwrap();
+        }
+        let batch = rig.drain().unwrap();
+        // Both ways leave the map empty: two drains later the same one is read again.
+        assert_eq!(rig.drain().unwrap().flows, []);
+        assert_eq!(rig.drain().unwrap().flows, []);
+        let mut sums = Sums::default();
+        sums.add(&batch);
+        assert_eq!(batch.flows.len(), usize::from(FLOWS));
+        sums.0
+    };
+    assert_eq!(drained(false), drained(true));
+}
+
+#[test]
+fn two_namespaces_never_mix() {
+    if !is_root() {
+        return;
+    }
+    let mut rigs = [7, 8].map(|netns| Rig::new(netns, SIZES).unwrap());
+    for (rig, runs) in rigs.iter_mut().zip([3, 5]) {
+        for _ in 0..runs {
+            rig.run(Program::TC_INGRESS, &udp_frame(1, 0)).unwrap();
+        }
+    }
+    let found = rigs.each_mut().map(|rig| {
+        let batch = rig.drain().unwrap();
+        let [flow] = batch.flows[..] else {
+            panic!("{batch:?}");
+        };
+        assert_eq!(batch.interfaces[0].key.netns, flow.key.netns);
+        (flow.key.netns, flow.key.ifindex, flow.counters.packets)
+    });
+    assert_eq!(found, [(7, 1, 3), (8, 1, 5)]);
+}

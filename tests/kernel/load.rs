@@ -1,0 +1,95 @@
+//! Loading: the verifier takes every program, and the agent no object of another number.
+
+use aya::{
+    Btf,
+    programs::{BtfTracePoint, ProgramError, RawTracePoint, SchedClassifier, Xdp},
+};
+use netweir_agent::{
+    Error,
+    attach::{MapSizes, Object, Purpose},
+};
+use netweir_tests::is_root;
+use netweir_wire::{name, version};
+
+const SIZES: MapSizes = MapSizes {
+    flows: 16,
+    interfaces: 4,
+};
+
+/// Instructions that the verifier may go through for one program: a tenth of what it would do
+/// before it gives up.
+const MOST_VERIFIED: u32 = 100_000;
+
+/// Loads a program and prints how much work the verifier had with it.
+macro_rules! load {
+    ($object:expr, $type:ty, $name:expr, $load:expr) => {{
+        let program: &mut $type = $object.program($name, $load).unwrap();
+        // The kernel tells the number since Linux 5.16.
+        let verified = program.info().unwrap().verified_instruction_count();
+        println!("{:16} {verified:?} instructions verified", $name);
+        assert!(verified.is_none_or(|number| number < MOST_VERIFIED));
+    }};
+}
+
+#[test]
+fn the_verifier_takes_every_program() {
+    if !is_root() {
+        return;
+    }
+    let mut object = Object::load(&Purpose::Interfaces { netns: 7 }, SIZES).unwrap();
+    for name in [name::XDP, name::XDP_LINEAR, name::EMPTY_XDP] {
+        load!(object, Xdp, name, Xdp::load);
+    }
+    let classifiers = [
+        name::TC_INGRESS,
+        name::TC_EGRESS,
+        name::TC_INGRESS_IP,
+        name::TC_EGRESS_IP,
+        name::EMPTY_TC,
+    ];
+    for name in classifiers {
+        load!(object, SchedClassifier, name, SchedClassifier::load);
+    }
+    let mut object = Object::load(&Purpose::Tracepoints { any: true }, SIZES).unwrap();
+    for name in [name::TRACE_RECEIVE_LINEAR, name::TRACE_TRANSMIT_LINEAR] {
+        load!(object, RawTracePoint, name, RawTracePoint::load);
+    }
+    let types = Btf::from_sys_fs().unwrap();
+    let paged = [
+        (name::TRACE_RECEIVE, "netif_receive_skb"),
+        (name::TRACE_TRANSMIT, "net_dev_queue"),
+    ];
+    for (name, tracepoint) in paged {
+        let load = |program: &mut BtfTracePoint| -> Result<(), ProgramError> {
+            program.load(tracepoint, &types)
+        };
+        load!(object, BtfTracePoint, name, load);
+    }
+}
+
+#[test]
+fn an_object_of_another_number_is_refused() {
+    if !is_root() {
+        return;
+    }
+    let mut object = include_bytes!("../../kernel/netweir.bpf.o").to_vec();
+    let symbol = format!("ABI_{}\0", version::ABI);
+    let mut windows = object.windows(symbol.len());
+    let place = windows
+        .position(|window| window == symbol.as_bytes())
+        .unwrap();
+    object[place + "ABI_".len()] = b'0';
+    let purpose = Purpose::Interfaces { netns: 7 };
+    let Err(error) = Object::load_from(&object, &purpose, SIZES) else {
+        panic!("it was taken");
+    };
+    assert!(
+        matches!(
+            error,
+            Error::Abi {
+                wanted: version::ABI
+            }
+        ),
+        "{error:?}"
+    );
+}

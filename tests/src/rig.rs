@@ -1,0 +1,202 @@
+//! The kernel programs on a rig: run one by one over frames, and what they counted read back.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use aya::{
+    TestRunOptions,
+    programs::{SchedClassifier, TestRun, Xdp},
+};
+use netweir_agent::{
+    attach::{MapSizes, Object, Purpose},
+    collect::Collector,
+};
+use netweir_flow::Batch;
+use netweir_packets::port_bits;
+use netweir_wire::{
+    map::{Direction, InterfaceKey, PortClasses},
+    name,
+    packet::LinkType,
+};
+
+use crate::SkbContext;
+
+/// What a program is run with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// An skb.
+    Tc,
+    /// An XDP buffer.
+    Xdp,
+}
+
+/// A program that the kernel can run over a frame of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Its name in the object.
+    pub name: &'static str,
+    /// What it is run with.
+    pub entry: Entry,
+    /// The direction that it counts.
+    pub direction: Direction,
+    /// What its frames begin with.
+    pub link: LinkType,
+}
+
+/// Every program that counts and that the kernel runs over a frame. It runs none of the
+/// tracepoints so.
+pub const PROGRAMS: [Program; 6] = {
+    use Direction::{Egress, Ingress};
+    use Entry::{Tc, Xdp};
+    use LinkType::{Ethernet, Ip};
+    [
+        program(name::XDP, (Xdp, Ingress, Ethernet)),
+        program(name::XDP_LINEAR, (Xdp, Ingress, Ethernet)),
+        program(name::TC_INGRESS, (Tc, Ingress, Ethernet)),
+        program(name::TC_EGRESS, (Tc, Egress, Ethernet)),
+        program(name::TC_INGRESS_IP, (Tc, Ingress, Ip)),
+        program(name::TC_EGRESS_IP, (Tc, Egress, Ip)),
+    ]
+};
+
+const fn program(
+    name: &'static str,
+    (entry, direction, link): (Entry, Direction, LinkType),
+) -> Program {
+    Program {
+        name,
+        entry,
+        direction,
+        link,
+    }
+}
+
+impl Program {
+    /// The XDP program for packets of several buffers.
+    pub const XDP: Self = PROGRAMS[0];
+    /// The XDP program for packets of one buffer.
+    pub const XDP_LINEAR: Self = PROGRAMS[1];
+    /// The TC program of the receive path.
+    pub const TC_INGRESS: Self = PROGRAMS[2];
+    /// The TC program of the transmit path.
+    pub const TC_EGRESS: Self = PROGRAMS[3];
+    /// Does nothing at XDP.
+    pub const EMPTY_XDP: Self = Self {
+        name: name::EMPTY_XDP,
+        ..Self::XDP
+    };
+    /// Does nothing at TC.
+    pub const EMPTY_TC: Self = Self {
+        name: name::EMPTY_TC,
+        ..Self::TC_INGRESS
+    };
+}
+
+/// A load of the object for one namespace, with nothing attached.
+pub struct Rig {
+    /// The programs.
+    pub object: Object,
+    /// The maps.
+    pub collector: Collector,
+    netns: u32,
+}
+
+/// The interface of a run that names none: the loopback of whoever calls.
+const LOOPBACK: u32 = 1;
+
+impl Rig {
+    /// Loads the object as for the namespace with this inode number, whose ports are classified as
+    /// the corpus is.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn new(netns: u32, sizes: MapSizes) -> anyhow::Result<Self> {
+        let mut object = Object::load(&Purpose::Interfaces { netns }, sizes)?;
+        let mut collector = Collector::new(&mut object)?;
+        let mut ports = Box::new(PortClasses { bits: [0; 65536] });
+        for (port, bits) in (0..=u16::MAX).zip(&mut ports.bits) {
+            *bits = port_bits(port);
+        }
+        collector.set_ports(&ports)?;
+        Ok(Self {
+            object,
+            collector,
+            netns,
+        })
+    }
+
+    /// What a program counts its runs under.
+    pub const fn interface(&self, program: Program) -> InterfaceKey {
+        InterfaceKey {
+            netns: self.netns,
+            ifindex: LOOPBACK,
+            direction: program.direction as u32,
+        }
+    }
+
+    /// What was counted since the last drain.
+    ///
+    /// # Errors
+    /// A map cannot be read.
+    pub fn drain(&mut self) -> anyhow::Result<Batch> {
+        let mut batch = Batch::default();
+        self.collector.drain(&mut batch)?;
+        Ok(batch)
+    }
+
+    /// Runs a program over a frame.
+    ///
+    /// # Errors
+    /// The kernel takes no such frame.
+    pub fn run(&mut self, program: Program, frame: &[u8]) -> anyhow::Result<()> {
+        program.run(&mut self.object, frame, 1).map(drop)
+    }
+
+    /// Runs a TC program over a frame with a context.
+    ///
+    /// # Errors
+    /// The kernel takes no such frame or context.
+    pub fn run_with(
+        &mut self,
+        program: Program,
+        frame: &[u8],
+        context: &SkbContext,
+    ) -> anyhow::Result<()> {
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            ctx_in: Some(context.as_bytes()),
+            ..TestRunOptions::default()
+        };
+        program.test_run(&mut self.object, options).map(drop)
+    }
+}
+
+impl Program {
+    /// Runs the program over a frame, `times` in a row, and says how long one run took.
+    ///
+    /// # Errors
+    /// The kernel takes no such frame.
+    pub fn run(self, object: &mut Object, frame: &[u8], times: u32) -> anyhow::Result<Duration> {
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            repeat: times,
+            ..TestRunOptions::default()
+        };
+        self.test_run(object, options)
+    }
+
+    fn test_run(
+        self,
+        object: &mut Object,
+        options: TestRunOptions<'_>,
+    ) -> anyhow::Result<Duration> {
+        let result = match self.entry {
+            Entry::Tc => object
+                .program(self.name, SchedClassifier::load)?
+                .test_run(options),
+            Entry::Xdp => object.program(self.name, Xdp::load)?.test_run(options),
+        };
+        let result = result.with_context(|| format!("cannot run {} over a frame", self.name))?;
+        Ok(result.duration)
+    }
+}
