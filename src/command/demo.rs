@@ -4,14 +4,15 @@
 //! the agent meters one end. Without privilege a capture is generated in memory and read at its own
 //! pace. Either way nothing outside this process is touched, and nothing is left behind.
 
+mod capture;
 mod generated;
 mod traffic;
 
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::{Arc, PoisonError, RwLock},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -19,14 +20,9 @@ use netweir_agent::{
     Choice, Interfaces, Netns,
     scratch::{add_address, set_loopback_up, veth},
 };
-use netweir_capture::Reader;
-use netweir_flow::{Meter, Settings};
-use netweir_web::ticker;
 
 use super::flows::print_books;
-use crate::{
-    args::DemoArgs, config::Config, metering::Metering, serving::Serving, stop::Stop, tally::Tally,
-};
+use crate::{args::DemoArgs, config::Config, metering::Metering, serving::Serving, stop::Stop};
 
 /// The metered end of the pair: the client's.
 const CLIENT_INTERFACE: &str = "demo0";
@@ -53,7 +49,7 @@ pub(super) fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
     tracing::warn!(
         "metering needs root (try sudo): showing a generated capture instead of real traffic"
     );
-    generated(config, seconds, serving, &stop)
+    generated::run(config, seconds, serving, &stop)
 }
 
 /// Real packets between two namespaces.
@@ -74,7 +70,7 @@ fn live(
     };
     let watched = vec![client.try_clone()?];
     let metering = Metering::start(&config, watched, Arc::clone(stop), Box::new(|_| {}))?;
-    let traffic = traffic::start(client, server, seconds, Arc::clone(stop))?;
+    let traffic = traffic::start(client, &server, seconds, Arc::clone(stop))?;
     let meter = Arc::clone(&metering.meter);
     let served = serving.run(Arc::clone(&meter), metering.ticks.clone(), stop);
     let metered = metering.finish();
@@ -102,75 +98,4 @@ fn namespaces() -> Result<(Netns, Netns), netweir_agent::Error> {
         add_address(netns, interface, IpAddr::V6(v6), 64)?;
     }
     Ok((client, server))
-}
-
-/// A capture made up in memory, read at its own pace.
-fn generated(
-    config: &Config,
-    seconds: Duration,
-    serving: Serving,
-    stop: &Arc<Stop>,
-) -> anyhow::Result<()> {
-    let started_ns = unix_ns();
-    let capture = generated::capture(started_ns, seconds);
-    let reader = Reader::from_read(io::Cursor::new(capture))?;
-    let settings = Settings {
-        max_flows: config.max_flows,
-        ..Settings::default()
-    };
-    let meter = Arc::new(RwLock::new(Meter::new(&settings, started_ns)));
-    let (ticker, ticks) = ticker(config.tick);
-    let play = {
-        let (meter, stop) = (Arc::clone(&meter), Arc::clone(stop));
-        let (tally, tick) = (Tally::new(config.port_classes()), config.tick);
-        std::thread::spawn(move || {
-            let played = play(reader, tally, &meter, tick, &|| ticker.tick(), &stop);
-            stop.now();
-            played
-        })
-    };
-    let served = serving.run(Arc::clone(&meter), ticks, stop);
-    stop.now();
-    let played = play
-        .join()
-        .unwrap_or_else(|_panic| anyhow::bail!("the replay panicked"));
-    print_books(&meter);
-    played.and(served.context("cannot serve"))
-}
-
-/// Hands frames over when their time has come.
-fn play(
-    mut reader: Reader,
-    mut tally: Tally,
-    meter: &RwLock<Meter>,
-    tick: Duration,
-    ticked: &dyn Fn(),
-    stop: &Stop,
-) -> anyhow::Result<()> {
-    tally.begin_file(CLIENT_INTERFACE);
-    let mut next_tick_ns = unix_ns() + tick.as_nanos() as u64;
-    while let Some(frame) = reader.next_frame()? {
-        while frame.timestamp_ns > next_tick_ns {
-            let left = Duration::from_nanos(next_tick_ns.saturating_sub(unix_ns()));
-            if stop.wait(left)? {
-                return Ok(());
-            }
-            let mut meter = meter.write().unwrap_or_else(PoisonError::into_inner);
-            tally.hand_over(&mut meter, next_tick_ns);
-            drop(meter.tick(next_tick_ns));
-            ticked();
-            next_tick_ns += tick.as_nanos() as u64;
-        }
-        tally.add(&frame);
-    }
-    let mut meter = meter.write().unwrap_or_else(PoisonError::into_inner);
-    tally.hand_over(&mut meter, unix_ns());
-    Ok(())
-}
-
-fn unix_ns() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_nanos() as u64
 }

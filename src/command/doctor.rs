@@ -125,7 +125,7 @@ fn privilege() -> Check {
     let has = |number: u32| mask >> number & 1 == 1;
     let missing: Vec<&str> = NEEDED
         .iter()
-        .filter(|(number, _)| !has(*number) && !(has(SYS_ADMIN) && *number != 12))
+        .filter(|(number, _)| !(has(*number) || has(SYS_ADMIN) && *number != 12))
         .map(|(_, name)| *name)
         .collect();
     let fix = "run it as root (sudo), or give the binary CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; \

@@ -23,7 +23,7 @@ pub(crate) fn attach(object: &mut Object) -> Result<(), Error> {
         match attach_paged(object) {
             Ok(()) => return Ok(()),
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), "paged packets cannot be read at the tracepoints")
+                tracing::warn!(error = %Chain(&error), "paged packets cannot be read at the tracepoints");
             }
         }
     }

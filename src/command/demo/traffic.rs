@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// then stops the program.
 pub(super) fn start(
     client: Netns,
-    server: Netns,
+    server: &Netns,
     duration: Duration,
     stop: Arc<Stop>,
 ) -> anyhow::Result<JoinHandle<io::Result<()>>> {
