@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io,
     os::{
-        fd::{AsFd, BorrowedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd},
         unix::fs::MetadataExt,
     },
     path::{Path, PathBuf},
@@ -119,6 +119,12 @@ impl Netns {
     /// The inode number, as in `net:[4026531840]`.
     pub const fn inode(&self) -> u32 {
         self.inode
+    }
+
+    /// A path by which other processes reach the namespace for as long as this value lives.
+    pub fn path(&self) -> PathBuf {
+        let descriptor = self.file.as_raw_fd();
+        PathBuf::from(format!("/proc/{}/fd/{descriptor}", std::process::id()))
     }
 
     /// What the person called it; `None` for the namespace of this process.

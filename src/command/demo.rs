@@ -68,6 +68,10 @@ fn live(
         }],
         ..config.clone()
     };
+    tracing::info!(
+        "look at it from elsewhere: netweir flows --netns {} --iface {CLIENT_INTERFACE}",
+        client.path().display()
+    );
     let watched = vec![client.try_clone()?];
     let metering = Metering::start(&config, watched, Arc::clone(stop), Box::new(|_| {}))?;
     let traffic = traffic::start(client, &server, seconds, Arc::clone(stop))?;
