@@ -138,6 +138,10 @@ impl Netns {
     /// [`Error::Netns`] where the namespace cannot be entered.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
         let enter = || {
+            // Even a return to the namespace where one is takes CAP_SYS_ADMIN.
+            if Self::current_of_thread()? == self.inode {
+                return Ok(work());
+            }
             let kind = Some(LinkNameSpaceType::Network);
             move_into_link_name_space(self.file.as_fd(), kind).map_err(|source| Error::Netns {
                 name: self.to_string(),

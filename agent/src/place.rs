@@ -52,17 +52,18 @@ impl Place {
             default,
         };
         place.check_choices(&devices, context.settings)?;
-        let mut refused = None;
+        let mut refused = Vec::new();
         for device in &devices {
             if let Err(error) = place.came(device, context) {
-                tracing::warn!(interface = device.name, %error, "not metered");
-                refused = Some(error);
+                refused.push((device.name.as_str(), error));
             }
         }
-        match refused {
-            Some(error) if place.attached.is_empty() => Err(error),
-            _ => Ok(place),
+        // An error that is returned is told by whoever gets it.
+        let last = if place.attached.is_empty() { refused.pop() } else { None };
+        for (interface, error) in refused {
+            tracing::warn!(interface, %error, "not metered");
         }
+        last.map_or(Ok(place), |(_, error)| Err(error))
     }
 
     /// Whether every interface that was named is there.
@@ -135,7 +136,7 @@ impl Place {
         if choice != HookChoice::Tracepoint {
             match self.attach_here(device, choice, context.settings) {
                 Ok(hook) => return Ok(hook),
-                Err(error @ Error::Busy { .. }) => return Err(error),
+                Err(error @ (Error::Busy { .. } | Error::NotPermitted)) => return Err(error),
                 Err(error) if choice == HookChoice::Auto => {
                     tracing::warn!(interface = device.name, %error, "no TC here, tracing it");
                 }
