@@ -1,6 +1,6 @@
 //! Logging: to standard error, as text or JSON, filtered by `RUST_LOG`.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
@@ -11,8 +11,9 @@ pub(crate) fn start(format: LogFormat, default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(io::stderr)
+        // A file or a journal has no colours.
+        .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     // An earlier subscriber (of a test) stays.
     let _kept = match format {
         LogFormat::Text => builder.with_target(false).try_init(),

@@ -116,15 +116,15 @@ impl Netns {
         self.file.as_fd()
     }
 
+    /// A path by which other processes can open the namespace while this value lives.
+    pub fn path(&self) -> PathBuf {
+        let (process, file) = (std::process::id(), self.file.as_raw_fd());
+        PathBuf::from(format!("/proc/{process}/fd/{file}"))
+    }
+
     /// The inode number, as in `net:[4026531840]`.
     pub const fn inode(&self) -> u32 {
         self.inode
-    }
-
-    /// A path by which other processes reach the namespace for as long as this value lives.
-    pub fn path(&self) -> PathBuf {
-        let descriptor = self.file.as_raw_fd();
-        PathBuf::from(format!("/proc/{}/fd/{descriptor}", std::process::id()))
     }
 
     /// What the person called it; `None` for the namespace of this process.
@@ -143,6 +143,10 @@ impl Netns {
             return Ok(work());
         }
         let enter = || {
+            // Even a return to the namespace where one is takes CAP_SYS_ADMIN.
+            if Self::current_of_thread()? == self.inode {
+                return Ok(work());
+            }
             let kind = Some(LinkNameSpaceType::Network);
             move_into_link_name_space(self.file.as_fd(), kind).map_err(|source| Error::Netns {
                 name: self.to_string(),

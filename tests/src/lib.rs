@@ -1,20 +1,36 @@
 //! Shared by rings 3 and 4 and by the benchmarks.
 
+mod child;
 mod host;
+mod report;
 mod rig;
+mod server;
 mod skb;
+mod world;
 
 use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
 use netweir_wire::packet::protocol;
 
+pub use child::{Child, Ended, Netweir};
 pub use host::Reading;
+pub use report::{Counted, Table, sum, table};
 pub use rig::{Entry, PROGRAMS, Program, Rig};
+pub use server::{Server, Stream};
 pub use skb::SkbContext;
+pub use world::{Side, World, await_that};
 
 /// Whether this process may load programs; says that the test is skipped where it may not.
+///
+/// # Panics
+/// Where it may not and `NETWEIR_REQUIRE_ROOT` says that it has to.
 pub fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
+        let required = std::env::var_os("NETWEIR_REQUIRE_ROOT").is_some_and(|value| value == "1");
+        assert!(
+            !required,
+            "loading kernel programs needs root, and NETWEIR_REQUIRE_ROOT=1"
+        );
         #[expect(clippy::print_stderr, reason = "for whoever runs the tests")]
         {
             eprintln!("skipped: loading kernel programs needs root");

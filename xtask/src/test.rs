@@ -41,7 +41,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // The tests start the binary that a user would start.
     tool::run(tool::cargo().arg("build").args(WORKSPACE).arg("--bins"))?;
     let binary = repository::root().join("target/debug/netweir");
-    tool::run(privileged(is_nextest).env("NETWEIR_BINARY", binary))
+    let mut tests = privileged(is_nextest);
+    // From here on a test that skips itself has failed.
+    tests
+        .env("NETWEIR_BINARY", binary)
+        .env("NETWEIR_REQUIRE_ROOT", "1");
+    tool::run(&mut tests)
 }
 
 /// nextest builds the whole workspace and then chooses, so that both calls share one build.

@@ -1,0 +1,8 @@
+//! Ring 4: the real binary between real sockets.
+//!
+//! Every test makes two namespaces of its own, starts `netweir` as a child process on one of them,
+//! sends traffic from the other, and compares whole reports. They need root, util-linux, iproute2
+//! and, for the generator, trafgen of netsniff-ng.
+
+mod hooks;
+mod traffic;
