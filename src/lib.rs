@@ -6,10 +6,10 @@
 pub mod args;
 pub mod command;
 pub mod config;
+mod frame;
 mod log;
 mod metering;
 mod report;
 mod serving;
 mod stop;
-mod tally;
 mod unit;

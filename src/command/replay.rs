@@ -1,6 +1,7 @@
 //! `netweir replay`: capture files through the parser, the table and the views of the agent.
 
 use std::{
+    collections::BTreeMap,
     io::{self, IsTerminal, Write},
     path::Path,
     sync::RwLock,
@@ -9,10 +10,10 @@ use std::{
 use anyhow::{Context, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use netweir_capture::Reader;
-use netweir_flow::{Meter, Settings};
+use netweir_flow::{Meter, Settings, Tally};
 
 use super::flows::print_books;
-use crate::{args::ReplayArgs, config::Config, report::View, tally::Tally};
+use crate::{args::ReplayArgs, config::Config, frame, report::View};
 
 /// Frames read between two looks at the progress bar.
 const FRAMES_PER_STEP: u64 = 4096;
@@ -33,7 +34,7 @@ pub(super) fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
             broken.push(error.context(path.display().to_string()));
         }
     }
-    broken.extend(replay.tally.unread_links().iter().map(|(link, frames)| {
+    broken.extend(replay.unread.iter().map(|(link, frames)| {
         anyhow!("{frames} frames have link type {link}, which cannot be read, and are left out")
     }));
     let meter = replay.finish();
@@ -58,6 +59,8 @@ struct Replay {
     meter: Option<Meter>,
     now_ns: u64,
     next_tick_ns: u64,
+    /// Frames of link types that cannot be read.
+    unread: BTreeMap<u16, u64>,
 }
 
 impl Replay {
@@ -75,6 +78,7 @@ impl Replay {
             meter: None,
             now_ns: 0,
             next_tick_ns: 0,
+            unread: BTreeMap::new(),
         }
     }
 
@@ -87,8 +91,11 @@ impl Replay {
         let result = loop {
             match reader.next_frame() {
                 Ok(Some(frame)) => {
-                    self.tally.add(&frame);
                     let timestamp_ns = frame.timestamp_ns;
+                    match frame::from_capture(frame) {
+                        Ok(frame) => self.tally.add(&frame),
+                        Err(link) => *self.unread.entry(link).or_default() += 1,
+                    }
                     self.pass_time(timestamp_ns);
                 }
                 Ok(None) => break Ok(()),

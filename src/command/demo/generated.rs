@@ -9,13 +9,11 @@ use std::{
 
 use anyhow::Context;
 use netweir_capture::Reader;
-use netweir_flow::{Meter, Settings};
+use netweir_flow::{Meter, Settings, Tally};
 use netweir_web::{Ticker, ticker};
 
 use super::{CLIENT_INTERFACE, capture};
-use crate::{
-    command::flows::print_books, config::Config, serving::Serving, stop::Stop, tally::Tally,
-};
+use crate::{command::flows::print_books, config::Config, frame, serving::Serving, stop::Stop};
 
 /// Serves while the capture is played.
 pub(super) fn run(
@@ -83,7 +81,9 @@ impl Player {
                 self.ticker.tick();
                 next_tick_ns += tick_ns;
             }
-            self.tally.add(&frame);
+            if let Ok(frame) = frame::from_capture(frame) {
+                self.tally.add(&frame);
+            }
         }
         Ok(())
     }

@@ -23,6 +23,8 @@ fn seeds(target: &str) -> Result<Vec<Vec<u8>>> {
     match target {
         "packet" => Ok(packets()),
         "capture" => captures(),
+        "replay" => Ok(vec![pcap(), pcapng()]),
+        "filter" => Ok(filters()),
         _ => Ok(Vec::new()),
     }
 }
@@ -46,6 +48,15 @@ fn captures() -> Result<Vec<Vec<u8>>> {
         seeds.push(with_first(0, &zstd(file)));
     }
     Ok(seeds)
+}
+
+fn filters() -> Vec<Vec<u8>> {
+    let filters = [
+        "tcp and (port 80 or port 443-8443) and not net 10.0.0.0/8",
+        "src host 2001:db8::1 || dst net fe80::/10 && !udp",
+        "interface eth0 and in and vlan 7 or ethertype 0x88cc or proto gre",
+    ];
+    filters.map(|filter| filter.as_bytes().to_vec()).to_vec()
 }
 
 fn with_first(first: u8, rest: &[u8]) -> Vec<u8> {

@@ -1,9 +1,9 @@
-//! What the kernel does to a frame, done in user space: interface first, then flow.
+//! What the kernel programs do to a frame, done in user space: interface first, then flow.
+//!
+//! A capture file goes through here to the same meter that the kernel's maps go to, by the same
+//! functions of `wire`. Nothing is lost on this way: what is seen is counted.
 
-use std::collections::{BTreeMap, HashMap};
-
-use netweir_capture::{Direction as Captured, Frame};
-use netweir_flow::{Batch, Hook, Interface, InterfaceId, InterfaceSample, Meter, Sample};
+use crate::{Batch, Hook, Interface, InterfaceId, InterfaceSample, Meter, Sample};
 use netweir_wire::{
     map::{
         Count, Direction, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, PortClasses,
@@ -11,9 +11,27 @@ use netweir_wire::{
     },
     packet::{Headers, LinkType, Problem},
 };
+use std::collections::{BTreeMap, HashMap};
+
+/// A frame, and what is known of it beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Number of the interface within its file.
+    pub interface: u32,
+    /// What the frame begins with.
+    pub link: LinkType,
+    /// Which way it went; files that do not say have [`Direction::Ingress`].
+    pub direction: Direction,
+    /// When, nanoseconds since 1970.
+    pub timestamp_ns: u64,
+    /// Bytes that the wire carried, of which `bytes` may be the first ones only.
+    pub wire_bytes: u32,
+    /// The bytes that were captured.
+    pub bytes: &'a [u8],
+}
 
 /// Counts frames of capture files.
-pub(crate) struct Tally {
+pub struct Tally {
     ports: Box<PortClasses>,
     /// Name of the file that is being read.
     file: String,
@@ -25,12 +43,11 @@ pub(crate) struct Tally {
     new: Vec<Interface>,
     interfaces: BTreeMap<InterfaceKey, InterfaceCounters>,
     flows: HashMap<FlowKey, FlowCounters>,
-    /// Frames of link types that cannot be read.
-    unread: BTreeMap<u16, u64>,
 }
 
 impl Tally {
-    pub(crate) fn new(ports: Box<PortClasses>) -> Self {
+    /// A tally of nothing; `ports` says what each port tells of the application.
+    pub fn new(ports: Box<PortClasses>) -> Self {
         Self {
             ports,
             file: String::new(),
@@ -39,32 +56,24 @@ impl Tally {
             new: Vec::new(),
             interfaces: BTreeMap::new(),
             flows: HashMap::new(),
-            unread: BTreeMap::new(),
         }
     }
 
     /// Frames from now on are of another file, whose interfaces are others too.
-    pub(crate) fn begin_file(&mut self, name: &str) {
+    pub fn begin_file(&mut self, name: &str) {
         name.clone_into(&mut self.file);
         self.ids.clear();
     }
 
     /// Counts a frame.
-    pub(crate) fn add(&mut self, frame: &Frame<'_>) {
-        let Some(link) = LinkType::from_capture(frame.link_type) else {
-            *self.unread.entry(frame.link_type).or_default() += 1;
-            return;
-        };
-        let id = self.interface(frame.interface, link);
+    pub fn add(&mut self, frame: &Frame<'_>) {
+        let id = self.interface(frame.interface, frame.link);
         let interface = InterfaceKey {
             netns: id.netns,
             ifindex: id.ifindex,
-            direction: match frame.direction {
-                Some(Captured::Outbound) => Direction::Egress,
-                _ => Direction::Ingress,
-            } as u32,
+            direction: frame.direction as u32,
         };
-        let headers = Headers::read(&frame.bytes, link);
+        let headers = Headers::read(&frame.bytes, frame.link);
         let count = Count {
             packets: 1,
             frames: 1,
@@ -75,12 +84,12 @@ impl Tally {
     }
 
     /// Flows that wait to be handed over.
-    pub(crate) fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.flows.len()
     }
 
     /// Hands everything over to a meter.
-    pub(crate) fn hand_over(&mut self, meter: &mut Meter, now_ns: u64) {
+    pub fn hand_over(&mut self, meter: &mut Meter, now_ns: u64) {
         self.new
             .drain(..)
             .for_each(|interface| meter.add_interface(interface));
@@ -97,11 +106,6 @@ impl Tally {
                 .collect(),
             ..Batch::default()
         });
-    }
-
-    /// Link types that could not be read, and how many frames had each.
-    pub(crate) fn unread_links(&self) -> &BTreeMap<u16, u64> {
-        &self.unread
     }
 
     fn interface(&mut self, number: u32, link: LinkType) -> InterfaceId {

@@ -1,0 +1,20 @@
+//! Frames of capture files as the tally takes them.
+
+use netweir_capture::Direction as Captured;
+use netweir_flow::Frame;
+use netweir_wire::{map::Direction, packet::LinkType};
+
+/// The frame for the tally, or the number of its link type if that cannot be read.
+pub(crate) fn from_capture(frame: netweir_capture::Frame<'_>) -> Result<Frame<'_>, u16> {
+    Ok(Frame {
+        interface: frame.interface,
+        link: LinkType::from_capture(frame.link_type).ok_or(frame.link_type)?,
+        direction: match frame.direction {
+            Some(Captured::Outbound) => Direction::Egress,
+            _ => Direction::Ingress,
+        },
+        timestamp_ns: frame.timestamp_ns,
+        wire_bytes: frame.wire_bytes,
+        bytes: frame.bytes,
+    })
+}
