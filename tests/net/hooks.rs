@@ -37,9 +37,15 @@ fn xdp() {
     let seen = check_line(&accounting, 0, "ingress");
     assert_eq!(seen.frames, counters.received_frames);
     // A veth pair with XDP counts what it receives without its link header.
-    assert_eq!(seen.bytes, counters.received_bytes + 14 * counters.received_frames);
+    assert_eq!(
+        seen.bytes,
+        counters.received_bytes + 14 * counters.received_frames
+    );
     assert_eq!(accounting["interfaces"][1]["seen"]["packets"], 0);
-    assert_eq!(server.get("/api/interfaces")["interfaces"][0]["hook"], "xdp-native");
+    assert_eq!(
+        server.get("/api/interfaces")["interfaces"][0]["hook"],
+        "xdp-native"
+    );
     check_end(server, seen.packets);
 }
 
@@ -83,7 +89,9 @@ fn send_everything(world: &World) -> Table {
 /// TCP sends frames of several packets, whatever the device can; they pass the hooks as one and
 /// become packets behind them.
 fn as_packets(mut table: Table) -> Table {
-    let sent = table.iter_mut().filter(|(name, _)| name.starts_with("w0 egress TCP "));
+    let sent = table
+        .iter_mut()
+        .filter(|(name, _)| name.starts_with("w0 egress TCP "));
     for (name, counted) in sent {
         assert!(counted.frames <= counted.packets, "{name}: {counted:?}");
         counted.frames = counted.packets;
@@ -95,10 +103,16 @@ fn as_packets(mut table: Table) -> Table {
 fn check_line(accounting: &Value, index: usize, direction: &str) -> Counted {
     assert_eq!(accounting["balanced"], true);
     let line = &accounting["interfaces"][index];
-    assert_eq!((&line["interface"], &line["direction"]), (&"w0".into(), &direction.into()));
+    assert_eq!(
+        (&line["interface"], &line["direction"]),
+        (&"w0".into(), &direction.into())
+    );
     assert_eq!(line["balanced"], true);
     let seen = Counted::of(&line["seen"]);
-    assert!(seen.packets == seen.frames || direction == "egress", "offloads are off");
+    assert!(
+        seen.packets == seen.frames || direction == "egress",
+        "offloads are off"
+    );
     for figure in ["counted", "received"] {
         assert_eq!(Counted::of(&line[figure]), seen, "{figure}");
     }

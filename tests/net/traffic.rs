@@ -7,8 +7,8 @@ use std::{
 };
 
 use netweir_packets::frame::{
-    ACK, DESTINATION_MAC, cut, ethernet, ethernet_ipv4, ethernet_ipv6, ethernet_to, fragment,
-    icmp, ipv4, ipv6, sctp, tcp, udp, vlan,
+    ACK, DESTINATION_MAC, cut, ethernet, ethernet_ipv4, ethernet_ipv6, ethernet_to, fragment, icmp,
+    ipv4, ipv6, sctp, tcp, udp, vlan,
 };
 use netweir_tests::{Counted, Side, Table, World};
 use netweir_wire::packet::{ethertype, protocol};
@@ -42,15 +42,34 @@ pub(crate) fn tcp_both_ways(world: &World, version: usize, bytes: usize, table: 
         client.local_addr().unwrap()
     });
     world.near.await_tcp_end();
-    let header_bytes = if near.is_ipv4() { 14 + 20 + 32 } else { 14 + 40 + 32 };
+    let header_bytes = if near.is_ipv4() {
+        14 + 20 + 32
+    } else {
+        14 + 40 + 32
+    };
     let ends = [
         ("egress", segments(&world.near) - before[0], (near, client)),
         ("ingress", segments(&world.far) - before[1], (client, near)),
     ];
     for (direction, packets, (from, to)) in ends {
-        let flow = format!("TCP {} {} > {} {}", from.ip(), from.port(), to.ip(), to.port());
+        let flow = format!(
+            "TCP {} {} > {} {}",
+            from.ip(),
+            from.port(),
+            to.ip(),
+            to.port()
+        );
         let bytes = packets * header_bytes + 8 + bytes as u64;
-        add(table, direction, &flow, Counted { packets, frames: packets, bytes });
+        add(
+            table,
+            direction,
+            &flow,
+            Counted {
+                packets,
+                frames: packets,
+                bytes,
+            },
+        );
     }
 }
 
@@ -88,8 +107,19 @@ pub(crate) fn udp_both_ways(world: &World, version: usize, table: &mut Table) {
         ("egress", (near_address, far_address), 10),
     ];
     for (direction, (from, to), bytes) in ends {
-        let flow = format!("UDP {} {} > {} {}", from.ip(), from.port(), to.ip(), to.port());
-        add(table, direction, &flow, Counted::frames(10, header_bytes + bytes));
+        let flow = format!(
+            "UDP {} {} > {} {}",
+            from.ip(),
+            from.port(),
+            to.ip(),
+            to.port()
+        );
+        add(
+            table,
+            direction,
+            &flow,
+            Counted::frames(10, header_bytes + bytes),
+        );
     }
 }
 
@@ -98,18 +128,32 @@ pub(crate) fn echo(world: &World, table: &mut Table) {
     let [near, near6] = world.near.addresses.map(|address| address.to_string());
     let [far, far6] = world.far.addresses.map(|address| address.to_string());
     let rest = [0, 7, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8];
-    let four = ipv4(protocol::ICMP).between(&far, &near).carrying(icmp(8, 0, &rest));
-    let six = ipv6(protocol::ICMPV6).between(&far6, &near6).carrying(icmp(128, 0, &rest));
+    let four = ipv4(protocol::ICMP)
+        .between(&far, &near)
+        .carrying(icmp(8, 0, &rest));
+    let six = ipv6(protocol::ICMPV6)
+        .between(&far6, &near6)
+        .carrying(icmp(128, 0, &rest));
     for _ in 0..3 {
-        world.far.send([&ethernet_ipv4(&four), &ethernet_ipv6(&six)]);
+        world
+            .far
+            .send([&ethernet_ipv4(&four), &ethernet_ipv6(&six)]);
     }
     let four_bytes = (14 + four.len()) as u64;
     let six_bytes = (14 + six.len()) as u64;
     for (direction, flow, bytes) in [
         ("ingress", format!("ICMP 8/0 {far} > {near}"), four_bytes),
         ("egress", format!("ICMP 0/0 {near} > {far}"), four_bytes),
-        ("ingress", format!("ICMPv6 128/0 {far6} > {near6}"), six_bytes),
-        ("egress", format!("ICMPv6 129/0 {near6} > {far6}"), six_bytes),
+        (
+            "ingress",
+            format!("ICMPv6 128/0 {far6} > {near6}"),
+            six_bytes,
+        ),
+        (
+            "egress",
+            format!("ICMPv6 129/0 {near6} > {far6}"),
+            six_bytes,
+        ),
     ] {
         add(table, direction, &flow, Counted::frames(3, bytes));
     }
@@ -142,16 +186,30 @@ pub(crate) fn crafted() -> Vec<(Vec<u8>, &'static str)> {
             ),
             "UDP 10.0.0.1 3000 > 10.0.0.2 4000 [20, 30]",
         ),
-        (packet(0x2000, &datagram[..800]), "UDP 10.0.0.1 1000 > 10.0.0.2 2000"),
+        (
+            packet(0x2000, &datagram[..800]),
+            "UDP 10.0.0.1 1000 > 10.0.0.2 2000",
+        ),
         (packet(100, &datagram[800..]), "UDP 10.0.0.1 > 10.0.0.2"),
-        (fragmented(1, &datagram[..800]), "UDP 2001:db8::1 1000 > 2001:db8::2 2000"),
-        (fragmented(800, &datagram[800..]), "UDP 2001:db8::1 > 2001:db8::2"),
+        (
+            fragmented(1, &datagram[..800]),
+            "UDP 2001:db8::1 1000 > 2001:db8::2 2000",
+        ),
+        (
+            fragmented(800, &datagram[800..]),
+            "UDP 2001:db8::1 > 2001:db8::2",
+        ),
         // As long as the MTU of 9000 lets it be.
         (
-            ethernet_ipv4(ipv4(protocol::TCP).carrying([tcp(8000, 9000, ACK), vec![7; 8960]].concat())),
+            ethernet_ipv4(
+                ipv4(protocol::TCP).carrying([tcp(8000, 9000, ACK), vec![7; 8960]].concat()),
+            ),
             "TCP 10.0.0.1 8000 > 10.0.0.2 9000",
         ),
-        (cut(ethernet_to(DESTINATION_MAC, 0x88b5, [0; 46]), 60), "0x88b5 02:00:00:00:00:01 > 02:00:00:00:00:02"),
+        (
+            cut(ethernet_to(DESTINATION_MAC, 0x88b5, [0; 46]), 60),
+            "0x88b5 02:00:00:00:00:01 > 02:00:00:00:00:02",
+        ),
     ]
 }
 
@@ -159,6 +217,11 @@ pub(crate) fn crafted() -> Vec<(Vec<u8>, &'static str)> {
 pub(crate) fn send_crafted(side: &Side, direction: &str, table: &mut Table) {
     for ((frame, flow), count) in crafted().into_iter().zip(1..) {
         side.send(std::iter::repeat_n(&frame, count));
-        add(table, direction, flow, Counted::frames(count as u64, frame.len() as u64));
+        add(
+            table,
+            direction,
+            flow,
+            Counted::frames(count as u64, frame.len() as u64),
+        );
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! The kernel kills the child when the thread of its test ends, however that ends.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic, with its line")]
+
 use std::{
     ffi::OsString,
     io::{BufRead, BufReader, Read},
     os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{self, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex, OnceLock},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::Duration,
 };
@@ -18,7 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{Side, World};
 
 /// How long the program may take to start or to end, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// What the agent logs when everything is attached.
 const METERING: &str = "metering; kernel memory of the maps";
 /// The user and group that may nothing.
@@ -28,7 +30,7 @@ const NOBODY: &str = "65534";
 #[derive(Debug, Default)]
 pub struct Netweir {
     netns: Option<PathBuf>,
-    nobody: bool,
+    privileges: Option<&'static str>,
     input: Option<Vec<u8>>,
     arguments: Vec<OsString>,
 }
@@ -36,24 +38,42 @@ pub struct Netweir {
 impl Netweir {
     /// With these arguments.
     pub fn new<T: Into<OsString>>(arguments: impl IntoIterator<Item = T>) -> Self {
-        Self { arguments: arguments.into_iter().map(Into::into).collect(), ..Self::default() }
+        Self {
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            ..Self::default()
+        }
     }
 
     /// Reports the flows of the near interface as JSON, once, at the end.
     pub fn flows(world: &World, arguments: &[&str]) -> Self {
-        let fixed = ["flows", "--every", "1h", "--format", "json", "--iface", world.near.interface];
+        let fixed = [
+            "flows",
+            "--every",
+            "1h",
+            "--format",
+            "json",
+            "--iface",
+            world.near.interface,
+        ];
         Self::new(fixed.iter().chain(arguments).copied()).netns(&world.near)
     }
 
     /// Serves the API of the near interface, at a port that the kernel chooses.
     pub fn run(world: &World, arguments: &[&str]) -> Self {
-        let fixed = ["run", "--listen", "127.0.0.1:0", "--iface", world.near.interface];
+        let fixed = [
+            "run",
+            "--listen",
+            "127.0.0.1:0",
+            "--iface",
+            world.near.interface,
+        ];
         Self::new(fixed.iter().chain(arguments).copied()).netns(&world.near)
     }
 
     /// Meters in a namespace, from outside.
     pub fn netns(mut self, side: &Side) -> Self {
-        self.arguments.extend(["--netns".into(), side.netns.path().into()]);
+        self.arguments
+            .extend(["--netns".into(), side.netns.path().into()]);
         self
     }
 
@@ -63,9 +83,9 @@ impl Netweir {
         self
     }
 
-    /// Runs without any privilege.
-    pub fn as_nobody(mut self) -> Self {
-        self.nobody = true;
+    /// Runs as a user who may nothing but this: capabilities as `+bpf,+net_admin`, or none.
+    pub fn as_nobody(mut self, capabilities: &'static str) -> Self {
+        self.privileges = Some(capabilities);
         self
     }
 
@@ -83,14 +103,21 @@ impl Netweir {
             words.extend(["nsenter".into(), option]);
         }
         words.extend(["setpriv", "--pdeathsig", "KILL"].map(Into::into));
-        if self.nobody {
+        if let Some(capabilities) = self.privileges {
             let nobody = ["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"];
             words.extend(nobody.map(Into::into));
+            for set in ["--inh-caps", "--ambient-caps"] {
+                let all =
+                    ["-all", capabilities].join(if capabilities.is_empty() { "" } else { "," });
+                words.extend([set.into(), all.into()]);
+            }
         }
         words.extend(["--".into(), binary().into()]);
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).args(&self.arguments);
-        command.env("RUST_LOG", "info").env("NETWEIR_CONFIG", "/dev/null");
+        command
+            .env("RUST_LOG", "info")
+            .env("NETWEIR_CONFIG", "/dev/null");
         command
     }
 
@@ -99,7 +126,11 @@ impl Netweir {
     /// # Panics
     /// util-linux is missing.
     pub fn start(self) -> Child {
-        let input = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let input = if self.input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
         let mut child = self
             .command()
             .stdin(input)
@@ -180,7 +211,11 @@ impl Child {
         let output = self.output.whole();
         let log = self.log.whole();
         let status = self.child.wait().unwrap();
-        Ended { status, output, log }
+        Ended {
+            status,
+            output,
+            log,
+        }
     }
 }
 
@@ -196,7 +231,14 @@ impl Ended {
     /// The exit code, and what it printed to standard error apart from the log.
     pub fn failure(&self) -> (Option<i32>, Vec<&str>) {
         let is_told = |line: &&str| line.starts_with("netweir: ");
-        (self.status.code(), self.log.iter().map(String::as_str).filter(is_told).collect())
+        (
+            self.status.code(),
+            self.log
+                .iter()
+                .map(String::as_str)
+                .filter(is_told)
+                .collect(),
+        )
     }
 
     /// The closing line, where the program ended well and said nothing else but log lines.
@@ -229,13 +271,18 @@ impl Lines {
         let written = Arc::clone(&lines);
         thread::spawn(move || {
             for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                written.state.lock().unwrap().0.push(line);
+                written.lock().0.push(line);
                 written.changed.notify_all();
             }
-            written.state.lock().unwrap().1 = true;
+            written.lock().1 = true;
             written.changed.notify_all();
         });
         lines
+    }
+
+    /// A test that failed while it held the lock left nothing half done.
+    fn lock(&self) -> MutexGuard<'_, (Vec<String>, bool)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wait(&self, text: &str, count: usize) -> String {
@@ -243,7 +290,7 @@ impl Lines {
             let mut fitting = lines.iter().filter(|line| line.contains(text));
             fitting.nth(count - 1).cloned()
         };
-        let state = self.state.lock().unwrap();
+        let state = self.lock();
         let (state, _) = self
             .changed
             .wait_timeout_while(state, PATIENCE, |(lines, ended)| {
@@ -251,20 +298,31 @@ impl Lines {
             })
             .unwrap();
         let line = found(&state.0);
-        line.unwrap_or_else(|| panic!("no {count} lines with {text:?} came:\n{}", state.0.join("\n")))
+        line.unwrap_or_else(|| {
+            panic!(
+                "no {count} lines with {text:?} came:\n{}",
+                state.0.join("\n")
+            )
+        })
     }
 
     fn whole(&self) -> Vec<String> {
-        let state = self.state.lock().unwrap();
-        let (mut state, timeout) =
-            self.changed.wait_timeout_while(state, PATIENCE, |(_, ended)| !*ended).unwrap();
-        assert!(!timeout.timed_out(), "the program does not end:\n{}", state.0.join("\n"));
+        let state = self.lock();
+        let (mut state, timeout) = self
+            .changed
+            .wait_timeout_while(state, PATIENCE, |(_, ended)| !*ended)
+            .unwrap();
+        assert!(
+            !timeout.timed_out(),
+            "the program does not end:\n{}",
+            state.0.join("\n")
+        );
         std::mem::take(&mut state.0)
     }
 }
 
 /// The binary that a user would start: `NETWEIR_BINARY`, else the one of this build.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(find_binary).clone()
 }
@@ -278,7 +336,10 @@ fn find_binary() -> PathBuf {
     let path = test.ancestors().nth(2).unwrap().join("netweir");
     if !path.exists() {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo).args(["build", "--package", "netweir"]).status().unwrap();
+        let built = Command::new(cargo)
+            .args(["build", "--package", "netweir"])
+            .status()
+            .unwrap();
         assert!(built.success(), "`cargo build --package netweir` failed");
     }
     path

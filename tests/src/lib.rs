@@ -5,7 +5,7 @@ mod report;
 mod server;
 mod world;
 
-pub use child::{Child, Ended, Netweir};
+pub use child::{Child, Ended, Netweir, binary};
 pub use report::{Counted, Table, sum, table};
 pub use server::{Server, Stream};
 pub use world::{Side, World, await_that};
@@ -18,7 +18,10 @@ pub fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
         let required = std::env::var_os("NETWEIR_REQUIRE_ROOT").is_some_and(|value| value == "1");
-        assert!(!required, "loading kernel programs needs root, and NETWEIR_REQUIRE_ROOT=1");
+        assert!(
+            !required,
+            "loading kernel programs needs root, and NETWEIR_REQUIRE_ROOT=1"
+        );
         #[expect(clippy::print_stderr, reason = "for whoever runs the tests")]
         {
             eprintln!("skipped: loading kernel programs needs root");

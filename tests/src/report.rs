@@ -22,7 +22,11 @@ pub type Table = BTreeMap<String, Counted>;
 impl Counted {
     /// As many frames of the same length, each one packet.
     pub const fn frames(count: u64, frame_bytes: u64) -> Self {
-        Self { packets: count, frames: count, bytes: count * frame_bytes }
+        Self {
+            packets: count,
+            frames: count,
+            bytes: count * frame_bytes,
+        }
     }
 
     /// Reads the three figures of a JSON object.
@@ -30,8 +34,16 @@ impl Counted {
     /// # Panics
     /// One is missing.
     pub fn of(value: &Value) -> Self {
-        let figure = |name: &str| value[name].as_u64().unwrap_or_else(|| panic!("{name}: {value}"));
-        Self { packets: figure("packets"), frames: figure("frames"), bytes: figure("bytes") }
+        let figure = |name: &str| {
+            value[name]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{name}: {value}"))
+        };
+        Self {
+            packets: figure("packets"),
+            frames: figure("frames"),
+            bytes: figure("bytes"),
+        }
     }
 }
 
@@ -68,7 +80,11 @@ pub fn table(flows: &[Value]) -> Table {
 
 /// The sum of the flows whose name has this text.
 pub fn sum(table: &Table, text: &str) -> Counted {
-    table.iter().filter(|(name, _)| name.contains(text)).map(|(_, counted)| *counted).sum()
+    table
+        .iter()
+        .filter(|(name, _)| name.contains(text))
+        .map(|(_, counted)| *counted)
+        .sum()
 }
 
 fn name(flow: &Value) -> String {
@@ -79,11 +95,26 @@ fn name(flow: &Value) -> String {
     };
     let icmp = flow["icmp_type"].as_u64().zip(flow["icmp_code"].as_u64());
     let icmp = icmp.map_or_else(String::new, |(kind, code)| format!(" {kind}/{code}"));
-    let vlans: Vec<u64> = flow["vlans"].as_array().into_iter().flatten().flat_map(Value::as_u64).collect();
-    let vlans = if vlans.is_empty() { String::new() } else { format!(" {vlans:?}") };
+    let vlans: Vec<u64> = flow["vlans"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(Value::as_u64)
+        .collect();
+    let vlans = if vlans.is_empty() {
+        String::new()
+    } else {
+        format!(" {vlans:?}")
+    };
     let source = word("source_address") + &word("source_port");
     let destination = word("destination_address") + &word("destination_port");
-    let name =
-        word("interface") + &word("direction") + &word("protocol") + &icmp + &source + " >" + &destination + &vlans;
+    let name = word("interface")
+        + &word("direction")
+        + &word("protocol")
+        + &icmp
+        + &source
+        + " >"
+        + &destination
+        + &vlans;
     name.trim_start().to_owned()
 }

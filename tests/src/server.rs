@@ -1,5 +1,7 @@
 //! `netweir run`, asked over HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic, with its line")]
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
@@ -37,14 +39,24 @@ impl Server {
         let child = call.start();
         let line = child.await_log(READY, 1);
         let (_, address) = line.split_once(READY).expect("the line has that text");
-        Self { child, address: address.to_owned() }
+        Self {
+            child,
+            address: address.to_owned(),
+        }
     }
 
     fn open(&self, path: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
         // HTTP/1.0: the answer ends with the connection, and has no chunks.
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n",
+            self.address
+        )
+        .unwrap();
         stream
     }
 
@@ -57,7 +69,10 @@ impl Server {
         self.open(path).read_to_string(&mut text).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").expect("head and body");
         let status = head.split(' ').nth(1).expect("a status").parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {text}")))
+        (
+            status,
+            serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {text}")),
+        )
     }
 
     /// The body of an answer that has to succeed.
@@ -69,20 +84,14 @@ impl Server {
 
     /// Opens a stream of events.
     pub fn stream(&self, path: &str) -> Stream {
-        Stream { lines: BufReader::new(self.open(path)) }
+        Stream {
+            lines: BufReader::new(self.open(path)),
+        }
     }
 
     /// All flows.
     pub fn flows(&self) -> Table {
         table(self.get("/api/flows?limit=0")["flows"].as_array().unwrap())
-    }
-
-    /// The line of one direction of an interface that exists, in `/api/accounting`.
-    pub fn line(&self, interface: &str, direction: &str) -> Value {
-        let accounting = self.get("/api/accounting");
-        let lines = accounting["interfaces"].as_array().unwrap();
-        let found = |line: &&Value| line["interface"] == interface && line["direction"] == direction;
-        lines.iter().rev().find(found).cloned().unwrap_or_default()
     }
 
     /// Waits until as many packets were seen on all interfaces and all of them are in flows, and
@@ -95,11 +104,15 @@ impl Server {
             let accounting = self.get("/api/accounting");
             let lines = accounting["interfaces"].as_array().unwrap();
             let seen: Counted = lines.iter().map(|line| Counted::of(&line["seen"])).sum();
-            assert!(seen.packets <= packets, "{} of {packets}: {accounting:#}", seen.packets);
+            assert!(
+                seen.packets <= packets,
+                "{} of {packets}: {accounting:#}",
+                seen.packets
+            );
             if seen.packets == packets && accounting["in_flight"]["packets"] == 0 {
                 return Ok(accounting);
             }
-            Err(format!("{} of {packets}: {accounting:#}\n{:#?}", seen.packets, self.flows()))
+            Err(format!("{} of {packets}: {accounting:#}", seen.packets))
         })
     }
 }
@@ -112,7 +125,11 @@ impl Stream {
     pub fn next(&mut self, beginning: &str) -> String {
         loop {
             let mut line = String::new();
-            assert_ne!(self.lines.read_line(&mut line).unwrap(), 0, "the stream ended");
+            assert_ne!(
+                self.lines.read_line(&mut line).unwrap(),
+                0,
+                "the stream ended"
+            );
             if let Some(rest) = line.strip_prefix(beginning) {
                 return rest.trim().to_owned();
             }

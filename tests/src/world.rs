@@ -4,6 +4,8 @@
 //! packet on them is one that a test sent, or a direct answer to it, and tests can compare whole
 //! reports. Everything ends with the value, or with the process however it ends.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic, with its line")]
+
 use std::{
     fmt::Write as _,
     io::Write as _,
@@ -53,20 +55,24 @@ impl World {
             far: Side::new("far", "w1", 2, SOURCE_MAC),
         };
         world.connect();
+        world.offload(false);
         world
     }
 
-    /// Makes the pair, also after [`Self::disconnect`].
+    /// Makes the pair again, after [`Self::disconnect`].
     pub fn connect(&self) {
         self.connect_as(self.near.interface);
     }
 
     /// As [`Self::connect`], the near end with another name.
     pub fn connect_as(&self, near: &str) {
-        veth((&self.near.netns, near), (&self.far.netns, self.far.interface)).unwrap();
+        veth(
+            (&self.near.netns, near),
+            (&self.far.netns, self.far.interface),
+        )
+        .unwrap();
         self.near.configure(near, &self.far);
         self.far.configure(self.far.interface, &self.near);
-        self.offload(near, false);
     }
 
     /// Removes the pair.
@@ -75,10 +81,25 @@ impl World {
         assert!(gone.status.success(), "{gone:?}");
     }
 
+    /// Sends whole frames from the far side, and waits until the near kernel has taken them in.
+    pub fn send(&self, frames: impl IntoIterator<Item: AsRef<[u8]>>) {
+        let before = self.near.counters().received_frames;
+        let sent = self.far.send(frames);
+        await_that(|| {
+            let received = self.near.counters().received_frames - before;
+            let waiting = backlog();
+            if received == sent && waiting == 0 {
+                return Ok(());
+            }
+            Err(format!("{received} of {sent} frames came, {waiting} wait"))
+        });
+    }
+
     /// Switches segmentation and merging of both ends.
-    pub fn offload(&self, near: &str, on: bool) {
-        set_offloads(&self.near.netns, near, on).unwrap();
-        set_offloads(&self.far.netns, self.far.interface, on).unwrap();
+    pub fn offload(&self, on: bool) {
+        for side in [&self.near, &self.far] {
+            set_offloads(&side.netns, side.interface, on).unwrap();
+        }
     }
 }
 
@@ -96,7 +117,12 @@ impl Side {
             IpAddr::from([10, 7, 0, number as u8]),
             IpAddr::from([0x2001, 0xdb8, 7, 0, 0, 0, 0, number]),
         ];
-        Self { netns, interface, addresses, mac }
+        Self {
+            netns,
+            interface,
+            addresses,
+            mac,
+        }
     }
 
     /// Address, neighbour and MTU. Without ARP the kernel asks and tells nothing of its own.
@@ -109,7 +135,10 @@ impl Side {
              link set {interface} up",
             mac(self.mac)
         );
-        for (own, (peer, length)) in self.addresses.iter().zip(other.addresses.iter().zip([24, 64]))
+        for (own, (peer, length)) in self
+            .addresses
+            .iter()
+            .zip(other.addresses.iter().zip([24, 64]))
         {
             let nodad = if own.is_ipv6() { "nodad" } else { "" };
             let _infallible = writeln!(
@@ -124,7 +153,11 @@ impl Side {
             .stdin(Stdio::piped())
             .spawn()
             .expect("nsenter of util-linux and ip of iproute2");
-        ip.stdin.take().unwrap().write_all(batch.as_bytes()).unwrap();
+        ip.stdin
+            .take()
+            .unwrap()
+            .write_all(batch.as_bytes())
+            .unwrap();
         assert!(ip.wait().unwrap().success(), "ip refused:\n{batch}");
     }
 
@@ -133,19 +166,27 @@ impl Side {
         let mut command = Command::new("nsenter");
         let mut netns = std::ffi::OsString::from("--net=");
         netns.push(self.netns.path());
-        command.arg(netns).args(["setpriv", "--pdeathsig", "KILL", "--", program]).args(arguments);
+        command
+            .arg(netns)
+            .args(["setpriv", "--pdeathsig", "KILL", "--", program])
+            .args(arguments);
         command
     }
 
     /// Runs a program in the namespace until it ends.
     pub fn run(&self, program: &str, arguments: &[&str]) -> Output {
-        self.command(program, arguments).output().expect("nsenter and setpriv of util-linux")
+        self.command(program, arguments)
+            .output()
+            .expect("nsenter and setpriv of util-linux")
     }
 
     /// What a program prints that has to succeed.
     pub fn text(&self, program: &str, arguments: &[&str]) -> String {
         let output = self.run(program, arguments);
-        assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+        assert!(
+            output.status.success(),
+            "{program} {arguments:?}: {output:?}"
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -154,29 +195,40 @@ impl Side {
         self.netns.enter(work).unwrap()
     }
 
-    /// Sends whole frames.
-    pub fn send(&self, frames: impl IntoIterator<Item: AsRef<[u8]>>) {
+    /// Sends whole frames, and counts them.
+    pub fn send(&self, frames: impl IntoIterator<Item: AsRef<[u8]>>) -> u64 {
         let socket = FrameSocket::open(&self.netns, self.interface).unwrap();
+        let mut sent = 0;
         for frame in frames {
             socket.send(frame.as_ref()).unwrap();
+            sent += 1;
         }
+        sent
     }
 
     /// The interface's own counters.
     pub fn counters(&self) -> Statistics {
         let devices = watch::list(&self.netns).unwrap();
-        let device = devices.into_iter().find(|device| device.name == self.interface);
+        let device = devices
+            .into_iter()
+            .find(|device| device.name == self.interface);
         device.expect("the interface is there").statistics
     }
 
     /// A counter of `/proc/net/snmp`.
     pub fn snmp(&self, table: &str, counter: &str) -> u64 {
         let text = self.enter(|| std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap());
-        let mut lines = text.lines().filter(|line| line.starts_with(&format!("{table}:")));
+        let mut lines = text
+            .lines()
+            .filter(|line| line.starts_with(&format!("{table}:")));
         let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
         let mut both = names.split(' ').zip(values.split(' '));
         let found = both.find(|(name, _)| *name == counter);
-        found.expect("the kernel has the counter").1.parse().unwrap()
+        found
+            .expect("the kernel has the counter")
+            .1
+            .parse()
+            .unwrap()
     }
 
     /// Waits until no connection is half closed: all its packets have been sent.
@@ -186,15 +238,33 @@ impl Side {
             let lines = text.lines().skip(1).map(ToOwned::to_owned);
             // Other states than TIME_WAIT and LISTEN.
             let is_open = |line: &String| {
-                !["06", "0A"].map(Some).contains(&line.split_whitespace().nth(3))
+                !["06", "0A"]
+                    .map(Some)
+                    .contains(&line.split_whitespace().nth(3))
             };
             lines.filter(is_open).collect::<Vec<_>>()
         };
         await_that(|| {
             let open = self.enter(|| ["tcp", "tcp6"].map(open).concat());
-            if open.is_empty() { Ok(()) } else { Err(open.join("\n")) }
+            if open.is_empty() {
+                Ok(())
+            } else {
+                Err(open.join("\n"))
+            }
         });
     }
+}
+
+/// Frames that wait on all CPUs to be received.
+fn backlog() -> u64 {
+    /// `input_qlen` and `process_qlen`, which kernels before 5.10 do not have.
+    const WAITING: usize = 11;
+    let text = std::fs::read_to_string("/proc/net/softnet_stat").unwrap();
+    let waiting = |line: &str| {
+        let field = line.split_whitespace().nth(WAITING);
+        field.map_or(0, |field| u64::from_str_radix(field, 16).unwrap())
+    };
+    text.lines().map(waiting).sum()
 }
 
 /// Waits for something that tells of itself in no other way; until then, `condition` says how it is.
