@@ -4,5 +4,16 @@
 //! sends traffic from the other, and compares whole reports. They need root, util-linux, iproute2
 //! and, for the generator, trafgen of netsniff-ng.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic, with its line")]
+
+mod api;
+mod attachment;
+mod failure;
+mod generator;
 mod hooks;
+mod interface;
+mod loss;
+mod namespace;
+mod offload;
+mod replay;
 mod traffic;

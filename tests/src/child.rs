@@ -2,13 +2,15 @@
 //!
 //! The kernel kills the child when the thread of its test ends, however that ends.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic, with its line")]
+
 use std::{
     ffi::OsString,
     io::{BufRead, BufReader, Read},
     os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{self, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex, OnceLock},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::Duration,
 };
@@ -18,7 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{Side, World};
 
 /// How long the program may take to start or to end, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// What the agent logs when everything is attached.
 const METERING: &str = "metering; kernel memory of the maps";
 /// The user and group that may nothing.
@@ -28,7 +30,7 @@ const NOBODY: &str = "65534";
 #[derive(Debug, Default)]
 pub struct Netweir {
     netns: Option<PathBuf>,
-    nobody: bool,
+    privileges: Option<&'static str>,
     input: Option<Vec<u8>>,
     arguments: Vec<OsString>,
 }
@@ -81,9 +83,9 @@ impl Netweir {
         self
     }
 
-    /// Runs without any privilege.
-    pub fn as_nobody(mut self) -> Self {
-        self.nobody = true;
+    /// Runs as a user who may nothing but this: capabilities as `+bpf,+net_admin`, or none.
+    pub fn as_nobody(mut self, capabilities: &'static str) -> Self {
+        self.privileges = Some(capabilities);
         self
     }
 
@@ -101,9 +103,14 @@ impl Netweir {
             words.extend(["nsenter".into(), option]);
         }
         words.extend(["setpriv", "--pdeathsig", "KILL"].map(Into::into));
-        if self.nobody {
+        if let Some(capabilities) = self.privileges {
             let nobody = ["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"];
             words.extend(nobody.map(Into::into));
+            for set in ["--inh-caps", "--ambient-caps"] {
+                let all =
+                    ["-all", capabilities].join(if capabilities.is_empty() { "" } else { "," });
+                words.extend([set.into(), all.into()]);
+            }
         }
         words.extend(["--".into(), binary().into()]);
         let mut command = Command::new(&words[0]);
@@ -264,13 +271,18 @@ impl Lines {
         let written = Arc::clone(&lines);
         thread::spawn(move || {
             for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                written.state.lock().unwrap().0.push(line);
+                written.lock().0.push(line);
                 written.changed.notify_all();
             }
-            written.state.lock().unwrap().1 = true;
+            written.lock().1 = true;
             written.changed.notify_all();
         });
         lines
+    }
+
+    /// A test that failed while it held the lock left nothing half done.
+    fn lock(&self) -> MutexGuard<'_, (Vec<String>, bool)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wait(&self, text: &str, count: usize) -> String {
@@ -278,7 +290,7 @@ impl Lines {
             let mut fitting = lines.iter().filter(|line| line.contains(text));
             fitting.nth(count - 1).cloned()
         };
-        let state = self.state.lock().unwrap();
+        let state = self.lock();
         let (state, _) = self
             .changed
             .wait_timeout_while(state, PATIENCE, |(lines, ended)| {
@@ -295,7 +307,7 @@ impl Lines {
     }
 
     fn whole(&self) -> Vec<String> {
-        let state = self.state.lock().unwrap();
+        let state = self.lock();
         let (mut state, timeout) = self
             .changed
             .wait_timeout_while(state, PATIENCE, |(_, ended)| !*ended)
@@ -310,7 +322,7 @@ impl Lines {
 }
 
 /// The binary that a user would start: `NETWEIR_BINARY`, else the one of this build.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(find_binary).clone()
 }

@@ -11,7 +11,7 @@ mod world;
 use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
 use netweir_wire::packet::protocol;
 
-pub use child::{Child, Ended, Netweir};
+pub use child::{Child, Ended, Netweir, binary};
 pub use host::Reading;
 pub use report::{Counted, Table, sum, table};
 pub use rig::{Entry, PROGRAMS, Program, Rig};

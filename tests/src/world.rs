@@ -4,6 +4,8 @@
 //! packet on them is one that a test sent, or a direct answer to it, and tests can compare whole
 //! reports. Everything ends with the value, or with the process however it ends.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic, with its line")]
+
 use std::{
     fmt::Write as _,
     io::Write as _,
@@ -53,10 +55,11 @@ impl World {
             far: Side::new("far", "w1", 2, SOURCE_MAC),
         };
         world.connect();
+        world.offload(false);
         world
     }
 
-    /// Makes the pair, also after [`Self::disconnect`].
+    /// Makes the pair again, after [`Self::disconnect`].
     pub fn connect(&self) {
         self.connect_as(self.near.interface);
     }
@@ -70,7 +73,6 @@ impl World {
         .unwrap();
         self.near.configure(near, &self.far);
         self.far.configure(self.far.interface, &self.near);
-        self.offload(near, false);
     }
 
     /// Removes the pair.
@@ -79,10 +81,25 @@ impl World {
         assert!(gone.status.success(), "{gone:?}");
     }
 
+    /// Sends whole frames from the far side, and waits until the near kernel has taken them in.
+    pub fn send(&self, frames: impl IntoIterator<Item: AsRef<[u8]>>) {
+        let before = self.near.counters().received_frames;
+        let sent = self.far.send(frames);
+        await_that(|| {
+            let received = self.near.counters().received_frames - before;
+            let waiting = backlog();
+            if received == sent && waiting == 0 {
+                return Ok(());
+            }
+            Err(format!("{received} of {sent} frames came, {waiting} wait"))
+        });
+    }
+
     /// Switches segmentation and merging of both ends.
-    pub fn offload(&self, near: &str, on: bool) {
-        set_offloads(&self.near.netns, near, on).unwrap();
-        set_offloads(&self.far.netns, self.far.interface, on).unwrap();
+    pub fn offload(&self, on: bool) {
+        for side in [&self.near, &self.far] {
+            set_offloads(&side.netns, side.interface, on).unwrap();
+        }
     }
 }
 
@@ -178,12 +195,15 @@ impl Side {
         self.netns.enter(work).unwrap()
     }
 
-    /// Sends whole frames.
-    pub fn send(&self, frames: impl IntoIterator<Item: AsRef<[u8]>>) {
+    /// Sends whole frames, and counts them.
+    pub fn send(&self, frames: impl IntoIterator<Item: AsRef<[u8]>>) -> u64 {
         let socket = FrameSocket::open(&self.netns, self.interface).unwrap();
+        let mut sent = 0;
         for frame in frames {
             socket.send(frame.as_ref()).unwrap();
+            sent += 1;
         }
+        sent
     }
 
     /// The interface's own counters.
@@ -233,6 +253,18 @@ impl Side {
             }
         });
     }
+}
+
+/// Frames that wait on all CPUs to be received.
+fn backlog() -> u64 {
+    /// `input_qlen` and `process_qlen`, which kernels before 5.10 do not have.
+    const WAITING: usize = 11;
+    let text = std::fs::read_to_string("/proc/net/softnet_stat").unwrap();
+    let waiting = |line: &str| {
+        let field = line.split_whitespace().nth(WAITING);
+        field.map_or(0, |field| u64::from_str_radix(field, 16).unwrap())
+    };
+    text.lines().map(waiting).sum()
 }
 
 /// Waits for something that tells of itself in no other way; until then, `condition` says how it is.

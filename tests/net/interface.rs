@@ -1,0 +1,151 @@
+//! Interfaces that come and go while they are metered.
+
+use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
+use netweir_tests::{Counted, Netweir, Server, World, await_that, is_root};
+use netweir_wire::packet::protocol;
+use rustix::process::Signal;
+use serde_json::Value;
+
+/// What the agent logs of an interface that it has attached to.
+const METERING: &str = "metering interface=";
+
+fn frame(port: u16) -> Vec<u8> {
+    ethernet_ipv4(ipv4(protocol::UDP).carrying(udp(port, 9, &[0; 18])))
+}
+
+/// Interfaces as name, whether they exist, and frames received.
+fn interfaces(server: &Server) -> Vec<(String, bool, u64)> {
+    let answer = server.get("/api/interfaces");
+    let read = |interface: &Value| {
+        let name = interface["name"].as_str().unwrap().to_owned();
+        let received = Counted::of(&interface["ingress"]["seen"]).frames;
+        (name, interface["present"].as_bool().unwrap(), received)
+    };
+    answer["interfaces"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(read)
+        .collect()
+}
+
+fn await_interfaces(server: &Server, expected: &[(&str, bool, u64)]) {
+    await_that(|| {
+        let found = interfaces(server);
+        let same = found
+            .iter()
+            .map(|(name, present, frames)| (name.as_str(), *present, *frames));
+        if same.eq(expected.iter().copied()) {
+            Ok(())
+        } else {
+            Err(format!("{found:?}"))
+        }
+    });
+}
+
+#[test]
+fn comes_back_by_name_at_tcx() {
+    comes_back("w0", &["--hook", "tc"]);
+}
+
+#[test]
+fn comes_back_by_pattern_at_clsact() {
+    comes_back("w*", &["--hook", "tc", "--set", "tc=clsact"]);
+}
+
+#[test]
+fn comes_back_by_pattern_at_xdp() {
+    comes_back("w*", &["--hook", "xdp"]);
+}
+
+#[test]
+fn comes_back_by_name_at_the_tracepoints() {
+    comes_back("w0", &["--hook", "tracepoint"]);
+}
+
+fn comes_back(choice: &str, arguments: &[&str]) {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    let fixed = ["run", "--listen", "127.0.0.1:0", "--iface", choice];
+    let call = Netweir::new(fixed.iter().chain(arguments).copied()).netns(&world.near);
+    let server = Server::of(call);
+    world.send(std::iter::repeat_n(frame(1), 30));
+    server.await_seen(30);
+    world.disconnect();
+    await_interfaces(&server, &[("w0", false, 30)]);
+    world.connect();
+    server.child.await_log(METERING, 2);
+    world.send(std::iter::repeat_n(frame(1), 20));
+    let accounting = server.await_seen(50);
+    assert_eq!(accounting["balanced"], true);
+    // The index is another one: two interfaces of one name, one after the other.
+    await_interfaces(&server, &[("w0", false, 30), ("w0", true, 20)]);
+    let flows = server.get("/api/flows?limit=0");
+    let packets = flows["flows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|flow| flow["packets"].as_u64());
+    assert_eq!(packets.collect::<Vec<_>>(), [Some(30), Some(20)]);
+    server.child.end(Signal::TERM).books();
+}
+
+#[test]
+fn counts_until_it_goes() {
+    if !is_root() {
+        return;
+    }
+    for hook in ["tc", "xdp", "tracepoint"] {
+        let world = World::new();
+        let child = Netweir::flows(&world, &["--hook", hook, "--tick", "60s"]).meter();
+        world.send((0..1000).map(|_| frame(1)));
+        world.disconnect();
+        child.await_log("the interface is gone", 1);
+        let ended = child.end(Signal::TERM);
+        let books = "netweir: 1000 packets seen = 1000 counted + 0 lost in the kernel; 0 refused \
+                     by the flow table, 0 on no interface";
+        assert_eq!(ended.books(), books, "{hook}");
+        let flow: Value = serde_json::from_str(&ended.output[0]).unwrap();
+        assert_eq!(Counted::of(&flow), Counted::frames(1000, 60), "{hook}");
+    }
+}
+
+#[test]
+fn comes_later() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    world.disconnect();
+    let fixed = [
+        "run",
+        "--listen",
+        "127.0.0.1:0",
+        "--iface",
+        "late*=xdp",
+        "--iface",
+        "w*",
+    ];
+    let server = Server::of(Netweir::new(fixed).netns(&world.near));
+    assert_eq!(interfaces(&server), []);
+    world.connect_as("late7");
+    let line = server.child.await_log(METERING, 1);
+    assert!(
+        line.contains("late7") && line.contains("xdp-native"),
+        "{line}"
+    );
+    world.far.send(std::iter::repeat_n(frame(1), 20));
+    server.await_seen(20);
+    // A name that fits no wish any more is metered on: it is the same interface.
+    world
+        .near
+        .text("ip", &["link", "set", "late7", "name", "w7"]);
+    let line = server.child.await_log(METERING, 2);
+    assert!(line.contains("w7") && line.contains("xdp-native"), "{line}");
+    world.far.send(std::iter::repeat_n(frame(1), 5));
+    server.await_seen(25);
+    await_interfaces(&server, &[("w7", true, 25)]);
+    server.child.end(Signal::TERM).books();
+}
