@@ -2,7 +2,8 @@
 //!
 //! Four tables: a packet in the kernel by test runs, the same live, throughput with and without
 //! each hook, and a drain in user space. They are printed and written to `bench.json` in the
-//! target directory. All together ends within three minutes.
+//! target directory. All together ends within three minutes. The arguments are the names of the
+//! tables that are wanted; without any, all are.
 
 #![expect(clippy::print_stdout, reason = "the tables are what it is for")]
 
@@ -20,19 +21,28 @@ fn main() -> anyhow::Result<()> {
     if !netweir_tests::is_root() {
         return Ok(());
     }
+    // Cargo adds one of its own.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|name| name != "--bench").collect();
     let mut tables = Vec::new();
-    for measure in [
-        packet::measure,
-        live::measure,
-        drain::measure,
-        throughput::measure,
-    ] {
-        let table = measure()?;
-        println!("{table}");
-        tables.push(table);
+    for (name, measure) in MEASURES {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            let table = measure()?;
+            println!("{table}");
+            tables.push(table);
+        }
     }
     write(&tables)
 }
+
+/// Makes a table.
+type Measure = fn() -> anyhow::Result<Table>;
+
+const MEASURES: [(&str, Measure); 4] = [
+    ("packet", packet::measure),
+    ("live", live::measure),
+    ("drain", drain::measure),
+    ("throughput", throughput::measure),
+];
 
 /// Writes the tables beside what cargo builds.
 fn write(tables: &[Table]) -> anyhow::Result<()> {

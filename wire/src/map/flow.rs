@@ -44,8 +44,12 @@ impl FlowKey {
     /// The flow that a packet with `headers` belongs to.
     #[inline(always)]
     pub fn new(interface: InterfaceKey, headers: &Headers) -> Self {
+        // As numbers: the kernel programs would copy them byte by byte otherwise.
         let (source, destination) = if headers.is_ip {
-            (headers.source, headers.destination)
+            (
+                u128::from_ne_bytes(headers.source),
+                u128::from_ne_bytes(headers.destination),
+            )
         } else {
             (
                 widened(headers.source_mac),
@@ -55,8 +59,8 @@ impl FlowKey {
         Self {
             netns: interface.netns,
             ifindex: interface.ifindex,
-            source,
-            destination,
+            source: source.to_ne_bytes(),
+            destination: destination.to_ne_bytes(),
             source_port: headers.source_port.to_be_bytes(),
             destination_port: headers.destination_port.to_be_bytes(),
             ethertype: headers.ethertype.to_be_bytes(),
@@ -70,8 +74,8 @@ impl FlowKey {
 
 /// A MAC in the place of an address.
 #[inline(always)]
-const fn widened([a, b, c, d, e, f]: [u8; 6]) -> [u8; 16] {
-    [a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+const fn widened([a, b, c, d, e, f]: [u8; 6]) -> u128 {
+    u128::from_ne_bytes([a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 }
 
 /// What the kernel counted of a flow since it was last handed over.

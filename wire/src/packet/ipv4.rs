@@ -6,9 +6,11 @@ use super::{Fragment, Headers, Packet, Problem, headers::Reach};
 const HEADER_BYTES: usize = 20;
 
 /// The first ten bytes of an IPv4-mapped IPv6 address are zero, the next two are ones.
+///
+/// As a number: the kernel programs would put it together byte by byte otherwise.
 #[inline(always)]
-const fn mapped([a, b, c, d]: [u8; 4]) -> [u8; 16] {
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+const fn mapped(address: [u8; 4]) -> [u8; 16] {
+    (0xffff_0000_0000 | u32::from_be_bytes(address) as u128).to_be_bytes()
 }
 
 /// Reads an IPv4 header; returns where the transport header is.
