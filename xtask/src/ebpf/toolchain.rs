@@ -12,12 +12,14 @@ use crate::{repository, tool};
 ///
 /// The programs read no registers of a traced function, so that the object is the same for every
 /// architecture; the bindings want one named all the same.
-/// Headers lie at any address in a packet: without the last flag the compiler reads them byte by
+/// Headers lie at any address in a packet: without the third flag the compiler reads them byte by
 /// byte. The kernel allows it on the architectures that we support (x86-64, arm64).
-pub(super) const FLAGS: [&str; 3] = [
+/// The linker's default turns each clearing or copying of memory into a call of a loop over bytes.
+pub(super) const FLAGS: [&str; 4] = [
     "--cfg=bpf_target_arch=\"x86_64\"",
     "-Clinker=bpf-linker",
     "-Clink-arg=--cpu-features=+allows-misaligned-mem-access",
+    "-Clink-arg=--disable-expand-memcpy-in-order",
 ];
 
 const TARGET: &str = "bpfel-unknown-none";
