@@ -70,9 +70,9 @@ fn says_who_may_not() {
     if !is_root() {
         return;
     }
-    let line = "netweir: not permitted: metering needs root, or the capabilities CAP_BPF, \
-                CAP_NET_ADMIN and CAP_PERFMON (try sudo; `netweir demo` and `netweir run` need \
-                them too, `netweir replay FILE` does not)";
+    let line = "netweir: not permitted: metering needs root (try sudo), or the capabilities \
+                CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; `netweir replay FILE` and `netweir demo` \
+                work without";
     let world = World::new();
     for hook in ["auto", "tc", "xdp", "tracepoint"] {
         let arguments = ["flows", "--iface", "w0", "--hook", hook];
