@@ -3,6 +3,12 @@
 //! Most tests run programs over frames with `BPF_PROG_TEST_RUN` and look at what a drain hands
 //! over. What that cannot show is tried live, in scratch networks.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "what fails in a test is told by its line, what it skips by what it prints"
+)]
+
 mod corpus;
 mod drain;
 mod full;

@@ -1,8 +1,8 @@
 //! Attaching the kernel programs to interfaces and tracepoints.
 //!
 //! Each file is one hook; each tries its best way first and says which way it took. Everything is
-//! detached when its value is dropped or [`Attachment::detach`]ed; on kernels with BPF links the
-//! kernel itself sees to that when the process dies.
+//! detached when its value is dropped; on kernels with BPF links the kernel itself sees to that when
+//! the process dies.
 
 mod btf;
 mod clsact;
