@@ -175,7 +175,11 @@ impl Place {
             collector.add_interface(key)?;
         }
         let attach = || Attachment::new(object, device, choice, settings.tc);
-        let attachment = self.netns.enter(attach)??;
+        let attachment = self.netns.enter(attach)?.inspect_err(|_| {
+            // Nothing will be counted there: the entries need not stay.
+            keys.into_iter()
+                .for_each(|key| collector.remove_interface(key));
+        })?;
         let hook = attachment.hook;
         self.attached
             .insert(device.ifindex, Attached::Here(attachment));

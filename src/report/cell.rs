@@ -1,5 +1,7 @@
 //! The cells of a report: for people with units, for CSV as plain numbers.
 
+use std::collections::HashSet;
+
 use netweir_flow::{Address, Connection, Endpoint, Host, Record};
 use netweir_web::view;
 
@@ -30,15 +32,23 @@ impl Cells {
     }
 
     pub(super) fn of_flows(rows: &[Record], resolver: Option<&Resolver>) -> Self {
-        let columns = ["PROTOCOL", "SOURCE", "DESTINATION", ">PACKETS", ">BYTES"];
+        let mut columns = vec!["PROTOCOL", "SOURCE", "DESTINATION", ">PACKETS", ">BYTES"];
+        let places = have_places(rows);
+        if places {
+            columns.extend(["INTERFACE", "DIRECTION"]);
+        }
         let rows = rows.iter().map(|flow| {
-            vec![
+            let mut cells = vec![
                 flow_protocol(flow),
                 end(flow.source, resolver),
                 end(flow.destination, resolver),
                 flow.count.packets.to_string(),
                 unit::bytes(flow.count.bytes),
-            ]
+            ];
+            if places {
+                cells.extend([flow.interface.to_string(), direction(flow).to_owned()]);
+            }
+            cells
         });
         Self::new(&columns, rows.collect())
     }
@@ -128,6 +138,22 @@ impl Cells {
     }
 }
 
+/// Whether rows can be told apart only by where they were seen: on several interfaces, or twice on a
+/// loopback interface.
+fn have_places(rows: &[Record]) -> bool {
+    let mut ends = HashSet::new();
+    let mut interfaces = HashSet::new();
+    rows.iter().any(|flow| {
+        interfaces.insert((flow.netns, flow.ifindex));
+        let is_new = ends.insert((flow_protocol(flow), flow.source, flow.destination));
+        !is_new || interfaces.len() > 1
+    })
+}
+
+fn direction(flow: &Record) -> &'static str {
+    view::Flow::from(flow).direction
+}
+
 /// Both directions of an interface by name.
 fn directions(
     interface: &view::Interface,
@@ -188,7 +214,7 @@ pub(super) fn csv_of_flows(rows: &[Record]) -> Cells {
             flow.count.frames.to_string(),
             flow.count.bytes.to_string(),
             flow.interface.to_string(),
-            view::Flow::from(flow).direction.to_owned(),
+            direction(flow).to_owned(),
         ]
     });
     Cells::new(&columns, rows.collect())
