@@ -113,6 +113,7 @@ impl Side {
     fn new(name: &str, interface: &'static str, number: u16, mac: [u8; 6]) -> Self {
         let netns = Netns::anonymous(name).unwrap();
         set_loopback_up(&netns).unwrap();
+        netns.enter(be_patient).unwrap();
         let addresses = [
             IpAddr::from([10, 7, 0, number as u8]),
             IpAddr::from([0x2001, 0xdb8, 7, 0, 0, 0, 0, number]),
@@ -144,7 +145,8 @@ impl Side {
             let _infallible = writeln!(
                 batch,
                 "address add {own}/{length} dev {interface} {nodad}\n\
-                 neighbour replace {peer} lladdr {} dev {interface} nud permanent",
+                 neighbour replace {peer} lladdr {} dev {interface} nud permanent\n\
+                 route add {peer} dev {interface} rto_min 10s",
                 mac(other.mac)
             );
         }
@@ -252,6 +254,14 @@ impl Side {
                 Err(open.join("\n"))
             }
         });
+    }
+}
+
+/// Keeps TCP of the thread's namespace from sending twice what a busy machine only delays or swaps:
+/// no probes for lost tails, no selective acknowledgements. The routes have it wait long as well.
+fn be_patient() {
+    for setting in ["tcp_early_retrans", "tcp_sack"] {
+        std::fs::write(format!("/proc/sys/net/ipv4/{setting}"), "0").unwrap();
     }
 }
 
