@@ -22,7 +22,10 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     // Cargo adds one of its own.
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|name| name != "--bench").collect();
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|name| name != "--bench")
+        .collect();
     let mut tables = Vec::new();
     for (name, measure) in MEASURES {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
