@@ -1,10 +1,6 @@
 //! Draining: everything is handed over once, whatever happens meanwhile.
 
-use std::{
-    collections::HashMap,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-};
+use std::{collections::HashMap, thread};
 
 use netweir_agent::attach::MapSizes;
 use netweir_flow::{Batch, Sample};
@@ -70,21 +66,19 @@ fn nothing_is_lost_while_programs_run() {
     const BURSTS: u64 = 2000;
     const BURST: u64 = 50;
     let mut rig = Rig::new(7, SIZES).unwrap();
-    let running = AtomicBool::new(true);
     let mut sums = Sums::default();
     let (object, collector) = (&mut rig.object, &mut rig.collector);
     let mut drains = 0;
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let runs = scope.spawn(|| {
             for burst in 0..BURSTS {
                 let frame = udp_frame((burst % 100) as u16, 10);
                 Program::TC_INGRESS
                     .run(object, &frame, BURST as u32)
                     .unwrap();
             }
-            running.store(false, Ordering::Release);
         });
-        while running.load(Ordering::Acquire) {
+        while !runs.is_finished() {
             let mut batch = Batch::default();
             collector.drain(&mut batch).unwrap();
             sums.add(&batch);

@@ -4,7 +4,7 @@ use netweir_flow::Sample;
 use netweir_packets::port_bits;
 use netweir_wire::{
     map::{Count, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, classes},
-    packet::{Headers, LinkType},
+    packet::{Headers, LinkType, Problem},
 };
 
 /// A frame as the host reads it.
@@ -56,6 +56,8 @@ impl Reading {
         for class in classes(&self.headers, port_bits) {
             counters.classes[class as usize] += self.count.volume();
         }
-        counters.problems[self.headers.problem as usize] += 1;
+        if self.headers.problem != Problem::None {
+            counters.problems[self.headers.problem as usize] += 1;
+        }
     }
 }
