@@ -3,6 +3,7 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -40,18 +41,25 @@ impl Stop {
     }
 
     /// Waits for at most `timeout`; whether the program is to end.
-    pub(crate) fn wait(&self, timeout: std::time::Duration) -> io::Result<bool> {
-        let mut watched = [PollFd::new(&self.readable, PollFlags::IN)];
-        match poll(&mut watched, Timespec::try_from(timeout).ok().as_ref()) {
-            Ok(ready) => Ok(ready != 0),
-            Err(Errno::INTR) => Ok(false),
-            Err(error) => Err(error.into()),
+    pub(crate) fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        // `None` where the deadline is too far away to be told: for ever.
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = left.and_then(|left| Timespec::try_from(left).ok());
+            let mut watched = [PollFd::new(&self.readable, PollFlags::IN)];
+            match poll(&mut watched, left.as_ref()) {
+                Ok(ready) => return Ok(ready != 0),
+                // The signal itself: the time is not over, but now there may be something to read.
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 
     /// Whether the program is to end.
     pub(crate) fn is_set(&self) -> io::Result<bool> {
-        self.wait(std::time::Duration::ZERO)
+        self.wait(Duration::ZERO)
     }
 }
 

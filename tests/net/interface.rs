@@ -107,6 +107,7 @@ fn counts_until_it_goes() {
         let books = "netweir: 1000 packets seen = 1000 counted + 0 lost in the kernel; 0 refused \
                      by the flow table, 0 on no interface";
         assert_eq!(ended.books(), books, "{hook}");
+        assert_eq!(ended.output.len(), 1, "one report: {ended:#?}");
         let flow: Value = serde_json::from_str(&ended.output[0]).unwrap();
         assert_eq!(Counted::of(&flow), Counted::frames(1000, 60), "{hook}");
     }
