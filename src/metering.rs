@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use netweir_agent::{Agent, Netns, Settings, now_ns};
+use netweir_agent::{Agent, Netns, Settings, attach::HookChoice, now_ns};
 use netweir_flow::{Meter, Record};
 use netweir_web::{Ticker, Ticks, ticker};
 
@@ -44,7 +44,7 @@ impl Metering {
             choices: config.choices.clone(),
             hook: config.hook,
             tc: config.tc,
-            trace_any: config.is_everything(),
+            trace_any: config.is_everything() && config.hook == HookChoice::Tracepoint,
             maps: config.maps,
             ports: config.port_classes(),
         };

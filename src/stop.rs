@@ -1,4 +1,4 @@
-//! Ending on a signal: Ctrl-C and SIGTERM become something that can be waited for.
+//! Ending on a signal: Ctrl-C, SIGTERM and a closed terminal become something that can be waited for.
 
 use std::{
     io,
@@ -10,7 +10,7 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// Becomes readable when the program is to end. Never read, so that all who wait see it.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Stop {
     /// From now on the signals end the program through this value.
     pub(crate) fn on_signals() -> io::Result<Self> {
         let (readable, writable) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
             signal_hook::low_level::pipe::register(signal, writable.try_clone()?)?;
         }
         Ok(Self { readable, writable })

@@ -43,6 +43,9 @@ pub enum Error {
         #[source]
         source: aya::maps::MapError,
     },
+    /// The kernel map of interfaces is full.
+    #[error("the kernel map has no room for more interfaces: raise maps.interfaces")]
+    InterfaceMapFull,
     /// Neither hook nor fallback could be attached.
     #[error("cannot attach to {interface} with {hook}")]
     Attach {
@@ -123,6 +126,27 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+}
+
+impl Error {
+    /// Whether the interface went away before it could be attached to.
+    pub(crate) fn is_gone(&self) -> bool {
+        let is_gone = |error: &io::Error| error.raw_os_error() == Some(libc::ENODEV);
+        matches!(self, Self::Attach { .. }) && io_causes(self).any(is_gone)
+    }
+
+    /// Whether the hook itself is what is missing, so that another hook may work.
+    pub(crate) fn is_of_hook(&self) -> bool {
+        matches!(self, Self::Attach { .. } | Self::Program { .. }) && !self.is_gone()
+    }
+}
+
+/// The failed system calls among the causes of an error.
+fn io_causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a io::Error> {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.filter_map(|cause| cause.downcast_ref())
 }
 
 /// What a person can do about an object that the kernel would not take.

@@ -79,7 +79,7 @@ impl Netns {
     /// [`Error::Netns`] where no more files can be open.
     pub fn try_clone(&self) -> Result<Self, Error> {
         let file = self.file.try_clone().map_err(|source| Error::Netns {
-            name: self.to_string(),
+            name: self.name().unwrap_or("of this process").to_owned(),
             source,
         })?;
         Ok(Self {
@@ -149,7 +149,7 @@ impl Netns {
             }
             let kind = Some(LinkNameSpaceType::Network);
             move_into_link_name_space(self.file.as_fd(), kind).map_err(|source| Error::Netns {
-                name: self.to_string(),
+                name: self.name().unwrap_or("of this process").to_owned(),
                 source: source.into(),
             })?;
             Ok(work())

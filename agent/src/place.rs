@@ -25,6 +25,8 @@ pub(crate) struct Place {
     attached: HashMap<u32, Attached>,
     /// Name of the interface that the default route led through at the start.
     default: Option<String>,
+    /// Whether it was said that the map of interfaces is full.
+    is_full: bool,
 }
 
 /// How an interface is metered.
@@ -51,6 +53,7 @@ impl Place {
             metered: None,
             attached: HashMap::new(),
             default,
+            is_full: false,
         };
         place.check_choices(&devices, context.settings)?;
         let mut refused = Vec::new();
@@ -67,9 +70,22 @@ impl Place {
             return Err(error);
         }
         for (interface, error) in refused {
-            tracing::warn!(interface, error = %Chain(&error), "not metered");
+            place.tell(interface, &error);
         }
         Ok(place)
+    }
+
+    /// Says that an interface is not metered; that the map is full, only once.
+    fn tell(&mut self, interface: &str, error: &Error) {
+        match error {
+            error if error.is_gone() => {
+                tracing::debug!(interface, "gone before it could be metered");
+            }
+            Error::InterfaceMapFull if std::mem::replace(&mut self.is_full, true) => {
+                tracing::debug!(interface, error = %Chain(error), "not metered");
+            }
+            error => tracing::warn!(interface, error = %Chain(error), "not metered"),
+        }
     }
 
     /// Whether every interface that was named is there.
@@ -100,7 +116,7 @@ impl Place {
             match change {
                 Change::Came(device) => {
                     if let Err(error) = self.came(&device, context) {
-                        tracing::warn!(interface = device.name, error = %Chain(&error), "not metered");
+                        self.tell(&device.name, &error);
                     }
                 }
                 Change::Gone(ifindex) => self.gone(ifindex, context),
@@ -143,7 +159,7 @@ impl Place {
             match self.attach_here(device, choice, context.settings) {
                 Ok(hook) => return Ok(hook),
                 Err(error @ (Error::Busy { .. } | Error::NotPermitted)) => return Err(error),
-                Err(error) if choice == HookChoice::Auto => {
+                Err(error) if choice == HookChoice::Auto && error.is_of_hook() => {
                     tracing::warn!(interface = device.name, error = %Chain(&error), "no TC here, tracing it");
                 }
                 Err(error) => return Err(error),
@@ -171,11 +187,12 @@ impl Place {
             Some(metered) => metered,
             none => none.insert(load(&self.netns, settings)?),
         };
-        for key in keys {
-            collector.add_interface(key)?;
-        }
+        let added = keys
+            .iter()
+            .try_for_each(|key| collector.add_interface(*key));
         let attach = || Attachment::new(object, device, choice, settings.tc);
-        let attachment = self.netns.enter(attach)?.inspect_err(|_| {
+        let attached = added.and_then(|()| self.netns.enter(attach)?);
+        let attachment = attached.inspect_err(|_| {
             // Nothing will be counted there: the entries need not stay.
             keys.into_iter()
                 .for_each(|key| collector.remove_interface(key));

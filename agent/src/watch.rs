@@ -263,8 +263,13 @@ pub(crate) fn remove_empty_clsact(ifindex: u32) -> io::Result<()> {
     for block in BLOCKS {
         message.header.parent = block;
         let question = RouteNetlinkMessage::GetTrafficFilter(message.clone());
-        if !netlink.dump(question)?.is_empty() {
-            return Ok(());
+        match netlink.dump(question) {
+            Ok(filters) if filters.is_empty() => {}
+            // Somebody else's are there.
+            Ok(_) => return Ok(()),
+            // Somebody else has removed the qdisc.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return Ok(()),
+            Err(error) => return Err(error),
         }
     }
     message.header.parent = TcHandle {

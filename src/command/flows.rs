@@ -125,4 +125,10 @@ pub(super) fn print_books(meter: &RwLock<Meter>) {
         "netweir: {seen} packets seen = {counted} counted + {lost} lost in the kernel; {refused} \
          refused by the flow table, {strays} on no interface"
     );
+    if books.hosts_full.packets > 0 {
+        eprintln!(
+            "netweir: {} packets are credited to no address: raise flow.max_hosts",
+            books.hosts_full.packets
+        );
+    }
 }

@@ -31,14 +31,20 @@ pub(super) fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
     let mut broken = Vec::new();
     for path in &args.files {
         if let Err(error) = replay.read(path) {
-            broken.push(error.context(path.display().to_string()));
+            // What could not be opened is named already.
+            let is_named = matches!(
+                error.downcast_ref(),
+                Some(netweir_capture::Error::Open { .. })
+            );
+            let path = path.display().to_string();
+            broken.push(if is_named { error } else { error.context(path) });
         }
     }
     broken.extend(replay.unread.iter().map(|(link, frames)| {
         anyhow!("{frames} frames have link type {link}, which cannot be read, and are left out")
     }));
     let meter = replay.finish();
-    let mut out = io::stdout().lock();
+    let mut out = io::BufWriter::new(io::stdout().lock());
     view.write(&view.rows(&meter, None), &mut out)?;
     out.flush()?;
     print_books(&RwLock::new(meter));

@@ -1,6 +1,12 @@
 //! The configuration file: TOML, flattened to settings with the line that each stands in.
 
-use anyhow::{Context, bail};
+use std::{
+    fs::File,
+    io::{self, BufReader, Read},
+    path::Path,
+};
+
+use anyhow::{Context, anyhow, bail};
 use toml::{
     Spanned,
     de::{DeString, DeTable, DeValue},
@@ -16,9 +22,26 @@ pub(super) struct Entry {
     pub(super) line: usize,
 }
 
+/// The longest configuration file that is read.
+const LONGEST_BYTES: u64 = 1 << 20;
+
+/// Reads a configuration file, unless it has no end.
+pub(super) fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let file = File::open(path)?.take(LONGEST_BYTES + 1);
+    BufReader::new(file).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST_BYTES {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    Ok(text)
+}
+
 /// Reads the text of a configuration file called `path`.
 pub(super) fn parse(path: &str, text: &str) -> anyhow::Result<Vec<Entry>> {
-    let table = DeTable::parse(text).with_context(|| format!("{path} is not valid TOML"))?;
+    let table = DeTable::parse(text).map_err(|error| {
+        let line = line_at(text, error.span().map_or(0, |span| span.start));
+        anyhow!("{path}:{line}: not valid TOML: {}", error.message())
+    })?;
     let mut entries = Vec::new();
     flatten(path, text, "", table.get_ref(), &mut entries)?;
     Ok(entries)
@@ -58,7 +81,11 @@ fn flatten(
 }
 
 fn line_of(text: &str, name: &Spanned<DeString<'_>>) -> usize {
-    let before = text.get(..name.span().start).unwrap_or(text);
+    line_at(text, name.span().start)
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    let before = text.get(..offset).unwrap_or(text);
     before.bytes().filter(|&byte| byte == b'\n').count() + 1
 }
 

@@ -24,6 +24,9 @@ use setting::{SETTINGS, Source, variable};
 /// Where the configuration file is if nobody names one.
 const DEFAULT_FILE: &str = "/etc/netweir/netweir.toml";
 
+/// Characters of a wrong value that an error repeats.
+const LONGEST_SHOWN: usize = 80;
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -103,7 +106,7 @@ impl Layers {
     fn read_file(&mut self, path: Option<&Path>) -> anyhow::Result<()> {
         let named = path.is_some();
         let path = path.unwrap_or(Path::new(DEFAULT_FILE));
-        let text = match std::fs::read_to_string(path) {
+        let text = match file::read(path) {
             Ok(text) => text,
             Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => {
@@ -198,7 +201,8 @@ impl Layers {
             .values
             .get(key)
             .with_context(|| format!("there is no setting {key}"))?;
-        read(value).with_context(|| format!("{key} = {value:?} ({source})"))
+        let shown: String = value.chars().take(LONGEST_SHOWN).collect();
+        read(value).with_context(|| format!("{key} = {shown:?} ({source})"))
     }
 
     /// Every setting, typed.

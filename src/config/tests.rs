@@ -78,7 +78,7 @@ fn a_mistake_is_named_with_its_place() {
             "tick = true\n",
             "test.toml:1: tick takes a string, a number or a list",
         ),
-        ("tick = \n", "test.toml is not valid TOML"),
+        ("tick = \n", "test.toml:1: not valid TOML: "),
         ("interface = []\n", "interface is empty"),
         ("interface = ['eth[0']\n", "eth[0 is not a pattern"),
         ("[maps]\nflows = 1\n", "it must be between 16 and"),

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 /// How long the head of a request may take, and how long a connection may be without one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long responses that are under way at shutdown may take to end.
 const GRACE: Duration = Duration::from_secs(5);
 /// Connections at most, besides those of streams; more of them wait to be accepted.

@@ -96,11 +96,15 @@ impl Collector {
             source,
         })?;
         match self.interfaces.insert(Layout(key), zero, NEW) {
-            Err(source) if !exists(&source) => Err(Error::Map {
-                name: name::INTERFACES,
-                source,
-            }),
-            _ => Ok(()),
+            Ok(()) => Ok(()),
+            Err(source) => match errno(&source) {
+                Some(libc::EEXIST) => Ok(()),
+                Some(libc::E2BIG) => Err(Error::InterfaceMapFull),
+                _ => Err(Error::Map {
+                    name: name::INTERFACES,
+                    source,
+                }),
+            },
         }
     }
 
@@ -179,11 +183,9 @@ impl Collector {
     }
 }
 
-fn exists(error: &aya::maps::MapError) -> bool {
+fn errno(error: &aya::maps::MapError) -> Option<i32> {
     match error {
-        aya::maps::MapError::SyscallError(error) => {
-            error.io_error.kind() == std::io::ErrorKind::AlreadyExists
-        }
-        _ => false,
+        aya::maps::MapError::SyscallError(error) => error.io_error.raw_os_error(),
+        _ => None,
     }
 }
