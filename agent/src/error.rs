@@ -2,6 +2,8 @@
 
 use std::io;
 
+use aya::programs::{ProgramError, tc::TcError};
+
 /// Errors of the agent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -20,7 +22,7 @@ pub enum Error {
         program: &'static str,
         /// What the kernel or the loader said.
         #[source]
-        source: aya::programs::ProgramError,
+        source: ProgramError,
     },
     /// The object has no such program or map: it was built from other sources.
     #[error("the kernel object has no {name}; rebuild it with `make build-ebpf`")]
@@ -55,7 +57,7 @@ pub enum Error {
         hook: &'static str,
         /// What the kernel or the loader said.
         #[source]
-        source: aya::programs::ProgramError,
+        source: ProgramError,
     },
     /// Another agent already has its filters on the interface (kernels without TCX).
     #[error(
@@ -131,22 +133,21 @@ pub enum Error {
 impl Error {
     /// Whether the interface went away before it could be attached to.
     pub(crate) fn is_gone(&self) -> bool {
-        let is_gone = |error: &io::Error| error.raw_os_error() == Some(libc::ENODEV);
-        matches!(self, Self::Attach { .. }) && io_causes(self).any(is_gone)
+        let Self::Attach { source, .. } = self else {
+            return false;
+        };
+        let error = match source {
+            ProgramError::TcError(TcError::IoError(error)) => error,
+            ProgramError::SyscallError(error) => &error.io_error,
+            _ => return false,
+        };
+        error.raw_os_error() == Some(libc::ENODEV)
     }
 
     /// Whether the hook itself is what is missing, so that another hook may work.
     pub(crate) fn is_of_hook(&self) -> bool {
         matches!(self, Self::Attach { .. } | Self::Program { .. }) && !self.is_gone()
     }
-}
-
-/// The failed system calls among the causes of an error.
-fn io_causes<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a io::Error> {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.filter_map(|cause| cause.downcast_ref())
 }
 
 /// What a person can do about an object that the kernel would not take.

@@ -130,6 +130,9 @@ impl Place {
         let is_default = self.default.as_ref() == Some(&device.name);
         let hook = hook_for(&settings.choices, &device.name, is_default, settings.hook);
         let Some(choice) = hook else { return Ok(()) };
+        if !self.watch.has(&self.netns, device.ifindex)? {
+            return Ok(());
+        }
         let hook = match self.attached.get(&device.ifindex) {
             // It has another name now, nothing more.
             Some(Attached::Here(attachment)) => attachment.hook,

@@ -14,6 +14,7 @@ use netlink_packet_route::{
     tc::{TcHandle, TcMessage},
 };
 use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
+use rustix::net::{AddressFamily, SocketType, netdevice};
 
 use crate::{
     Error,
@@ -119,6 +120,15 @@ impl Watch {
         }
     }
 
+    /// Whether an interface is there now. News can come late: after those of its end.
+    pub(crate) fn has(&mut self, netns: &Netns, ifindex: u32) -> Result<bool, Error> {
+        let name = netns.enter(|| name_of(ifindex))?;
+        if name.is_none() {
+            self.known.remove(&ifindex);
+        }
+        Ok(name.is_some())
+    }
+
     fn change(&mut self, message: RouteNetlinkMessage) -> Option<Change> {
         match message {
             RouteNetlinkMessage::NewLink(link) => {
@@ -152,6 +162,12 @@ impl Watch {
         changes.extend(came.map(Change::Came));
         changes
     }
+}
+
+/// The name of an interface in the namespace of the calling thread.
+fn name_of(ifindex: u32) -> Option<String> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
+    netdevice::index_to_name(&socket, ifindex).ok()
 }
 
 /// The interfaces of a namespace.

@@ -158,7 +158,10 @@ impl Collector {
             for Layout(value) in values.iter() {
                 counters += value;
             }
-            batch.interfaces.push(InterfaceSample { key, counters });
+            // An entry that nothing was counted in says nothing, not even that there is an interface.
+            if counters != InterfaceCounters::ZERO {
+                batch.interfaces.push(InterfaceSample { key, counters });
+            }
         }
         for key in self.gone.drain(..) {
             if let Err(error) = self.interfaces.remove(&Layout(key)) {
