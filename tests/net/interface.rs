@@ -150,3 +150,42 @@ fn comes_later() {
     await_interfaces(&server, &[("w7", true, 25)]);
     server.child.end(Signal::TERM).books();
 }
+
+/// A container host makes and removes interfaces faster than anybody can attach to them: those that
+/// are gone at once are neither traced instead, nor listed as if they were there.
+#[test]
+fn those_that_are_gone_at_once_leave_nothing() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    let server = Server::start(&world, &["--iface", "*"]);
+    let flap = "link add z0 type veth peer name z1\nlink set z0 up\nlink del z0\n".repeat(40);
+    let script = std::env::temp_dir().join(format!("netweir-flap-{}", std::process::id()));
+    std::fs::write(&script, flap).unwrap();
+    world.near.run("ip", &["-batch", script.to_str().unwrap()]);
+    std::fs::remove_file(&script).unwrap();
+    // One that lasts comes after them: when it is there, all others have been dealt with.
+    world.near.run(
+        "ip",
+        &["link", "add", "y0", "type", "veth", "peer", "name", "y1"],
+    );
+    await_that(|| {
+        let found = interfaces(&server);
+        let lasts = found
+            .iter()
+            .any(|(name, present, _)| name == "y0" && *present);
+        let ghosts = found
+            .iter()
+            .any(|(name, present, _)| name.starts_with('z') && *present);
+        if lasts && !ghosts {
+            Ok(())
+        } else {
+            Err(format!("{found:?}"))
+        }
+    });
+    let answer = server.get("/api/interfaces");
+    for interface in answer["interfaces"].as_array().unwrap() {
+        assert_eq!(interface["hook"], "tcx", "{interface}");
+    }
+}
