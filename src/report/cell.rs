@@ -84,7 +84,12 @@ impl Cells {
         Self::new(&columns, rows.collect())
     }
 
-    pub(super) fn of_hosts(rows: &[Host], resolver: Option<&Resolver>) -> Self {
+    /// The same columns for people and for CSV; `bytes` writes a number of bytes.
+    pub(super) fn of_hosts(
+        rows: &[Host],
+        resolver: Option<&Resolver>,
+        bytes: fn(u64) -> String,
+    ) -> Self {
         let columns = [
             "ADDRESS",
             ">PACKETS SENT",
@@ -103,15 +108,16 @@ impl Cells {
                     resolver,
                 ),
                 host.sent.packets.to_string(),
-                unit::bytes(host.sent.bytes),
+                bytes(host.sent.bytes),
                 host.received.packets.to_string(),
-                unit::bytes(host.received.bytes),
+                bytes(host.received.bytes),
             ]
         });
         Self::new(&columns, rows.collect())
     }
 
-    pub(super) fn of_interfaces(rows: &[view::Interface]) -> Self {
+    /// The same columns for people and for CSV; `bytes` writes a number of bytes.
+    pub(super) fn of_interfaces(rows: &[view::Interface], bytes: fn(u64) -> String) -> Self {
         let columns = [
             "INTERFACE",
             "HOOK",
@@ -122,14 +128,14 @@ impl Cells {
             ">PROBLEMS",
         ];
         let rows = rows.iter().flat_map(|interface| {
-            directions(interface).map(|(name, direction)| {
+            directions(interface).map(move |(name, direction)| {
                 vec![
                     interface.name.clone(),
                     interface.hook.to_owned(),
                     name.to_owned(),
                     direction.seen.packets.to_string(),
                     direction.seen.frames.to_string(),
-                    unit::bytes(direction.seen.bytes),
+                    bytes(direction.seen.bytes),
                     direction.problems.values().sum::<u64>().to_string(),
                 ]
             })
@@ -248,50 +254,6 @@ pub(super) fn csv_of_connections(rows: &[Connection]) -> Cells {
             format!("{:.3}", connection.duration_ns() as f64 / 1e9),
             connection.interface.to_string(),
         ]
-    });
-    Cells::new(&columns, rows.collect())
-}
-
-pub(super) fn csv_of_hosts(rows: &[Host]) -> Cells {
-    let columns = [
-        "address",
-        "packets_sent",
-        "bytes_sent",
-        "packets_received",
-        "bytes_received",
-    ];
-    let rows = rows.iter().map(|host| {
-        vec![
-            host.address.to_string(),
-            host.sent.packets.to_string(),
-            host.sent.bytes.to_string(),
-            host.received.packets.to_string(),
-            host.received.bytes.to_string(),
-        ]
-    });
-    Cells::new(&columns, rows.collect())
-}
-
-pub(super) fn csv_of_interfaces(rows: &[view::Interface]) -> Cells {
-    let columns = [
-        "interface",
-        "hook",
-        "direction",
-        "packets",
-        "frames",
-        "bytes",
-    ];
-    let rows = rows.iter().flat_map(|interface| {
-        directions(interface).map(|(name, direction)| {
-            vec![
-                interface.name.clone(),
-                interface.hook.to_owned(),
-                name.to_owned(),
-                direction.seen.packets.to_string(),
-                direction.seen.frames.to_string(),
-                direction.seen.bytes.to_string(),
-            ]
-        })
     });
     Cells::new(&columns, rows.collect())
 }

@@ -12,7 +12,10 @@ use std::io::{self, Write};
 use netweir_flow::{Connection, Filter, Host, Meter, Query, Record, SortKey};
 use netweir_web::view;
 
-use crate::args::{By, Format, ViewArgs};
+use crate::{
+    args::{By, Format, ViewArgs},
+    unit,
+};
 pub(crate) use cell::Cells;
 pub(crate) use resolve::Resolver;
 pub(crate) use screen::Screen;
@@ -107,8 +110,8 @@ impl Rows {
         match self {
             Self::Flows(rows) => Cells::of_flows(rows, resolver),
             Self::Connections(rows) => Cells::of_connections(rows, resolver),
-            Self::Hosts(rows) => Cells::of_hosts(rows, resolver),
-            Self::Interfaces(rows) => Cells::of_interfaces(rows),
+            Self::Hosts(rows) => Cells::of_hosts(rows, resolver, unit::bytes),
+            Self::Interfaces(rows) => Cells::of_interfaces(rows, unit::bytes),
         }
     }
 
@@ -125,8 +128,8 @@ impl Rows {
         match self {
             Self::Flows(rows) => cell::csv_of_flows(rows),
             Self::Connections(rows) => cell::csv_of_connections(rows),
-            Self::Hosts(rows) => cell::csv_of_hosts(rows),
-            Self::Interfaces(rows) => cell::csv_of_interfaces(rows),
+            Self::Hosts(rows) => Cells::of_hosts(rows, None, |bytes| bytes.to_string()),
+            Self::Interfaces(rows) => Cells::of_interfaces(rows, |bytes| bytes.to_string()),
         }
     }
 }
