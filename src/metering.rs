@@ -49,7 +49,7 @@ impl Metering {
             ports: config.port_classes(),
         };
         let agent = Agent::start(settings, namespaces, Arc::clone(&meter))?;
-        let cpus = thread::available_parallelism().map_or(1, usize::from) as u64;
+        let cpus = thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
         let kernel_kib = config.maps.kernel_bytes(cpus) / 1024;
         tracing::info!(
             kernel_kib,

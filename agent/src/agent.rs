@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use netweir_flow::{Batch, Meter};
+use netweir_flow::{Batch, Meter, Sample};
 use netweir_wire::map::PortClasses;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -123,11 +123,13 @@ impl Agent {
     pub fn drain(&mut self) -> Result<(), Error> {
         let mut batch = Batch::default();
         let mut drained = Ok(());
-        for place in &mut self.places {
-            drained = drained.and(place.drain(&mut batch));
-        }
-        if let Some(tracer) = &mut self.tracer {
-            drained = drained.and(tracer.collector.drain(&mut batch));
+        let meter = &self.meter;
+        let mut hand_over = |samples: &[Sample]| lock(meter).apply_flows(now_ns(), samples);
+        let tracer = self.tracer.iter_mut().map(|tracer| &mut tracer.collector);
+        for collector in tracer.chain(self.places.iter_mut().filter_map(Place::collector)) {
+            let drain = collector.drain(&mut batch, &mut hand_over);
+            // What the meter has is told for good, whatever comes.
+            drained = drained.and(drain.and_then(|()| collector.take()));
         }
         batch.now_ns = now_ns();
         lock(&self.meter).apply(&batch);

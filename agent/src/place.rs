@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, os::fd::BorrowedFd};
 
-use netweir_flow::{Batch, Hook, Interface, InterfaceId, Meter};
+use netweir_flow::{Hook, Interface, InterfaceId, Meter};
 use netweir_wire::map::{Direction, InterfaceKey};
 
 use crate::{
@@ -230,12 +230,6 @@ impl Place {
     /// The maps of this namespace's programs, if there are any.
     pub(crate) fn collector(&mut self) -> Option<&mut Collector> {
         self.metered.as_mut().map(|(_, collector)| collector)
-    }
-
-    /// Adds what was counted since the last drain.
-    pub(crate) fn drain(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        self.collector()
-            .map_or(Ok(()), |collector| collector.drain(batch))
     }
 
     /// Detaches from every interface; what was counted can still be drained.

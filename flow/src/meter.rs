@@ -101,10 +101,7 @@ impl Meter {
 
     /// Takes what a drain found; there may be several between two ticks.
     pub fn apply(&mut self, batch: &Batch) {
-        self.advance(batch.now_ns);
-        for sample in &batch.flows {
-            self.apply_flow(sample);
-        }
+        self.apply_flows(batch.now_ns, &batch.flows);
         for sample in &batch.interfaces {
             match self.interfaces.of_sample(sample.key) {
                 Some((state, direction)) => {
@@ -116,6 +113,12 @@ impl Meter {
         for (stray, shown) in self.strays.iter_mut().zip(&batch.strays) {
             stray.observe(shown);
         }
+    }
+
+    /// Takes a part of the flows that a drain finds, before [`Self::apply`] takes the rest.
+    pub fn apply_flows(&mut self, now_ns: u64, samples: &[Sample]) {
+        self.advance(now_ns);
+        samples.iter().for_each(|sample| self.apply_flow(sample));
     }
 
     /// Ends a tick: sets rates and peaks, lets idle flows go, and returns the records that are

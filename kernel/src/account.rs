@@ -1,38 +1,58 @@
 //! What happens to a packet that was read: it is seen by its interface, then added to its flow.
-
-use core::intrinsics::{AtomicOrdering, atomic_xadd};
+//!
+//! A usual packet of a flow that the cache knows takes the short way of [`account_usual`]; every
+//! other packet the long way of [`account`].
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
-    helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
-    maps::HashMap,
+    helpers::generated::{bpf_get_prandom_u32, bpf_jiffies64, bpf_ktime_get_ns},
 };
 use netweir_wire::{
     map::{
-        Count, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, LossReason, StrayReason,
-        Volume, classes,
+        CacheEntry, Class, Count, FlowKey, FlowValue, InterfaceCounters, InterfaceKey,
+        InterfacePlace, KEY_WORDS, LossReason, StrayReason, Volume, classes,
     },
-    packet::{Headers, Problem},
+    packet::{Headers, Problem, Usual},
 };
 
-use crate::map::{self, Work};
+use crate::{
+    cache::{self, Home},
+    flows,
+    map::{self, Work},
+};
 
-/// What a fresh entry of the interface map holds; too large for a program's stack.
-static NOTHING: InterfaceCounters = InterfaceCounters::ZERO;
-
-/// The kernel's error numbers that an insertion is told apart by.
-const E2BIG: i32 = -7;
-const EEXIST: i32 = -17;
+/// Accounts for a usual frame if the cache knows its flow; says whether it does.
+#[inline(always)]
+pub(crate) fn account_usual(usual: &Usual, interface: InterfaceKey, count: Count) -> bool {
+    let key = FlowKey::words(interface, usual);
+    let home = Home::of(&key);
+    let Some(entry) = cache::find(home, &key) else {
+        return false;
+    };
+    let Some(counters) = counters(entry.value.interface) else {
+        return false;
+    };
+    counters.seen += count;
+    if !is_sample() {
+        leave_out(counters, entry.value.classes, count.volume());
+        return true;
+    }
+    let value = &mut entry.value;
+    value.packets += count.packets;
+    value.frames += count.frames;
+    value.bytes += count.bytes;
+    value.last_tick = tick();
+    value.tcp_flags |= usual.tcp_flags;
+    value.traffic_class = usual.traffic_class;
+    counters.counted += count;
+    true
+}
 
 /// Accounts for one frame, whose headers are in `work`, at an interface that is counted in any case.
 #[inline(always)]
 pub(crate) fn account(work: &mut Work, interface: InterfaceKey, count: Count) {
-    if let Some(counters) = find(&interface) {
-        return add(work, counters, interface, count);
-    }
-    let _exists = map::INTERFACES.insert(&interface, &NOTHING, u64::from(BPF_NOEXIST));
-    match find(&interface) {
-        Some(counters) => add(work, counters, interface, count),
+    match find(&interface).or_else(|| admit(&interface)) {
+        Some(place) => add(work, place, interface, count),
         None => stray(StrayReason::InterfaceMapFull, count.volume()),
     }
 }
@@ -40,8 +60,8 @@ pub(crate) fn account(work: &mut Work, interface: InterfaceKey, count: Count) {
 /// Accounts for one frame if its interface is among those that are watched.
 #[inline(always)]
 pub(crate) fn account_watched(work: &mut Work, interface: InterfaceKey, count: Count) {
-    if let Some(counters) = find(&interface) {
-        add(work, counters, interface, count);
+    if let Some(place) = find(&interface) {
+        add(work, place, interface, count);
     }
 }
 
@@ -55,43 +75,168 @@ pub(crate) fn stray(reason: StrayReason, volume: Volume) {
 }
 
 #[inline(always)]
-fn find(interface: &InterfaceKey) -> Option<&'static mut InterfaceCounters> {
-    // SAFETY: the value is this CPU's own, programs do not interrupt one another on a CPU, and an
-    // entry is never removed while a program that could use it is attached.
+fn find(interface: &InterfaceKey) -> Option<InterfacePlace> {
+    // SAFETY: a place is two numbers, which the agent writes before the interface is watched.
     map::INTERFACES
-        .get_ptr_mut(interface)
+        .get_ptr(interface)
+        .map(|place| unsafe { *place })
+}
+
+/// Gives an interface that nobody told of counters of its own.
+#[inline(always)]
+fn admit(interface: &InterfaceKey) -> Option<InterfacePlace> {
+    let number = map::FREE_COUNTERS.pop().ok()??;
+    let place = InterfacePlace { number, names: 0 };
+    if map::INTERFACES
+        .insert(interface, &place, u64::from(BPF_NOEXIST))
+        .is_ok()
+    {
+        if let Some(state) = map::CACHE_STATE.get_ptr_mut(0) {
+            // SAFETY: this CPU's own value, and no other program runs here meanwhile.
+            unsafe { (*state).admitted += 1 };
+        }
+        return Some(place);
+    }
+    // Another CPU was quicker, or there is no room. The queue has room for every number.
+    let _kept = map::FREE_COUNTERS.push(&number, 0);
+    find(interface)
+}
+
+#[inline(always)]
+fn counters(number: u32) -> Option<&'static mut InterfaceCounters> {
+    // SAFETY: the value is this CPU's own, and programs do not interrupt one another on a CPU.
+    map::COUNTERS
+        .get_ptr_mut(number)
         .map(|counters| unsafe { &mut *counters })
 }
 
 #[inline(always)]
-fn add(work: &mut Work, counters: &mut InterfaceCounters, interface: InterfaceKey, count: Count) {
+fn add(work: &mut Work, place: InterfacePlace, interface: InterfaceKey, count: Count) {
+    let Some(counters) = counters(place.number) else {
+        return stray(StrayReason::InterfaceMapFull, count.volume());
+    };
     counters.seen += count;
-    add_classes(counters, &work.headers, count.volume());
-    work.key = FlowKey::new(interface, &work.headers);
-    work.more = FlowCounters::new(&work.headers, count, now_ns());
-    match add_to_flow(&work.key, &work.more) {
+    let classes = kinds(counters, &work.headers, count.volume());
+    if !is_sample() {
+        return leave_out(counters, classes, count.volume());
+    }
+    work.entry.key = FlowKey::new(interface, &work.headers);
+    work.entry.value = value(&work.headers, count, classes, place.number);
+    match add_to_flow(&mut work.entry) {
         Ok(()) => counters.counted += count,
-        Err(LossReason::FlowMapFull) => counters.lost[0] += count.volume(),
-        Err(LossReason::FlowMapBusy) => counters.lost[1] += count.volume(),
+        Err(reason) => {
+            if let Some(sum) = counters.lost.get_mut(opaque(&reason)) {
+                *sum += count.volume();
+            }
+            add_classes(counters, classes, count.volume());
+        }
     }
 }
 
+/// Counts what a flow does not keep of a frame; returns the classes that it does keep.
 #[inline(always)]
-fn add_classes(counters: &mut InterfaceCounters, headers: &Headers, volume: Volume) {
-    let ports = map::PORTS.get(0);
-    let classes = classes(headers, |port| {
-        ports.map_or(0, |ports| ports.bits[usize::from(port)])
-    });
-    for class in classes {
-        if let Some(sum) = counters.classes.get_mut(opaque(&class)) {
-            *sum += volume;
-        }
-    }
+fn kinds(counters: &mut InterfaceCounters, headers: &Headers, volume: Volume) -> [Class; 3] {
     if let Some(frames) = counters.problems.get_mut(opaque(&headers.problem)) {
         // Not by a comparison: the compiler would make one of it and the one with the length, in a
         // way that the verifier does not follow.
         *frames += u64::from(!matches!(headers.problem, Problem::None));
     }
+    let ports = map::PORTS.get(0);
+    let mut classes = classes(headers, |port| {
+        ports.map_or(0, |ports| ports.bits[usize::from(port)])
+    });
+    if matches!(classes[2], Class::LaterFragment) {
+        // The only class that packets of one flow can differ in.
+        counters.classes[Class::LaterFragment as usize] += volume;
+        classes[2] = Class::None;
+    }
+    classes
+}
+
+/// A frame that is in no flow for being no sample.
+#[inline(always)]
+fn leave_out<C: Copy>(counters: &mut InterfaceCounters, classes: [C; 3], volume: Volume) {
+    counters.sampled += volume;
+    add_classes(counters, classes, volume);
+}
+
+#[inline(always)]
+fn add_classes<C: Copy>(counters: &mut InterfaceCounters, classes: [C; 3], volume: Volume) {
+    for class in classes {
+        if let Some(sum) = counters.classes.get_mut(opaque(&class)) {
+            *sum += volume;
+        }
+    }
+}
+
+/// Whether a frame is counted in its flow: one in [`map::SAMPLING`] is, at random.
+#[inline(always)]
+fn is_sample() -> bool {
+    let one_in = map::setting(&map::SAMPLING);
+    if one_in <= 1 {
+        return true;
+    }
+    // SAFETY: the helper takes no arguments.
+    let random = unsafe { bpf_get_prandom_u32() } as u32;
+    u64::from(random) * u64::from(one_in) >> 32 == 0
+}
+
+/// What a frame adds to its flow.
+#[inline(always)]
+fn value(headers: &Headers, count: Count, classes: [Class; 3], interface: u32) -> FlowValue {
+    let tick = tick();
+    FlowValue {
+        packets: count.packets,
+        frames: count.frames,
+        bytes: count.bytes,
+        // SAFETY: the helper takes no arguments.
+        first_ns: unsafe { bpf_ktime_get_ns() },
+        first_tick: tick,
+        last_tick: tick,
+        tcp_flags: headers.tcp_flags,
+        traffic_class: headers.traffic_class,
+        marks: headers.fragment.marks(),
+        source_mac: headers.source_mac,
+        destination_mac: headers.destination_mac,
+        classes: classes.map(|class| class as u8),
+        reserved: 0,
+        interface,
+    }
+}
+
+/// Adds an entry of one frame to its flow: in the cache, else in the flow map, else in the ring.
+#[inline(always)]
+fn add_to_flow(entry: &mut CacheEntry) -> Result<(), LossReason> {
+    let key = core::ptr::from_ref(&entry.key).cast::<[u64; KEY_WORDS]>();
+    // SAFETY: a key consists of so many words and is aligned as they are.
+    let key = unsafe { *key };
+    let home = Home::of(&key);
+    if let Some(known) = cache::find(home, &key) {
+        merge(&mut known.value, &entry.value);
+        return Ok(());
+    }
+    let Some(state) = map::CACHE_STATE.get_ptr_mut(0) else {
+        return Err(LossReason::FlowMapBusy);
+    };
+    // SAFETY: this CPU's own value, and no other program runs here meanwhile.
+    let state = unsafe { &mut *state };
+    if cache::insert(home, entry, state) {
+        state.opened += 1;
+        return Ok(());
+    }
+    flows::add(home.epoch(), entry, state)
+}
+
+/// Adds one frame to what this CPU alone counts.
+#[inline(always)]
+fn merge(value: &mut FlowValue, more: &FlowValue) {
+    value.packets += more.packets;
+    value.frames += more.frames;
+    value.bytes += more.bytes;
+    value.last_tick = more.last_tick;
+    value.tcp_flags |= more.tcp_flags;
+    value.traffic_class = more.traffic_class;
+    value.marks |= more.marks;
 }
 
 /// The number of an enum as an index that the compiler knows nothing of, so that it keeps the
@@ -103,73 +248,14 @@ fn opaque<T>(number: &T) -> usize {
     usize::from(unsafe { core::ptr::from_ref(number).cast::<u8>().read_volatile() })
 }
 
+/// The cheap clock: jiffies, or where the kernel has no such helper, about a millisecond.
 #[inline(always)]
-fn add_to_flow(key: &FlowKey, more: &FlowCounters) -> Result<(), LossReason> {
-    // An epoch that cannot be read is epoch 0: the map exists as long as the program.
-    if map::EPOCH.get(0).is_some_and(|epoch| epoch & 1 == 1) {
-        add_to_map(&map::FLOWS_ODD, key, more)
-    } else {
-        add_to_map(&map::FLOWS_EVEN, key, more)
-    }
-}
-
-#[inline(always)]
-fn add_to_map(
-    flows: &HashMap<FlowKey, FlowCounters>,
-    key: &FlowKey,
-    more: &FlowCounters,
-) -> Result<(), LossReason> {
-    if merge(flows, key, more) {
-        return Ok(());
-    }
-    match flows.insert(key, more, u64::from(BPF_NOEXIST)) {
-        Ok(()) => {
-            if let Some(opened) = map::OPENED.get_ptr_mut(0) {
-                // SAFETY: this CPU's own value, and no other program runs here meanwhile.
-                unsafe { *opened += 1 };
-            }
-            Ok(())
-        }
-        // Another CPU was quicker to open the flow.
-        Err(EEXIST) if merge(flows, key, more) => Ok(()),
-        Err(E2BIG) => Err(LossReason::FlowMapFull),
-        Err(_) => Err(LossReason::FlowMapBusy),
-    }
-}
-
-/// Adds to the flow if the map has it.
-#[inline(always)]
-fn merge(flows: &HashMap<FlowKey, FlowCounters>, key: &FlowKey, more: &FlowCounters) -> bool {
-    let Some(flow) = flows.get_ptr_mut(key) else {
-        return false;
-    };
-    // SAFETY: entries are removed only from the map of the other epoch, after every program that
-    // could still use it has ended. The counts are added atomically; of the other fields, several
-    // CPUs may write at once, and each value written is a right one.
-    unsafe {
-        atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(&raw mut (*flow).packets, more.packets);
-        atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(&raw mut (*flow).frames, more.frames);
-        atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(&raw mut (*flow).bytes, more.bytes);
-        (*flow).last_ns = more.last_ns;
-        (*flow).traffic_class = more.traffic_class;
-        if (*flow).tcp_flags & more.tcp_flags != more.tcp_flags {
-            (*flow).tcp_flags |= more.tcp_flags;
-        }
-        if (*flow).marks & more.marks != more.marks {
-            (*flow).marks |= more.marks;
-        }
-    }
-    true
-}
-
-/// Nanoseconds of `CLOCK_MONOTONIC`; coarse (one timer tick) where the kernel has the cheap clock.
-#[inline(always)]
-fn now_ns() -> u64 {
-    if map::setting(&map::COARSE_CLOCK) == 1 {
+fn tick() -> u32 {
+    if map::setting(&map::JIFFIES) == 1 {
         // SAFETY: the helper takes no arguments.
-        unsafe { bpf_ktime_get_coarse_ns() }
+        (unsafe { bpf_jiffies64() }) as u32
     } else {
         // SAFETY: the helper takes no arguments.
-        unsafe { bpf_ktime_get_ns() }
+        (unsafe { bpf_ktime_get_ns() } >> 20) as u32
     }
 }

@@ -15,6 +15,33 @@ use netweir_wire::packet::{Packet, Truncated};
 
 use crate::map::COPIED_BYTES;
 
+/// The linear part of a packet, for reading at offsets that the compiler knows.
+pub(crate) struct Direct {
+    start: usize,
+    end: usize,
+}
+
+impl Direct {
+    /// The bytes from `start` up to `end`, as the context gives them.
+    #[inline(always)]
+    pub(crate) const fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+}
+
+impl Packet for Direct {
+    #[inline(always)]
+    fn bytes<const N: usize>(&self, offset: usize) -> Result<[u8; N], Truncated> {
+        let from = self.start + offset;
+        if from + N > self.end {
+            return Err(Truncated);
+        }
+        // SAFETY: both ends were compared with the packet's end just above, which the verifier
+        // proves again; arrays of bytes need no alignment.
+        Ok(unsafe { *(from as *const [u8; N]) })
+    }
+}
+
 /// The linear part of a packet, between the pointers that the verifier watches over.
 pub(crate) struct Linear<'a> {
     start: usize,

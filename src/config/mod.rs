@@ -227,6 +227,8 @@ impl Layers {
                 self.typed("ports.quic", |text| list(text, parse))?,
             ],
             maps: MapSizes {
+                cache: self.typed("maps.cache", |text| within(text, 0, 16_777_216))?,
+                ring: self.typed("maps.ring", |text| within(text, 0, 1 << 30))?,
                 flows: self.typed("maps.flows", |text| within(text, 16, 16_777_216))?,
                 interfaces: self.typed("maps.interfaces", |text| within(text, 2, 65_536))?,
             },

@@ -14,7 +14,9 @@ use crate::{median, table::Table};
 
 const ROUNDS: usize = 5;
 const SIZES: MapSizes = MapSizes {
+    cache: 16_384,
     flows: 131_072,
+    ring: 4096,
     interfaces: 16,
 };
 

@@ -29,7 +29,9 @@ use crate::table::Table;
 const FRAMES: usize = 400_000;
 const FLOWS: [usize; 3] = [1, 500, 60_000];
 const SIZES: MapSizes = MapSizes {
+    cache: 16_384,
     flows: 65_536,
+    ring: 4096,
     interfaces: 16,
 };
 

@@ -17,7 +17,9 @@ const ROUNDS: usize = 7;
 /// Measures each program with each packet, in turns with the program that does nothing.
 pub(crate) fn measure() -> anyhow::Result<Table> {
     let sizes = MapSizes {
+        cache: 16_384,
         flows: 65_536,
+        ring: 4096,
         interfaces: 1024,
     };
     let mut rig = Rig::new(7, sizes)?;

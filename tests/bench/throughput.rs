@@ -107,7 +107,9 @@ fn start(netns: &Netns, (hook, tc): (HookChoice, TcMode)) -> anyhow::Result<Agen
         tc,
         trace_any: false,
         maps: MapSizes {
+            cache: 16_384,
             flows: 65_536,
+            ring: 4096,
             interfaces: 16,
         },
         ports: Box::new(PortClasses { bits: [0; 65536] }),

@@ -139,9 +139,7 @@ impl Rig {
     /// # Errors
     /// A map cannot be read.
     pub fn drain(&mut self) -> anyhow::Result<Batch> {
-        let mut batch = Batch::default();
-        self.collector.drain(&mut batch)?;
-        Ok(batch)
+        drain(&mut self.collector)
     }
 
     /// Runs a program over a frame.
@@ -169,6 +167,19 @@ impl Rig {
         };
         program.test_run(&mut self.object, options).map(drop)
     }
+}
+
+/// Drains and takes, all in one batch.
+///
+/// # Errors
+/// A map cannot be read.
+pub fn drain(collector: &mut Collector) -> anyhow::Result<Batch> {
+    let mut batch = Batch::default();
+    let mut flows = Vec::new();
+    collector.drain(&mut batch, &mut |samples| flows.extend_from_slice(samples))?;
+    collector.take()?;
+    batch.flows = flows;
+    Ok(batch)
 }
 
 impl Program {

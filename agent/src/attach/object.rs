@@ -2,13 +2,21 @@
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader, GlobalData, include_bytes_aligned,
+    maps::{Map, MapError},
     programs::{ProgramError, ProgramType},
     sys::{BpfHelper, is_helper_supported},
 };
-use netweir_wire::{map::SkbOffsets, name, version};
+use netweir_wire::{
+    map::{
+        Bucket, CacheEntry, CacheSeed, FLOWS_PER_BUCKET, FlowKey, FlowValue, InterfaceCounters,
+        InterfaceKey, InterfacePlace, MAX_CACHED_FLOWS, SkbOffsets,
+    },
+    name, version,
+};
+use rustix::time::{ClockId, clock_getres};
 
 use super::{btf::KernelTypes, layout::Layout};
-use crate::Error;
+use crate::{Error, error::Doing};
 
 /// The object as it is committed; `make build-ebpf` builds it.
 static OBJECT: &[u8] = include_bytes_aligned!("../../../kernel/netweir.bpf.o");
@@ -16,8 +24,12 @@ static OBJECT: &[u8] = include_bytes_aligned!("../../../kernel/netweir.bpf.o");
 /// How large the kernel maps are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MapSizes {
-    /// Flows that each of the two flow maps can hold between two drains.
+    /// Flows that the caches of all CPUs can hold together between two drains; 0 for no cache.
+    pub cache: u32,
+    /// Flows beyond the cache that each of the two flow maps can hold between two drains.
     pub flows: u32,
+    /// Bytes of the ring buffer for frames that find no room there either; 0 for none.
+    pub ring: u32,
     /// Interfaces, each direction counting as one.
     pub interfaces: u32,
 }
@@ -26,18 +38,45 @@ pub struct MapSizes {
 const ENTRY_OVERHEAD_BYTES: u64 = 48;
 
 impl MapSizes {
+    /// Binary logarithm of the flows in the list of one of so many CPUs; 0 for no cache.
+    pub fn cache_log(self, cpus: u32) -> u32 {
+        /// A list has two buckets of its index at least.
+        const LEAST: u32 = 2 * FLOWS_PER_BUCKET;
+        if self.cache == 0 {
+            return 0;
+        }
+        let flows = self.cache.div_ceil(cpus.max(1)).max(LEAST);
+        flows.min(MAX_CACHED_FLOWS / 2).next_power_of_two().ilog2()
+    }
+
+    /// Bytes of the ring buffer as the kernel wants them: a power of two, a page at least.
+    fn ring_bytes(self) -> u32 {
+        let page = rustix::param::page_size() as u32;
+        match self.ring {
+            0 => 0,
+            bytes => bytes.clamp(page, 1 << 30).next_power_of_two(),
+        }
+    }
+
     /// Kernel memory in bytes that the maps take, whether they are full or empty.
-    pub fn kernel_bytes(self, cpus: u64) -> u64 {
-        use netweir_wire::map::{FlowCounters, FlowKey, InterfaceCounters, InterfaceKey};
+    pub fn kernel_bytes(self, cpus: u32) -> u64 {
         let entry = |key: usize, value: usize| {
             (key.next_multiple_of(8) + value.next_multiple_of(8)) as u64 + ENTRY_OVERHEAD_BYTES
         };
         let buckets = |entries: u32| u64::from(entries.next_power_of_two()) * 16;
-        let flow = entry(size_of::<FlowKey>(), size_of::<FlowCounters>());
-        let interface = entry(size_of::<InterfaceKey>(), 8);
-        2 * (u64::from(self.flows) * flow + buckets(self.flows))
+        let flow = entry(size_of::<FlowKey>(), size_of::<FlowValue>());
+        let interface = entry(size_of::<InterfaceKey>(), size_of::<InterfacePlace>());
+        let cached = size_of::<CacheEntry>() as u64
+            + size_of::<Bucket>() as u64 / u64::from(FLOWS_PER_BUCKET);
+        let lists = match self.cache_log(cpus) {
+            0 => 0,
+            log => u64::from(2 * cpus) << log,
+        };
+        lists * cached
+            + 2 * (u64::from(self.flows) * flow + buckets(self.flows))
+            + u64::from(self.ring_bytes())
             + u64::from(self.interfaces)
-                * (interface + cpus * size_of::<InterfaceCounters>() as u64)
+                * (interface + u64::from(cpus) * size_of::<InterfaceCounters>() as u64)
             + buckets(self.interfaces)
     }
 }
@@ -61,6 +100,12 @@ pub struct Object {
     pub(crate) ebpf: Ebpf,
     /// Whether the programs that read paged data can be loaded.
     pub(super) paged: bool,
+    /// Binary logarithm of the flows in a list of the cache; 0 for no cache.
+    pub(crate) cache_log: u32,
+    /// Bytes of the ring buffer; 0 for none.
+    pub(crate) ring_bytes: u32,
+    /// Nanoseconds in a tick of the programs' cheap clock.
+    pub(crate) tick_ns: u64,
 }
 
 impl Object {
@@ -90,28 +135,38 @@ impl Object {
         if let Some(function) = function {
             call_kernel_function(&mut object, function);
         }
-        let abi = format!("ABI_{}", version::ABI);
-        let offsets = Layout(offsets.unwrap_or_else(SkbOffsets::default));
-        let coarse = u32::from(matches!(purpose, Purpose::Interfaces { .. }) && has_coarse_clock());
-        let any = u32::from(any);
-        let ebpf = EbpfLoader::new()
-            .override_global(&abi, &version::ABI, true)
-            .override_global(name::NETNS, &netns, true)
-            .override_global(name::COARSE_CLOCK, &coarse, true)
-            .override_global(name::TRACE_ANY, &any, true)
-            .override_global(name::SKB_OFFSETS, GlobalData::from(&offsets), true)
-            .map_max_entries(name::FLOWS_EVEN, sizes.flows)
-            .map_max_entries(name::FLOWS_ODD, sizes.flows)
-            .map_max_entries(name::INTERFACES, sizes.interfaces)
-            .load(&object)
-            .map_err(|source| {
-                let known = permission(&source).or_else(|| other_abi(&source, &abi));
-                known.unwrap_or(Error::Load { source })
-            })?;
+        let cpus = possible_cpus()?;
+        let jiffies = has_jiffies();
+        let globals = Globals {
+            netns,
+            any: any.into(),
+            jiffies: jiffies.into(),
+            cache_log: sizes.cache_log(cpus),
+            ring: (sizes.ring != 0).into(),
+            seed: Layout(seed()?),
+            offsets: Layout(offsets.unwrap_or_else(SkbOffsets::default)),
+        };
         Ok(Self {
-            ebpf,
+            ebpf: globals.load(&object, sizes, cpus)?,
             paged: function.is_some(),
+            cache_log: globals.cache_log,
+            ring_bytes: sizes.ring_bytes(),
+            tick_ns: if jiffies { jiffy_ns() } else { 1 << 20 },
         })
+    }
+
+    /// Takes a map out of the object.
+    pub(crate) fn take<M>(&mut self, name: &'static str) -> Result<M, Error>
+    where
+        M: TryFrom<Map, Error = MapError>,
+    {
+        let map = self.take_raw(name)?;
+        map.try_into().map_err(|source| Error::Map { name, source })
+    }
+
+    /// Takes a map out of the object without looking at what it is.
+    pub(crate) fn take_raw(&mut self, name: &'static str) -> Result<Map, Error> {
+        self.ebpf.take_map(name).ok_or(Error::Missing { name })
     }
 
     /// A program of the object, loaded into the kernel if it is not yet.
@@ -155,10 +210,82 @@ fn call_kernel_function(object: &mut [u8], number: u32) {
     }
 }
 
-/// Whether the kernel has the cheap clock (Linux 5.11). Tracepoints may not use it in any kernel.
-fn has_coarse_clock() -> bool {
-    let helper = BpfHelper::BPF_FUNC_ktime_get_coarse_ns;
+/// What the programs read as constants.
+struct Globals {
+    netns: u32,
+    any: u32,
+    jiffies: u32,
+    cache_log: u32,
+    ring: u32,
+    seed: Layout<CacheSeed>,
+    offsets: Layout<SkbOffsets>,
+}
+
+impl Globals {
+    /// Creates the maps of an object, with these constants and these sizes.
+    fn load(&self, object: &[u8], sizes: MapSizes, cpus: u32) -> Result<Ebpf, Error> {
+        let abi = format!("ABI_{}", version::ABI);
+        let (entries, buckets) = match self.cache_log {
+            0 => (1, 1),
+            log => (2 * cpus << log, 2 * cpus * ((1 << log) / FLOWS_PER_BUCKET)),
+        };
+        let page = rustix::param::page_size() as u32;
+        EbpfLoader::new()
+            .override_global(&abi, &version::ABI, true)
+            .override_global(name::NETNS, &self.netns, true)
+            .override_global(name::JIFFIES, &self.jiffies, true)
+            .override_global(name::TRACE_ANY, &self.any, true)
+            .override_global(name::CACHE_LOG, &self.cache_log, true)
+            .override_global(name::RING, &self.ring, true)
+            .override_global(name::CACHE_SEED, GlobalData::from(&self.seed), true)
+            .override_global(name::SKB_OFFSETS, GlobalData::from(&self.offsets), true)
+            .map_max_entries(name::CACHE, entries)
+            .map_max_entries(name::CACHE_INDEX, buckets)
+            .map_max_entries(name::FLOWS_EVEN, sizes.flows)
+            .map_max_entries(name::FLOWS_ODD, sizes.flows)
+            .map_max_entries(name::OVERFLOW, sizes.ring_bytes().max(page))
+            .map_max_entries(name::INTERFACES, sizes.interfaces)
+            .map_max_entries(name::COUNTERS, sizes.interfaces)
+            .map_max_entries(name::FREE_COUNTERS, sizes.interfaces)
+            .load(object)
+            .map_err(|source| {
+                let known = permission(&source).or_else(|| other_abi(&source, &abi));
+                known.unwrap_or(Error::Load { source })
+            })
+    }
+}
+
+/// Number of CPUs that there are or could be.
+fn possible_cpus() -> Result<u32, Error> {
+    let cpus = aya::util::nr_cpus().map_err(|(_, source)| Error::System {
+        action: "count the CPUs",
+        source,
+    })?;
+    Ok(cpus as u32)
+}
+
+/// Random numbers for the hash of the cache.
+fn seed() -> Result<CacheSeed, Error> {
+    let mut seed = CacheSeed::default();
+    for word in &mut seed.words {
+        let mut bytes = [0; 8];
+        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+            .doing("get random numbers")?;
+        *word = u64::from_ne_bytes(bytes);
+    }
+    Ok(seed)
+}
+
+/// Whether the kernel has the cheap clock (Linux 5.6).
+fn has_jiffies() -> bool {
+    let helper = BpfHelper::BPF_FUNC_jiffies64;
     is_helper_supported(ProgramType::SchedClassifier, helper).unwrap_or(false)
+}
+
+/// Nanoseconds in a jiffy: what the coarse clock advances by.
+fn jiffy_ns() -> u64 {
+    let resolution = clock_getres(ClockId::MonotonicCoarse);
+    resolution.tv_nsec.unsigned_abs()
 }
 
 /// The plain answer where the object has other layouts: it lacks the symbol that names ours.

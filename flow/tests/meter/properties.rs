@@ -76,6 +76,7 @@ fn any_key() -> impl Strategy<Value = FlowKey> {
         inner_vlan: [rest[8], rest[9]],
         protocol: rest[10],
         direction: rest[11],
+        reserved: [0; 4],
     })
 }
 

@@ -9,10 +9,14 @@ use aya_ebpf::{
 };
 use netweir_wire::{
     map::{Count, Direction, InterfaceKey},
-    packet::LinkType,
+    packet::{LinkType, Usual},
 };
 
-use crate::{account::account, map, reader::Linear};
+use crate::{
+    account::{account, account_usual},
+    map,
+    reader::{Direct, Linear},
+};
 
 /// For drivers and kernels that know packets of several buffers.
 #[xdp(frags)]
@@ -36,11 +40,6 @@ fn netweir_no_xdp(_context: XdpContext) -> u32 {
 
 #[inline(always)]
 fn meter(context: &XdpContext, bytes: u64) -> u32 {
-    let Some(work) = map::work() else {
-        return XDP_PASS;
-    };
-    let packet = Linear::new(context.data(), context.data_end(), &work.offset);
-    work.headers.read_from(&packet, LinkType::Ethernet);
     let md: *const xdp_md = context.as_ptr().cast();
     let interface = InterfaceKey {
         netns: map::setting(&map::NETNS),
@@ -53,6 +52,15 @@ fn meter(context: &XdpContext, bytes: u64) -> u32 {
         frames: 1,
         bytes,
     };
+    let usual = Usual::read(&Direct::new(context.data(), context.data_end()));
+    if usual.is_some_and(|usual| account_usual(&usual, interface, count)) {
+        return XDP_PASS;
+    }
+    let Some(work) = map::work() else {
+        return XDP_PASS;
+    };
+    let packet = Linear::new(context.data(), context.data_end(), &work.offset);
+    work.headers.read_from(&packet, LinkType::Ethernet);
     account(work, interface, count);
     XDP_PASS
 }

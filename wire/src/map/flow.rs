@@ -1,7 +1,7 @@
 //! A flow in the kernel: its key and its counters.
 
 use super::InterfaceKey;
-use crate::packet::{Fragment, Headers};
+use crate::packet::{Headers, Usual};
 
 /// Set in [`FlowCounters::marks`] when a first fragment was counted.
 pub const FLOW_FIRST_FRAGMENT: u8 = 1;
@@ -13,7 +13,7 @@ pub const FLOW_LATER_FRAGMENT: u8 = 2;
 /// A frame that is not IP has its MACs in the first six bytes of the addresses, no protocol and no
 /// ports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct FlowKey {
     /// Inode number of the interface's network namespace, as in `/proc/self/ns/net`.
     pub netns: u32,
@@ -38,9 +38,34 @@ pub struct FlowKey {
     pub protocol: u8,
     /// A [`super::Direction`].
     pub direction: u8,
+    /// Always zero.
+    pub reserved: [u8; 4],
 }
 
 impl FlowKey {
+    /// The words of memory that a usual packet's key consists of.
+    #[inline(always)]
+    pub fn words(interface: InterfaceKey, usual: &Usual) -> [u64; KEY_WORDS] {
+        let [outer, inner] = usual.vlans;
+        let [e0, e1] = usual.ethertype.to_ne_bytes();
+        let [o0, o1] = outer.to_ne_bytes();
+        let [p0, p1, p2, p3] = usual.ports.to_ne_bytes();
+        let [i0, i1] = inner.to_ne_bytes();
+        let direction = interface.direction as u8;
+        [
+            word(
+                interface.netns.to_ne_bytes(),
+                interface.ifindex.to_ne_bytes(),
+            ),
+            usual.source[0],
+            usual.source[1],
+            usual.destination[0],
+            usual.destination[1],
+            word([p0, p1, p2, p3], [e0, e1, o0, o1]),
+            word([i0, i1, usual.protocol, direction], [0; 4]),
+        ]
+    }
+
     /// The flow that a packet with `headers` belongs to.
     #[inline(always)]
     pub fn new(interface: InterfaceKey, headers: &Headers) -> Self {
@@ -68,8 +93,17 @@ impl FlowKey {
             inner_vlan: headers.tags[1].vlan().to_be_bytes(),
             protocol: headers.protocol,
             direction: interface.direction as u8,
+            reserved: [0; 4],
         }
     }
+}
+
+/// Words of memory in a [`FlowKey`].
+pub const KEY_WORDS: usize = size_of::<FlowKey>() / 8;
+
+#[inline(always)]
+const fn word([a, b, c, d]: [u8; 4], [e, f, g, h]: [u8; 4]) -> u64 {
+    u64::from_ne_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// A MAC in the place of an address.
@@ -132,11 +166,7 @@ impl FlowCounters {
             destination_mac: headers.destination_mac,
             tcp_flags: headers.tcp_flags,
             traffic_class: headers.traffic_class,
-            marks: match headers.fragment {
-                Fragment::Whole => 0,
-                Fragment::First => FLOW_FIRST_FRAGMENT,
-                Fragment::Later => FLOW_LATER_FRAGMENT,
-            },
+            marks: headers.fragment.marks(),
         }
     }
 

@@ -33,17 +33,20 @@ pub enum LossReason {
     FlowMapFull = 0,
     /// The flow map refused the flow for another reason (its bucket was locked, no memory).
     FlowMapBusy = 1,
+    /// The flow map refused the flow, and the ring buffer had no room either.
+    RingFull = 2,
 }
 
 impl LossReason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 2] = [Self::FlowMapFull, Self::FlowMapBusy];
+    pub const ALL: [Self; 3] = [Self::FlowMapFull, Self::FlowMapBusy, Self::RingFull];
 
     /// The name that views, metrics and documents use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::FlowMapFull => "flow_map_full",
             Self::FlowMapBusy => "flow_map_busy",
+            Self::RingFull => "ring_full",
         }
     }
 }
@@ -83,12 +86,24 @@ pub struct InterfaceKey {
     pub direction: u32,
 }
 
+/// Where the counters of one direction of an interface are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct InterfacePlace {
+    /// Number of the counters.
+    pub number: u32,
+    /// Which of the names that the filter asks for the interface has, as bits.
+    pub names: u32,
+}
+
 /// Number of [`Class`]es.
 pub const INTERFACE_CLASSES: usize = Class::ALL.len();
 
 /// What one CPU counted at one direction of an interface since the start.
 ///
-/// `seen = counted + lost`, in packets and in bytes; each of the three is added to by its own code.
+/// `seen = counted + filtered + sampled + lost`, in packets and in bytes; each of them is added to by
+/// its own code. Classes and problems are those of packets that are in no flow; with the classes of
+/// the flows they sum up to what was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct InterfaceCounters {
@@ -96,6 +111,10 @@ pub struct InterfaceCounters {
     pub seen: Count,
     /// What was added to a flow.
     pub counted: Count,
+    /// What the filter kept out.
+    pub filtered: Volume,
+    /// What was left out for being no sample.
+    pub sampled: Volume,
     /// What was added to no flow, by [`LossReason`].
     pub lost: [Volume; LossReason::ALL.len()],
     /// What was seen, by [`Class`].
@@ -115,6 +134,8 @@ impl core::ops::AddAssign<&Self> for InterfaceCounters {
     fn add_assign(&mut self, other: &Self) {
         self.seen += other.seen;
         self.counted += other.counted;
+        self.filtered += other.filtered;
+        self.sampled += other.sampled;
         for (sum, &more) in self.lost.iter_mut().zip(&other.lost) {
             *sum += more;
         }
@@ -132,6 +153,8 @@ impl InterfaceCounters {
     pub const ZERO: Self = Self {
         seen: Count::ZERO,
         counted: Count::ZERO,
+        filtered: Volume::ZERO,
+        sampled: Volume::ZERO,
         lost: [Volume::ZERO; LossReason::ALL.len()],
         classes: [Volume::ZERO; INTERFACE_CLASSES],
         problems: [0; Problem::ALL.len()],

@@ -15,12 +15,14 @@ mod link;
 mod number;
 mod problem;
 mod transport;
+mod usual;
 mod vlan;
 
 pub use headers::{Fragment, Headers, Tag};
 pub use link::LinkType;
 pub use number::{ethertype, protocol};
 pub use problem::Problem;
+pub use usual::Usual;
 
 /// A packet that headers can be read from, wherever its bytes are.
 pub trait Packet {
