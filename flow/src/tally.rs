@@ -138,9 +138,8 @@ impl Tally {
         let counters = self.interfaces.entry(interface).or_default();
         counters.seen += count;
         counters.counted += count;
-        for class in classes(headers, |port| self.ports.bits[usize::from(port)]) {
-            counters.classes[class as usize] += count.volume();
-        }
+        let classes = classes(headers, |port| self.ports.bits[usize::from(port)]);
+        counters.add_classes(classes.map(|class| class as u8), count.volume());
         if headers.problem != Problem::None {
             counters.problems[headers.problem as usize] += 1;
         }

@@ -10,7 +10,7 @@ use aya_ebpf::{
 use netweir_wire::{
     map::{
         CacheEntry, Class, Count, FlowKey, FlowValue, InterfaceCounters, InterfaceKey,
-        InterfacePlace, KEY_WORDS, LossReason, StrayReason, Volume, classes,
+        InterfacePlace, KEY_WORDS, LossReason, StrayReason, Volume, classes, near_place,
     },
     packet::{Headers, Problem, Usual},
 };
@@ -24,12 +24,12 @@ use crate::{
 /// Accounts for a usual frame if the cache knows its flow; says whether it does.
 #[inline(always)]
 pub(crate) fn account_usual(usual: &Usual, interface: InterfaceKey, count: Count) -> bool {
+    let Some(counters) = near(interface).and_then(counters) else {
+        return false;
+    };
     let key = FlowKey::words(interface, usual);
     let home = Home::of(&key);
     let Some(entry) = cache::find(home, &key) else {
-        return false;
-    };
-    let Some(counters) = counters(entry.value.interface) else {
         return false;
     };
     counters.seen += count;
@@ -72,6 +72,14 @@ pub(crate) fn stray(reason: StrayReason, volume: Volume) {
         // SAFETY: this CPU's own value, and no other program runs here meanwhile.
         unsafe { *sum += volume };
     }
+}
+
+/// The number of an interface's counters, if it stands where it is looked for first.
+#[inline(always)]
+fn near(interface: InterfaceKey) -> Option<u32> {
+    let place = near_place(interface.ifindex, interface.direction);
+    let near = map::NEAR.get(place)?;
+    (near.ifindex == interface.ifindex).then_some(near.number)
 }
 
 #[inline(always)]
@@ -163,7 +171,11 @@ fn leave_out<C: Copy>(counters: &mut InterfaceCounters, classes: [C; 3], volume:
 #[inline(always)]
 fn add_classes<C: Copy>(counters: &mut InterfaceCounters, classes: [C; 3], volume: Volume) {
     for class in classes {
-        if let Some(sum) = counters.classes.get_mut(opaque(&class)) {
+        let class = opaque(&class);
+        if class == Class::None as usize {
+            continue;
+        }
+        if let Some(sum) = counters.classes.get_mut(class) {
             *sum += volume;
         }
     }

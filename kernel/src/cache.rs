@@ -6,9 +6,7 @@
 use core::ptr;
 
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
-use netweir_wire::map::{
-    Bucket, CacheEntry, CacheState, FLOWS_PER_BUCKET, FlowKey, IndexWord, KEY_WORDS,
-};
+use netweir_wire::map::{Bucket, CacheEntry, CacheState, FlowKey, IndexWord, KEY_WORDS};
 
 use crate::map::{self, setting};
 
@@ -32,7 +30,7 @@ impl Home {
         Self {
             epoch,
             list: cpu << 1 | epoch & 1,
-            hash: map::seed().hash(key),
+            hash: map::hash(key),
         }
     }
 
@@ -49,18 +47,18 @@ impl Home {
 
     #[inline(always)]
     fn bucket(self) -> Option<*mut Bucket> {
-        let bits = setting(&map::CACHE_LOG).checked_sub(FLOWS_PER_BUCKET.ilog2())?;
-        let number = (self.hash >> 32) as u32 >> (32 - bits);
-        map::CACHE_INDEX.get_ptr_mut(self.list << bits | number)
+        let buckets = setting(&map::CACHE_BUCKETS);
+        let number = IndexWord::bucket(self.hash, buckets);
+        map::CACHE_INDEX.get_ptr_mut(self.list * buckets + number)
     }
 
+    /// The entry at a place, counted from 1.
+    ///
+    /// Places are not compared with the length of the list: no word names one past it. The 0 of a
+    /// word that was never written leads to an entry of the other side, whose epoch is another.
     #[inline(always)]
     fn entry(self, place: u32) -> Option<*mut CacheEntry> {
-        let bits = setting(&map::CACHE_LOG);
-        if place >> bits != 0 {
-            return None;
-        }
-        map::CACHE.get_ptr_mut(self.list << bits | place)
+        map::CACHE.get_ptr_mut(self.list * setting(&map::CACHE_FLOWS) + place)
     }
 }
 
@@ -99,7 +97,11 @@ pub(crate) fn insert(home: Home, entry: &mut CacheEntry, state: &mut CacheState)
         *epoch = home.epoch;
         *used = 0;
     }
-    let (Some(bucket), Some(place)) = (home.bucket(), home.entry(*used)) else {
+    if *used >= setting(&map::CACHE_FLOWS) {
+        return false;
+    }
+    let place = *used + 1;
+    let (Some(bucket), Some(known)) = (home.bucket(), home.entry(place)) else {
         return false;
     };
     let mark = home.mark();
@@ -113,8 +115,8 @@ pub(crate) fn insert(home: Home, entry: &mut CacheEntry, state: &mut CacheState)
     };
     entry.epoch = home.epoch;
     // SAFETY: as above.
-    unsafe { *place = *entry };
-    *word = IndexWord::new(mark, *used).0;
-    *used += 1;
+    unsafe { *known = *entry };
+    *word = IndexWord::new(mark, place).0;
+    *used = place;
     true
 }

@@ -13,7 +13,8 @@ use aya_ebpf::{
 use netweir_wire::{
     map::{
         Bucket, CacheEntry, CacheSeed, CacheState, Epoch, FlowKey, FlowValue, InterfaceCounters,
-        InterfaceKey, InterfacePlace, KEY_WORDS, PortClasses, SkbOffsets, StrayReason, Volume,
+        InterfaceKey, InterfacePlace, KEY_WORDS, NEAR_PLACES, NearInterface, PortClasses,
+        SkbOffsets, StrayReason, Volume,
     },
     packet::{Headers, MAX_HEADER_BYTES},
     version,
@@ -52,6 +53,11 @@ pub(crate) static CACHE_STATE: PerCpuArray<CacheState> = PerCpuArray::with_max_e
 #[map]
 pub(crate) static INTERFACES: HashMap<InterfaceKey, InterfacePlace> =
     HashMap::with_max_entries(1024, 0);
+
+/// The same for the usual case: interfaces of the namespace that TC and XDP watch, each looked for
+/// in one place. Written by the agent alone.
+#[map]
+pub(crate) static NEAR: Array<NearInterface> = Array::with_max_entries(NEAR_PLACES, 0);
 
 /// Counters of interfaces, by the number that [`INTERFACES`] tells.
 #[map]
@@ -119,9 +125,13 @@ pub(crate) static JIFFIES: u32 = 0;
 #[unsafe(no_mangle)]
 pub(crate) static RING: u32 = 0;
 
-/// Binary logarithm of the flows in a list of [`CACHE`]; 0 for no cache.
+/// Flows in a list of [`CACHE`]; 0 for no cache.
 #[unsafe(no_mangle)]
-pub(crate) static CACHE_LOG: u32 = 0;
+pub(crate) static CACHE_FLOWS: u32 = 0;
+
+/// Buckets in the index of a list.
+#[unsafe(no_mangle)]
+pub(crate) static CACHE_BUCKETS: u32 = 0;
 
 /// What makes the places of flows in the cache unpredictable.
 #[unsafe(no_mangle)]
@@ -136,6 +146,10 @@ pub(crate) static SAMPLING: u32 = 1;
 /// 1 when the tracepoints count every interface, 0 when those with an entry in [`INTERFACES`].
 #[unsafe(no_mangle)]
 pub(crate) static TRACE_ANY: u32 = 0;
+
+/// Offset of `xdp_buff.flags`; 0 where programs cannot read it.
+#[unsafe(no_mangle)]
+pub(crate) static XDP_FLAGS: u32 = 0;
 
 /// Where the running kernel keeps the fields of a packet.
 #[unsafe(no_mangle)]
@@ -163,8 +177,9 @@ pub(crate) fn setting<T: Copy>(place: &'static T) -> T {
     unsafe { core::ptr::read_volatile(place) }
 }
 
-/// The seed of the cache; see [`setting`] for why it is read so.
+/// The hash of a key. (The words of the seed are read where they are needed: there are too few
+/// registers for all of them at once.)
 #[inline(always)]
-pub(crate) fn seed() -> CacheSeed {
-    setting(&CACHE_SEED)
+pub(crate) fn hash(key: &[u64; KEY_WORDS]) -> u64 {
+    CacheSeed::sum(key, CACHE_SEED.words.iter().map(setting))
 }

@@ -11,7 +11,7 @@ use aya_ebpf::{
     helpers::{bpf_probe_read_kernel, generated},
     programs::TcContext,
 };
-use netweir_wire::packet::{Packet, Truncated};
+use netweir_wire::packet::{Packet, Truncated, Window};
 
 use crate::map::COPIED_BYTES;
 
@@ -39,6 +39,16 @@ impl Packet for Direct {
         // SAFETY: both ends were compared with the packet's end just above, which the verifier
         // proves again; arrays of bytes need no alignment.
         Ok(unsafe { *(from as *const [u8; N]) })
+    }
+}
+
+impl Window for Direct {
+    #[inline(always)]
+    fn behind(&self, offset: usize) -> Self {
+        Self {
+            start: self.start + offset,
+            end: self.end,
+        }
     }
 }
 
@@ -228,4 +238,19 @@ unsafe fn dynptr_from_skb(skb: u64, flags: u64, dynptr: &mut Dynptr) -> i64 {
 pub(crate) fn field<T>(base: u64, offset: u32) -> Result<T, Truncated> {
     // SAFETY: the kernel checks the address and fails where nothing is there.
     unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }.map_err(|_| Truncated)
+}
+
+/// Calls `bpf_cast_to_kern_ctx`: the kernel's own structure behind a context. As with
+/// `bpf_dynptr_from_skb`, the agent puts the function's number here.
+///
+/// # Safety
+/// The context must be the one that the kernel passed in.
+#[inline(always)]
+pub(crate) unsafe fn kernel_context(context: *mut core::ffi::c_void) -> u64 {
+    type Function = unsafe extern "C" fn(*mut core::ffi::c_void) -> u64;
+    // SAFETY: a helper's number in the place of its address is how the target calls helpers.
+    let function: Function =
+        unsafe { core::mem::transmute(netweir_wire::name::KFUNC_CAST_TO_KERN_CTX) };
+    // SAFETY: by the caller's word.
+    unsafe { function(context) }
 }

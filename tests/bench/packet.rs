@@ -23,9 +23,14 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
         interfaces: 1024,
     };
     let mut rig = Rig::new(7, sizes)?;
+    for program in [Program::TC_INGRESS, Program::TC_EGRESS] {
+        let interface = rig.interface(program);
+        rig.collector.add_interface(interface)?;
+    }
     let mut rows = Vec::new();
     for (program, empty) in [
         (Program::XDP, Program::EMPTY_XDP),
+        (Program::XDP_LINEAR, Program::EMPTY_XDP),
         (Program::TC_INGRESS, Program::EMPTY_TC),
         (Program::TC_EGRESS, Program::EMPTY_TC),
     ] {

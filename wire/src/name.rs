@@ -42,6 +42,8 @@ pub const CACHE_STATE: &str = "CACHE_STATE";
 /// Where the counters of an interface and direction are:
 /// [`crate::map::InterfaceKey`] → [`crate::map::InterfacePlace`].
 pub const INTERFACES: &str = "INTERFACES";
+/// [`crate::map::NearInterface`]s, by [`crate::map::near_place`].
+pub const NEAR: &str = "NEAR";
 /// [`crate::map::InterfaceCounters`] per CPU, by number.
 pub const COUNTERS: &str = "COUNTERS";
 /// Queue of `u32`: numbers of counters that no interface has.
@@ -57,8 +59,10 @@ pub const NETNS: &str = "NETNS";
 pub const JIFFIES: &str = "JIFFIES";
 /// Read-only `u32`: 1 when the ring buffer is to be used.
 pub const RING: &str = "RING";
-/// Read-only `u32`: binary logarithm of the flows in a list of the cache; 0 for no cache.
-pub const CACHE_LOG: &str = "CACHE_LOG";
+/// Read-only `u32`: flows in a list of the cache; 0 for no cache.
+pub const CACHE_FLOWS: &str = "CACHE_FLOWS";
+/// Read-only `u32`: buckets in the index of a list.
+pub const CACHE_BUCKETS: &str = "CACHE_BUCKETS";
 /// Read-only [`crate::map::CacheSeed`].
 pub const CACHE_SEED: &str = "CACHE_SEED";
 /// Read-only `u32`: one frame in so many is counted in its flow.
@@ -66,9 +70,13 @@ pub const SAMPLING: &str = "SAMPLING";
 /// Read-only `u32`: 1 when the tracepoints count every interface, 0 when only those that
 /// have an entry in [`INTERFACES`].
 pub const TRACE_ANY: &str = "TRACE_ANY";
+/// Read-only `u32`: offset of `xdp_buff.flags`; 0 where programs cannot read it.
+pub const XDP_FLAGS: &str = "XDP_FLAGS";
 /// Read-only [`crate::map::SkbOffsets`].
 pub const SKB_OFFSETS: &str = "SKB_OFFSETS";
 
 /// Stands where the kernel's `bpf_dynptr_from_skb` is called; the agent puts the running kernel's
 /// number for that function in its place.
 pub const KFUNC_DYNPTR_FROM_SKB: u64 = 0x4e57_0001;
+/// The same for `bpf_cast_to_kern_ctx`.
+pub const KFUNC_CAST_TO_KERN_CTX: u64 = 0x4e57_0002;

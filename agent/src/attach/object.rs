@@ -34,19 +34,21 @@ pub struct MapSizes {
     pub interfaces: u32,
 }
 
+/// A smaller list would do nothing.
+const LEAST_CACHED_FLOWS: u32 = 16;
+
 /// Bytes that the kernel keeps beside key and value of a hash map's entry.
 const ENTRY_OVERHEAD_BYTES: u64 = 48;
 
 impl MapSizes {
-    /// Binary logarithm of the flows in the list of one of so many CPUs; 0 for no cache.
-    pub fn cache_log(self, cpus: u32) -> u32 {
-        /// A list has two buckets of its index at least.
-        const LEAST: u32 = 2 * FLOWS_PER_BUCKET;
-        if self.cache == 0 {
-            return 0;
+    /// Flows in the list of one of so many CPUs; 0 for no cache.
+    pub fn cache_flows(self, cpus: u32) -> u32 {
+        match self.cache {
+            0 => 0,
+            flows => flows
+                .div_ceil(cpus.max(1))
+                .clamp(LEAST_CACHED_FLOWS, MAX_CACHED_FLOWS),
         }
-        let flows = self.cache.div_ceil(cpus.max(1)).max(LEAST);
-        flows.min(MAX_CACHED_FLOWS / 2).next_power_of_two().ilog2()
     }
 
     /// Bytes of the ring buffer as the kernel wants them: a power of two, a page at least.
@@ -68,11 +70,7 @@ impl MapSizes {
         let interface = entry(size_of::<InterfaceKey>(), size_of::<InterfacePlace>());
         let cached = size_of::<CacheEntry>() as u64
             + size_of::<Bucket>() as u64 / u64::from(FLOWS_PER_BUCKET);
-        let lists = match self.cache_log(cpus) {
-            0 => 0,
-            log => u64::from(2 * cpus) << log,
-        };
-        lists * cached
+        u64::from(2 * cpus) * u64::from(self.cache_flows(cpus)) * cached
             + 2 * (u64::from(self.flows) * flow + buckets(self.flows))
             + u64::from(self.ring_bytes())
             + u64::from(self.interfaces)
@@ -100,8 +98,8 @@ pub struct Object {
     pub(crate) ebpf: Ebpf,
     /// Whether the programs that read paged data can be loaded.
     pub(super) paged: bool,
-    /// Binary logarithm of the flows in a list of the cache; 0 for no cache.
-    pub(crate) cache_log: u32,
+    /// Flows in a list of the cache; 0 for no cache.
+    pub(crate) cache_flows: u32,
     /// Bytes of the ring buffer; 0 for none.
     pub(crate) ring_bytes: u32,
     /// Nanoseconds in a tick of the programs' cheap clock.
@@ -123,33 +121,42 @@ impl Object {
     /// # Errors
     /// As of [`Self::load`], and [`Error::Abi`] for an object of other layouts.
     pub fn load_from(object: &[u8], purpose: &Purpose, sizes: MapSizes) -> Result<Self, Error> {
-        let (netns, any, types) = match purpose {
-            Purpose::Interfaces { netns } => (*netns, false, None),
-            Purpose::Tracepoints { any } => (0, *any, Some(KernelTypes::of_running_kernel()?)),
+        let types = KernelTypes::of_running_kernel();
+        let (netns, any, offsets) = match (purpose, &types) {
+            (Purpose::Interfaces { netns }, _) => (*netns, false, SkbOffsets::default()),
+            (Purpose::Tracepoints { any }, Ok(types)) => (0, *any, types.skb_offsets()?),
+            (Purpose::Tracepoints { .. }, Err(_)) => {
+                return Err(types.err().unwrap_or(Error::Broken));
+            }
         };
-        let offsets = types.as_ref().map(KernelTypes::skb_offsets).transpose()?;
-        let function = types
-            .as_ref()
-            .and_then(|types| types.function("bpf_dynptr_from_skb"));
         let mut object = object.to_vec();
-        if let Some(function) = function {
-            call_kernel_function(&mut object, function);
-        }
+        let mut call = |stand_in, function| {
+            let function = types.as_ref().ok()?.function(function)?;
+            call_kernel_function(&mut object, stand_in, function);
+            Some(())
+        };
+        let paged = call(name::KFUNC_DYNPTR_FROM_SKB, "bpf_dynptr_from_skb").is_some();
+        let casts = call(name::KFUNC_CAST_TO_KERN_CTX, "bpf_cast_to_kern_ctx").is_some();
+        let xdp_flags = match &types {
+            Ok(types) if casts => types.offset("xdp_buff", "flags").unwrap_or(0),
+            _ => 0,
+        };
         let cpus = possible_cpus()?;
         let jiffies = has_jiffies();
         let globals = Globals {
             netns,
             any: any.into(),
             jiffies: jiffies.into(),
-            cache_log: sizes.cache_log(cpus),
+            cache_flows: sizes.cache_flows(cpus),
             ring: (sizes.ring != 0).into(),
             seed: Layout(seed()?),
-            offsets: Layout(offsets.unwrap_or_else(SkbOffsets::default)),
+            xdp_flags,
+            offsets: Layout(offsets),
         };
         Ok(Self {
             ebpf: globals.load(&object, sizes, cpus)?,
-            paged: function.is_some(),
-            cache_log: globals.cache_log,
+            paged,
+            cache_flows: globals.cache_flows,
             ring_bytes: sizes.ring_bytes(),
             tick_ns: if jiffies { jiffy_ns() } else { 1 << 20 },
         })
@@ -195,12 +202,12 @@ impl Object {
 }
 
 /// Puts the running kernel's number of a function where the object calls its stand-in.
-fn call_kernel_function(object: &mut [u8], number: u32) {
+fn call_kernel_function(object: &mut [u8], stand_in: u64, number: u32) {
     /// `BPF_JMP | BPF_CALL` of a helper, without registers and offset.
     const HELPER: [u8; 4] = [0x85, 0, 0, 0];
     /// The same of a kernel function: `BPF_PSEUDO_KFUNC_CALL` as the source register.
     const FUNCTION: [u8; 4] = [0x85, 0x20, 0, 0];
-    let stand_in = (name::KFUNC_DYNPTR_FROM_SKB as u32).to_le_bytes();
+    let stand_in = (stand_in as u32).to_le_bytes();
     let (instructions, _) = object.as_chunks_mut::<8>();
     for instruction in instructions {
         if instruction[..4] == HELPER && instruction[4..] == stand_in {
@@ -215,9 +222,10 @@ struct Globals {
     netns: u32,
     any: u32,
     jiffies: u32,
-    cache_log: u32,
+    cache_flows: u32,
     ring: u32,
     seed: Layout<CacheSeed>,
+    xdp_flags: u32,
     offsets: Layout<SkbOffsets>,
 }
 
@@ -225,22 +233,21 @@ impl Globals {
     /// Creates the maps of an object, with these constants and these sizes.
     fn load(&self, object: &[u8], sizes: MapSizes, cpus: u32) -> Result<Ebpf, Error> {
         let abi = format!("ABI_{}", version::ABI);
-        let (entries, buckets) = match self.cache_log {
-            0 => (1, 1),
-            log => (2 * cpus << log, 2 * cpus * ((1 << log) / FLOWS_PER_BUCKET)),
-        };
+        let buckets = self.cache_flows.div_ceil(FLOWS_PER_BUCKET);
         let page = rustix::param::page_size() as u32;
         EbpfLoader::new()
             .override_global(&abi, &version::ABI, true)
             .override_global(name::NETNS, &self.netns, true)
             .override_global(name::JIFFIES, &self.jiffies, true)
             .override_global(name::TRACE_ANY, &self.any, true)
-            .override_global(name::CACHE_LOG, &self.cache_log, true)
+            .override_global(name::CACHE_FLOWS, &self.cache_flows, true)
+            .override_global(name::CACHE_BUCKETS, &buckets, true)
             .override_global(name::RING, &self.ring, true)
             .override_global(name::CACHE_SEED, GlobalData::from(&self.seed), true)
+            .override_global(name::XDP_FLAGS, &self.xdp_flags, true)
             .override_global(name::SKB_OFFSETS, GlobalData::from(&self.offsets), true)
-            .map_max_entries(name::CACHE, entries)
-            .map_max_entries(name::CACHE_INDEX, buckets)
+            .map_max_entries(name::CACHE, 2 * cpus * self.cache_flows + 1)
+            .map_max_entries(name::CACHE_INDEX, (2 * cpus * buckets).max(1))
             .map_max_entries(name::FLOWS_EVEN, sizes.flows)
             .map_max_entries(name::FLOWS_ODD, sizes.flows)
             .map_max_entries(name::OVERFLOW, sizes.ring_bytes().max(page))
@@ -271,7 +278,8 @@ fn seed() -> Result<CacheSeed, Error> {
         let mut bytes = [0; 8];
         rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
             .doing("get random numbers")?;
-        *word = u64::from_ne_bytes(bytes);
+        // Odd numbers lose nothing in a product.
+        *word = u64::from_ne_bytes(bytes) | 1;
     }
     Ok(seed)
 }

@@ -22,8 +22,8 @@ pub(super) struct Cache {
     /// The same map, for calls that aya does not know.
     descriptor: OwnedFd,
     state: PerCpuArray<MapData, Layout<CacheState>>,
-    /// Binary logarithm of the flows in a list; 0 for no cache.
-    log: u32,
+    /// Flows in a list; 0 for no cache.
+    flows: u32,
     keys: Vec<u32>,
     values: Vec<Layout<CacheEntry>>,
     batches: bool,
@@ -31,14 +31,14 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn new(object: &mut Object) -> Result<Self, Error> {
-        let log = object.cache_log;
+        let flows = object.cache_flows;
         let entries = object.take_raw(name::CACHE)?;
         let descriptor = entries.descriptor().doing("share a map")?;
         Ok(Self {
             entries: entries.try_into().map_err(map_error(name::CACHE))?,
             descriptor,
             state: object.take(name::CACHE_STATE)?,
-            log,
+            flows,
             keys: Vec::new(),
             values: Vec::new(),
             batches: true,
@@ -76,15 +76,16 @@ impl Cache {
         epoch: u32,
         hand_over: &mut dyn FnMut(&CacheEntry),
     ) -> Result<(), Error> {
-        if self.log == 0 {
+        if self.flows == 0 {
             return Ok(());
         }
         let side = (epoch & 1) as usize;
         for (cpu, state) in self.states()?.into_iter().enumerate() {
             if state.epoch[side] == epoch {
                 let list = (cpu << 1 | side) as u32;
-                let used = state.used[side].min(1 << self.log);
-                self.read_list(list << self.log, used, epoch, hand_over)?;
+                let used = state.used[side].min(self.flows);
+                // Places are counted from 1.
+                self.read_list(list * self.flows + 1, used, epoch, hand_over)?;
             }
         }
         Ok(())

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use aya::maps::{HashMap as KernelMap, MapData, PerCpuArray, Queue};
+use aya::maps::{Array, HashMap as KernelMap, MapData, PerCpuArray, Queue};
 use netweir_flow::InterfaceSample;
 use netweir_wire::{
-    map::{Class, FlowValue, InterfaceCounters, InterfaceKey, InterfacePlace, Volume},
+    map::{
+        FlowValue, InterfaceCounters, InterfaceKey, InterfacePlace, NearInterface, Volume,
+        near_place,
+    },
     name,
 };
 
@@ -18,20 +21,18 @@ use crate::{
 /// Insert only where there is none: `BPF_NOEXIST`.
 const NEW: u64 = 1;
 
-/// What the flows of an interface and direction add to each class.
-type Classes = [Volume; Class::ALL.len()];
-
 /// The interfaces of one load of the programs.
 pub(super) struct Interfaces {
     places: KernelMap<MapData, Layout<InterfaceKey>, Layout<InterfacePlace>>,
     counters: PerCpuArray<MapData, Layout<InterfaceCounters>>,
+    near: Array<MapData, Layout<NearInterface>>,
     free: Queue<MapData, u32>,
     /// How many interfaces the programs had met when [`Self::known`] was brought up to date.
     admitted: u64,
     /// What is known of [`Self::places`].
     known: HashMap<InterfaceKey, u32>,
-    /// By number, what is in flows; the kernel counts the classes of the other packets.
-    classes: Vec<Classes>,
+    /// By number, the classes of what is in flows; the kernel counts those of the other packets.
+    classes: Vec<InterfaceCounters>,
     /// Interfaces that are gone, whose entries are to be removed before the next epoch.
     gone: Vec<InterfaceKey>,
     /// Removed in the last epoch; flows of it may still have been counted under their numbers.
@@ -45,6 +46,7 @@ impl Interfaces {
             admitted: 0,
             places: object.take(name::INTERFACES)?,
             counters: object.take(name::COUNTERS)?,
+            near: object.take(name::NEAR)?,
             free: object.take(name::FREE_COUNTERS)?,
             known: HashMap::new(),
             classes: Vec::new(),
@@ -54,7 +56,7 @@ impl Interfaces {
         let numbers = interfaces.counters.len();
         interfaces
             .classes
-            .resize(numbers as usize, Classes::default());
+            .resize(numbers as usize, InterfaceCounters::ZERO);
         if !prepared {
             for number in 0..numbers {
                 interfaces.give_back(number)?;
@@ -82,7 +84,30 @@ impl Interfaces {
             self.refresh()?;
             return self.known.contains_key(&key).then_some(()).ok_or(error);
         }
+        self.know(key, number)
+    }
+
+    /// Notes the number of an interface, and puts it where programs look first if that is free.
+    fn know(&mut self, key: InterfaceKey, number: u32) -> Result<(), Error> {
         self.known.insert(key, number);
+        let near = NearInterface {
+            ifindex: key.ifindex,
+            number,
+        };
+        self.put_near(key, 0, near)
+    }
+
+    /// Changes what stands where programs look for an interface first, if it is of interface `now`.
+    ///
+    /// Programs that count another interface there meanwhile see its index or 0: nothing else ever
+    /// stands in a place before it is emptied.
+    fn put_near(&mut self, key: InterfaceKey, now: u32, near: NearInterface) -> Result<(), Error> {
+        let place = near_place(key.ifindex, key.direction);
+        let error = map_error(name::NEAR);
+        let Layout(found) = self.near.get(&place, 0).map_err(&error)?;
+        if found.ifindex == now {
+            self.near.set(place, Layout(near), 0).map_err(&error)?;
+        }
         Ok(())
     }
 
@@ -104,8 +129,10 @@ impl Interfaces {
     /// Removes what is gone, before the epoch changes; returns what may be let go afterwards.
     pub(super) fn remove_gone(&mut self) -> Vec<(InterfaceKey, u32)> {
         let before = std::mem::take(&mut self.removed);
-        for key in self.gone.drain(..) {
-            if let Err(error) = self.places.remove(&Layout(key)) {
+        for key in std::mem::take(&mut self.gone) {
+            let near = self.put_near(key, key.ifindex, NearInterface::default());
+            let place = self.places.remove(&Layout(key));
+            if let Err(error) = near.and(place.map_err(map_error(name::INTERFACES))) {
                 tracing::debug!(?key, %error, "an interface that is gone was in no map");
             }
             if let Some(&number) = self.known.get(&key) {
@@ -129,7 +156,7 @@ impl Interfaces {
             })?;
             let cleared = self.counters.set(number, zero, 0);
             cleared.map_err(map_error(name::COUNTERS))?;
-            self.classes[number as usize] = Classes::default();
+            self.classes[number as usize] = InterfaceCounters::ZERO;
             self.known.remove(&key);
             self.give_back(number)?;
         }
@@ -142,13 +169,8 @@ impl Interfaces {
             packets: value.packets,
             bytes: value.bytes,
         };
-        let Some(classes) = self.classes.get_mut(value.interface as usize) else {
-            return;
-        };
-        for class in value.classes {
-            if let Some(sum) = classes.get_mut(usize::from(class)) {
-                *sum += volume;
-            }
+        if let Some(sums) = self.classes.get_mut(value.interface as usize) {
+            sums.add_classes(value.classes, volume);
         }
     }
 
@@ -165,13 +187,9 @@ impl Interfaces {
         }
         for (&key, &number) in &self.known {
             let values = self.counters.get(&number, 0);
-            let mut counters = InterfaceCounters::ZERO;
+            let mut counters = self.classes[number as usize];
             for Layout(value) in values.map_err(map_error(name::COUNTERS))?.iter() {
                 counters += value;
-            }
-            let in_flows = &self.classes[number as usize];
-            for (sum, &more) in counters.classes.iter_mut().zip(in_flows) {
-                *sum += more;
             }
             // Counters of nothing say nothing, not even that there is an interface.
             if counters != InterfaceCounters::ZERO {
@@ -183,11 +201,16 @@ impl Interfaces {
 
     /// Learns of interfaces that the programs have met.
     fn refresh(&mut self) -> Result<(), Error> {
+        let mut met = Vec::new();
         for entry in &self.places {
             let (Layout(key), Layout(place)) = entry.map_err(map_error(name::INTERFACES))?;
-            if (place.number as usize) < self.classes.len() {
-                self.known.insert(key, place.number);
+            let is_new = !self.known.contains_key(&key);
+            if is_new && (place.number as usize) < self.classes.len() {
+                met.push((key, place.number));
             }
+        }
+        for (key, number) in met {
+            self.know(key, number)?;
         }
         Ok(())
     }

@@ -26,63 +26,74 @@ pub struct CacheSeed {
 }
 
 impl CacheSeed {
-    /// The hash of a key: a sum of products (multilinear hashing), its halves mixed once more.
-    #[inline(always)]
+    /// The hash of a key: a sum of products (multilinear hashing), of which the upper bits are
+    /// good.
     pub fn hash(&self, key: &[u64; KEY_WORDS]) -> u64 {
-        /// Odd, with bits spread about: the golden ratio's.
-        const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut sum = 0_u64;
-        let mut at = 0;
-        while at < KEY_WORDS {
-            sum = sum.wrapping_add(key[at].wrapping_mul(self.words[at] | 1));
-            at += 1;
-        }
-        (sum ^ (sum >> 32)).wrapping_mul(MIX)
+        Self::sum(key, self.words.iter().copied())
+    }
+
+    /// The same, with the random numbers from wherever they are.
+    #[inline(always)]
+    pub fn sum(key: &[u64; KEY_WORDS], words: impl Iterator<Item = u64>) -> u64 {
+        let pairs = key.iter().zip(words);
+        pairs.fold(0, |sum, (&word, random)| {
+            sum.wrapping_add(word.wrapping_mul(random))
+        })
     }
 }
 
-/// A word of the index: the place of an entry in the list, counted from 1 (24 bits), the epoch
-/// (16 bits) and a part of the key's hash (24 bits).
+/// A word of the index: the lower bits of the epoch (16 bits), a part of the key's hash (24 bits), and
+/// the place of an entry in the list, counted from 1 (24 bits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexWord(pub u64);
 
 /// Bits of the place.
 const PLACE_BITS: u32 = 24;
-/// Bits of the epoch.
-const EPOCH_BITS: u32 = 16;
+/// Bits below the epoch.
+const EPOCH_SHIFT: u32 = 48;
+/// Where the place stands.
+const PLACES: u64 = (1 << PLACE_BITS) - 1;
+/// Where the part of the hash stands, in the hash as well.
+const HASHES: u64 = ((1 << EPOCH_SHIFT) - 1) & !PLACES;
 
 /// Flows that a list can hold: as many as there are places.
-pub const MAX_CACHED_FLOWS: u32 = (1 << PLACE_BITS) - 1;
+pub const MAX_CACHED_FLOWS: u32 = PLACES as u32;
 
 impl IndexWord {
-    /// What the word of a key has above the place, in its own lower bits.
+    /// The word of a key without a place.
     #[inline(always)]
     pub const fn mark(hash: u64, epoch: u32) -> u64 {
-        hash << (64 - 24) >> (64 - 24 - EPOCH_BITS) | (epoch as u64 & 0xffff)
+        hash & HASHES | (epoch as u64) << EPOCH_SHIFT
     }
 
-    /// The word for an entry at `place`, counted from 0.
+    /// The word of a key with an entry at `place`, counted from 1.
     #[inline(always)]
     pub const fn new(mark: u64, place: u32) -> Self {
-        Self(mark << PLACE_BITS | (place as u64 + 1))
+        Self(mark | place as u64)
     }
 
     /// Whether this is the word of a key with this mark, or of one that looks alike.
     #[inline(always)]
     pub const fn has(self, mark: u64) -> bool {
-        self.0 >> PLACE_BITS == mark
+        self.0 ^ mark <= PLACES
     }
 
     /// Whether the word names an entry of this epoch, or of one that looks alike.
     #[inline(always)]
     pub const fn is_taken(self, mark: u64) -> bool {
-        (self.0 >> PLACE_BITS ^ mark) & 0xffff == 0 && self.0 << (64 - PLACE_BITS) != 0
+        (self.0 ^ mark) >> EPOCH_SHIFT == 0 && self.0 & PLACES != 0
     }
 
-    /// The place of the entry, counted from 0; a place past every list for a word never written.
+    /// The place of the entry, counted from 1; 0 for a word that was never written.
     #[inline(always)]
     pub const fn place(self) -> u32 {
-        (self.0 as u32 & MAX_CACHED_FLOWS).wrapping_sub(1)
+        (self.0 & PLACES) as u32
+    }
+
+    /// The bucket of a key among so many.
+    #[inline(always)]
+    pub const fn bucket(hash: u64, buckets: u32) -> u32 {
+        ((hash >> 32) * buckets as u64 >> 32) as u32
     }
 }
 

@@ -47,22 +47,15 @@ impl FlowKey {
     #[inline(always)]
     pub fn words(interface: InterfaceKey, usual: &Usual) -> [u64; KEY_WORDS] {
         let [outer, inner] = usual.vlans;
-        let [e0, e1] = usual.ethertype.to_ne_bytes();
-        let [o0, o1] = outer.to_ne_bytes();
-        let [p0, p1, p2, p3] = usual.ports.to_ne_bytes();
-        let [i0, i1] = inner.to_ne_bytes();
-        let direction = interface.direction as u8;
+        let [protocol, direction] = [usual.protocol.into(), interface.direction];
         [
-            word(
-                interface.netns.to_ne_bytes(),
-                interface.ifindex.to_ne_bytes(),
-            ),
+            join(interface.netns, interface.ifindex),
             usual.source[0],
             usual.source[1],
             usual.destination[0],
             usual.destination[1],
-            word([p0, p1, p2, p3], [e0, e1, o0, o1]),
-            word([i0, i1, usual.protocol, direction], [0; 4]),
+            join(usual.ports, pair(usual.ethertype, outer)),
+            join(pair(inner, pair_of_bytes(protocol, direction)), 0),
         ]
     }
 
@@ -101,9 +94,34 @@ impl FlowKey {
 /// Words of memory in a [`FlowKey`].
 pub const KEY_WORDS: usize = size_of::<FlowKey>() / 8;
 
+/// Two numbers as they follow each other in memory.
 #[inline(always)]
-const fn word([a, b, c, d]: [u8; 4], [e, f, g, h]: [u8; 4]) -> u64 {
-    u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+const fn join(first: u32, second: u32) -> u64 {
+    if cfg!(target_endian = "little") {
+        first as u64 | (second as u64) << 32
+    } else {
+        (first as u64) << 32 | second as u64
+    }
+}
+
+/// Two numbers as they follow each other in memory.
+#[inline(always)]
+const fn pair(first: u16, second: u16) -> u32 {
+    if cfg!(target_endian = "little") {
+        first as u32 | (second as u32) << 16
+    } else {
+        (first as u32) << 16 | second as u32
+    }
+}
+
+/// Two numbers of one byte each as they follow each other in memory.
+#[inline(always)]
+const fn pair_of_bytes(first: u32, second: u32) -> u16 {
+    if cfg!(target_endian = "little") {
+        (first | second << 8) as u16
+    } else {
+        (first << 8 | second) as u16
+    }
 }
 
 /// A MAC in the place of an address.

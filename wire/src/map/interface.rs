@@ -96,6 +96,25 @@ pub struct InterfacePlace {
     pub names: u32,
 }
 
+/// A place where programs look for an interface and direction first: [`near_place`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct NearInterface {
+    /// Interface index within the namespace that the programs watch; 0 for none.
+    pub ifindex: u32,
+    /// Number of the counters.
+    pub number: u32,
+}
+
+/// Places for interfaces, each direction counting as one.
+pub const NEAR_PLACES: u32 = 4096;
+
+/// Where an interface and direction is looked for first.
+#[inline(always)]
+pub const fn near_place(ifindex: u32, direction: u32) -> u32 {
+    (ifindex << 1 | direction) & (NEAR_PLACES - 1)
+}
+
 /// Number of [`Class`]es.
 pub const INTERFACE_CLASSES: usize = Class::ALL.len();
 
@@ -149,6 +168,18 @@ impl core::ops::AddAssign<&Self> for InterfaceCounters {
 }
 
 impl InterfaceCounters {
+    /// Adds to the classes of these numbers; to be in no class is not counted.
+    pub fn add_classes(&mut self, numbers: [u8; 3], volume: Volume) {
+        for number in numbers {
+            let sum = self.classes.get_mut(usize::from(number));
+            if let Some(sum) = sum
+                && number != Class::None as u8
+            {
+                *sum += volume;
+            }
+        }
+    }
+
     /// Nothing counted yet.
     pub const ZERO: Self = Self {
         seen: Count::ZERO,

@@ -20,7 +20,7 @@ pub use count::{Count, Volume, segments, wire_bytes};
 pub use flow::{FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT, FlowCounters, FlowKey, KEY_WORDS};
 pub use interface::{
     Direction, INTERFACE_CLASSES, InterfaceCounters, InterfaceKey, InterfacePlace, LossReason,
-    StrayReason,
+    NEAR_PLACES, NearInterface, StrayReason, near_place,
 };
 pub use skb::SkbOffsets;
 
@@ -54,6 +54,7 @@ pod! {
     Volume: 16,
     InterfaceKey: 12,
     InterfacePlace: 8,
+    NearInterface: 8,
     InterfaceCounters: 24 + 24 + 2 * 16 + 3 * 16 + 13 * 16 + 10 * 8,
     PortClasses: 65536,
     SkbOffsets: 52,

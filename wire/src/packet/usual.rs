@@ -6,7 +6,7 @@
 //! other packet the answer is `None`, and the complete walk follows. Where there is an answer it is
 //! the same: tests and a fuzz target compare the two.
 
-use super::{MAX_HEADER_BYTES, Packet, ethertype, protocol};
+use super::{MAX_HEADER_BYTES, Packet, Window, ethertype, protocol};
 
 /// What a usual packet is counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,29 +55,25 @@ const fn is_tag(found: u16) -> bool {
 impl Usual {
     /// Reads an Ethernet frame; `None` if it is not a usual one, or not whole.
     #[inline(always)]
-    pub fn read<P: Packet>(packet: &P) -> Option<Self> {
-        let [.., t0, t1] = packet.bytes::<ETHERNET_BYTES>(0).ok()?;
-        let found = u16::from_ne_bytes([t0, t1]);
-        if !is_tag(found) {
-            return read_network(packet, ETHERNET_BYTES, found, [0, 0]);
+    pub fn read<P: Window>(packet: &P) -> Option<Self> {
+        let mut found = number(packet, ETHERNET_BYTES - 2)?;
+        let mut offset = ETHERNET_BYTES;
+        let mut vlans = [0, 0];
+        if is_tag(found) {
+            (vlans[0], found) = read_tag(packet, ETHERNET_BYTES)?;
+            offset += TAG_BYTES;
+            if is_tag(found) {
+                (vlans[1], found) = read_tag(packet, ETHERNET_BYTES + TAG_BYTES)?;
+                offset += TAG_BYTES;
+            }
         }
-        let (outer, found) = read_tag(packet, ETHERNET_BYTES)?;
-        if !is_tag(found) {
-            return read_network(packet, ETHERNET_BYTES + TAG_BYTES, found, [outer, 0]);
-        }
-        let (inner, found) = read_tag(packet, ETHERNET_BYTES + TAG_BYTES)?;
-        read_network(
-            packet,
-            ETHERNET_BYTES + 2 * TAG_BYTES,
-            found,
-            [outer, inner],
-        )
+        read_network(&packet.behind(offset), offset, found, vlans)
     }
 
     /// Reads a frame that begins with an IP header.
     #[inline(always)]
     pub fn read_ip<P: Packet>(packet: &P) -> Option<Self> {
-        let [first, _] = packet.bytes::<2>(0).ok()?;
+        let [first, _] = packet.bytes(0).ok()?;
         let found = match first >> 4 {
             4 => ethertype::IPV4,
             6 => ethertype::IPV6,
@@ -93,6 +89,20 @@ impl Usual {
     }
 }
 
+/// Two bytes as they stand in the packet.
+#[inline(always)]
+fn number<P: Packet>(packet: &P, offset: usize) -> Option<u16> {
+    packet.bytes(offset).ok().map(u16::from_ne_bytes)
+}
+
+/// A word of memory.
+///
+/// Packets are read in words here: the kernel programs would load a longer piece byte by byte.
+#[inline(always)]
+fn word<P: Packet>(packet: &P, offset: usize) -> Option<u64> {
+    packet.bytes(offset).ok().map(u64::from_ne_bytes)
+}
+
 /// A tag's VLAN identifier and the type behind it, both as they stand in the packet.
 #[inline(always)]
 fn read_tag<P: Packet>(packet: &P, offset: usize) -> Option<(u16, u16)> {
@@ -101,6 +111,7 @@ fn read_tag<P: Packet>(packet: &P, offset: usize) -> Option<(u16, u16)> {
     Some((vlan, u16::from_ne_bytes([type0, type1])))
 }
 
+/// Reads on from the IP header, with which `packet` begins; `offset` is where that is in the frame.
 #[inline(always)]
 fn read_network<P: Packet>(
     packet: &P,
@@ -119,77 +130,75 @@ fn read_network<P: Packet>(
         tcp_flags: 0,
         payload_offset: 0,
     };
-    if found == wire(ethertype::IPV4) {
-        read_ipv4(packet, offset, &mut usual)?;
+    let header_bytes = if found == wire(ethertype::IPV4) {
+        read_ipv4(packet, &mut usual)?
     } else if found == wire(ethertype::IPV6) {
-        read_ipv6(packet, offset, &mut usual)?;
+        read_ipv6(packet, &mut usual)?
     } else {
         return None;
-    }
+    };
+    usual.payload_offset = (offset + header_bytes) as u16;
     Some(usual)
 }
 
+/// Reads an IPv4 header and what follows; returns the bytes of both headers.
 #[inline(always)]
-fn read_ipv4<P: Packet>(packet: &P, offset: usize, usual: &mut Usual) -> Option<()> {
-    let header = packet.bytes::<IPV4_BYTES>(offset).ok()?;
-    let fragment = u16::from_ne_bytes([header[6], header[7]]) & wire(0x3fff);
-    if header[0] != 0x45 || fragment != 0 {
+fn read_ipv4<P: Packet>(packet: &P, usual: &mut Usual) -> Option<usize> {
+    let last: [u8; 4] = packet.bytes(IPV4_BYTES - 4).ok()?;
+    let first = u64::from_be(word(packet, 0)?);
+    if first >> 56 != 0x45 || first & 0x3fff != 0 {
         return None;
     }
-    usual.protocol = header[9];
-    usual.traffic_class = header[1];
-    usual.source[1] |= word_of([header[12], header[13], header[14], header[15]]);
-    usual.destination[1] |= word_of([header[16], header[17], header[18], header[19]]);
-    let total = u16::from_be_bytes([header[2], header[3]]);
-    let room = usize::from(total).checked_sub(IPV4_BYTES)?;
-    read_transport(packet, offset + IPV4_BYTES, room, usual)
+    let second = u64::from_be(word(packet, 8)?);
+    usual.protocol = (second >> 48) as u8;
+    usual.traffic_class = (first >> 48) as u8;
+    usual.source[1] |= last_half((second as u32).to_be());
+    usual.destination[1] |= last_half(u32::from_ne_bytes(last));
+    let room = (first >> 32 & 0xffff).checked_sub(IPV4_BYTES as u64)?;
+    let length = read_transport(packet, IPV4_BYTES, usual)?;
+    (length as u64 <= room).then_some(IPV4_BYTES + length)
 }
 
-/// An IPv4 address in the upper half of a word of memory.
+/// Four bytes of memory as the last of a word.
 #[inline(always)]
-const fn word_of([a, b, c, d]: [u8; 4]) -> u64 {
-    u64::from_ne_bytes([0, 0, 0, 0, a, b, c, d])
+const fn last_half(bytes: u32) -> u64 {
+    if cfg!(target_endian = "little") {
+        (bytes as u64) << 32
+    } else {
+        bytes as u64
+    }
 }
 
+/// Reads an IPv6 header and what follows; returns the bytes of both headers.
 #[inline(always)]
-fn read_ipv6<P: Packet>(packet: &P, offset: usize, usual: &mut Usual) -> Option<()> {
-    let [first, second, .., l0, l1, next, _] = packet.bytes::<8>(offset).ok()?;
-    if first >> 4 != 6 {
+fn read_ipv6<P: Packet>(packet: &P, usual: &mut Usual) -> Option<usize> {
+    let last = word(packet, 32)?;
+    let first = u64::from_be(word(packet, 0)?);
+    if first >> 60 != 6 {
         return None;
     }
-    usual.protocol = next;
-    usual.traffic_class = first << 4 | second >> 4;
-    let word = |ahead| {
-        let bytes = packet.bytes::<8>(offset + ahead).ok()?;
-        Some(u64::from_ne_bytes(bytes))
-    };
-    usual.source = [word(8)?, word(16)?];
-    usual.destination = [word(24)?, word(32)?];
-    let room = usize::from(u16::from_be_bytes([l0, l1]));
-    read_transport(packet, offset + IPV6_BYTES, room, usual)
+    usual.protocol = (first >> 8) as u8;
+    usual.traffic_class = (first >> 52) as u8;
+    usual.source = [word(packet, 8)?, word(packet, 16)?];
+    usual.destination = [word(packet, 24)?, last];
+    let length = read_transport(packet, IPV6_BYTES, usual)?;
+    (length as u64 <= (first >> 16 & 0xffff)).then_some(IPV6_BYTES + length)
 }
 
-/// Reads the transport header, for which the IP header tells of `room` bytes.
+/// Reads the transport header; returns its bytes.
 #[inline(always)]
-fn read_transport<P: Packet>(
-    packet: &P,
-    offset: usize,
-    room: usize,
-    usual: &mut Usual,
-) -> Option<()> {
+fn read_transport<P: Packet>(packet: &P, offset: usize, usual: &mut Usual) -> Option<usize> {
     const { assert!(ETHERNET_BYTES + 2 * TAG_BYTES + IPV6_BYTES + TCP_BYTES <= MAX_HEADER_BYTES) };
     let length = if usual.protocol == protocol::TCP {
-        let header = packet.bytes::<TCP_BYTES>(offset).ok()?;
-        usual.ports = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]);
-        usual.tcp_flags = u16::from_be_bytes([header[12], header[13]]) & 0x0fff;
-        (usize::from(header[12] >> 4) * 4).max(TCP_BYTES)
+        let last = u64::from_be(word(packet, offset + TCP_BYTES - 8)?);
+        usual.tcp_flags = (last >> 48) as u16 & 0x0fff;
+        ((last >> 60) as usize * 4).max(TCP_BYTES)
     } else if usual.protocol == protocol::UDP {
-        let header = packet.bytes::<UDP_BYTES>(offset).ok()?;
-        usual.ports = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]);
+        word(packet, offset)?;
         UDP_BYTES
     } else {
         return None;
     };
-    usual.payload_offset = (offset + length) as u16;
-    (length <= room).then_some(())
+    usual.ports = u32::from_ne_bytes(packet.bytes(offset).ok()?);
+    Some(length)
 }
