@@ -35,7 +35,7 @@ mod view;
 pub use accounting::{Accounting, Difference, Imbalance, InterfaceAccounting};
 pub use connection::{Connection, ConnectionState};
 pub use endpoint::{Address, Endpoint, Mac};
-pub use filter::{Filter, FilterError};
+pub use filter::{Filter, FilterError, KernelFilter, TooComplex};
 pub use host::Host;
 pub use interface::{DirectionState, Hook, Interface, InterfaceId, InterfaceState};
 pub use meter::{Meter, Settings};

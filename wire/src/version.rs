@@ -18,9 +18,10 @@ mod tests {
             size_of::<map::FlowCounters>(),
             size_of::<map::InterfaceKey>(),
             size_of::<map::InterfaceCounters>(),
+            size_of::<map::FilterProgram>(),
             size_of::<map::PortClasses>(),
             size_of::<map::SkbOffsets>(),
         ];
-        assert_eq!((super::ABI, sizes), (1, [52, 56, 12, 368, 65536, 52]));
+        assert_eq!((super::ABI, sizes), (1, [52, 56, 12, 400, 1424, 65536, 52]));
     }
 }

@@ -6,6 +6,7 @@ mod driver;
 mod filter;
 mod hosts;
 mod interfaces;
+mod kernel_filter;
 mod lifetime;
 mod properties;
 mod query;

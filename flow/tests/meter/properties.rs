@@ -57,7 +57,7 @@ fn meeting_key() -> impl Strategy<Value = FlowKey> {
     })
 }
 
-fn any_key() -> impl Strategy<Value = FlowKey> {
+pub(crate) fn any_key() -> impl Strategy<Value = FlowKey> {
     let bytes = (
         any::<[u8; 16]>(),
         any::<[u8; 16]>(),

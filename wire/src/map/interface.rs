@@ -25,7 +25,7 @@ impl TryFrom<u8> for Direction {
     }
 }
 
-/// Why a packet that was seen is in no flow.
+/// Why a packet that should be in a flow is in none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum LossReason {
@@ -88,7 +88,8 @@ pub const INTERFACE_CLASSES: usize = Class::ALL.len();
 
 /// What one CPU counted at one direction of an interface since the start.
 ///
-/// `seen = counted + lost`, in packets and in bytes; each of the three is added to by its own code.
+/// `seen = counted + filtered + sampled + lost`, in packets and in bytes; each is added to by its own
+/// code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct InterfaceCounters {
@@ -96,7 +97,11 @@ pub struct InterfaceCounters {
     pub seen: Count,
     /// What was added to a flow.
     pub counted: Count,
-    /// What was added to no flow, by [`LossReason`].
+    /// What the filter did not admit.
+    pub filtered: Volume,
+    /// What sampling left out.
+    pub sampled: Volume,
+    /// What should have been added to a flow and was not, by [`LossReason`].
     pub lost: [Volume; LossReason::ALL.len()],
     /// What was seen, by [`Class`].
     pub classes: [Volume; INTERFACE_CLASSES],
@@ -115,6 +120,8 @@ impl core::ops::AddAssign<&Self> for InterfaceCounters {
     fn add_assign(&mut self, other: &Self) {
         self.seen += other.seen;
         self.counted += other.counted;
+        self.filtered += other.filtered;
+        self.sampled += other.sampled;
         for (sum, &more) in self.lost.iter_mut().zip(&other.lost) {
             *sum += more;
         }
@@ -132,6 +139,8 @@ impl InterfaceCounters {
     pub const ZERO: Self = Self {
         seen: Count::ZERO,
         counted: Count::ZERO,
+        filtered: Volume::ZERO,
+        sampled: Volume::ZERO,
         lost: [Volume::ZERO; LossReason::ALL.len()],
         classes: [Volume::ZERO; INTERFACE_CLASSES],
         problems: [0; Problem::ALL.len()],

@@ -6,12 +6,17 @@
 
 mod class;
 mod count;
+mod filter;
 mod flow;
 mod interface;
 mod skb;
 
 pub use class::{Class, PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses, classes};
 pub use count::{Count, Volume, segments, wire_bytes};
+pub use filter::{
+    FILTER_CLAUSES, FILTER_DESTINATION, FILTER_SOURCE, FILTER_TERMS, FilterClause, FilterKind,
+    FilterProgram, FilterTerm, words,
+};
 pub use flow::{FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT, FlowCounters, FlowKey};
 pub use interface::{
     Direction, INTERFACE_CLASSES, InterfaceCounters, InterfaceKey, LossReason, StrayReason,
@@ -43,7 +48,10 @@ pod! {
     Count: 24,
     Volume: 16,
     InterfaceKey: 12,
-    InterfaceCounters: 24 + 24 + 2 * 16 + 13 * 16 + 10 * 8,
+    InterfaceCounters: 24 + 24 + 2 * 16 + 2 * 16 + 13 * 16 + 10 * 8,
+    FilterTerm: 40,
+    FilterClause: 8,
+    FilterProgram: 32 * 40 + 16 * 8 + 4 * 4,
     PortClasses: 65536,
     SkbOffsets: 52,
 }
