@@ -26,6 +26,7 @@ mod rate;
 mod record;
 mod reverse;
 mod sample;
+mod sampling;
 mod table;
 mod tally;
 mod tcp;

@@ -11,4 +11,5 @@ mod lifetime;
 mod properties;
 mod query;
 mod records;
+mod sampling;
 mod work;

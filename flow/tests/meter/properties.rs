@@ -155,6 +155,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             max_flows: flows,
             max_hosts: few,
             max_interfaces: few,
+            sampling: few as u32,
             wall_offset_ns: -5,
         }
     })
