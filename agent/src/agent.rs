@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use netweir_flow::{Batch, Meter};
+use netweir_flow::{Batch, KernelFilter, Meter};
 use netweir_wire::map::PortClasses;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -36,6 +36,10 @@ pub struct Settings {
     pub maps: MapSizes,
     /// Which ports belong to which application.
     pub ports: Box<PortClasses>,
+    /// Only what it admits is counted, and the rest is *filtered*; everything where there is none.
+    pub only: Option<KernelFilter>,
+    /// One frame in so many is counted, at random, and the rest is *sampled*; 1 for every frame.
+    pub sampling: u32,
 }
 
 /// Programs attached to interfaces, and the way of what they count into a meter.
