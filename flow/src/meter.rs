@@ -11,6 +11,7 @@ use crate::{
     interface::Interfaces,
     lens::{Lens, interface_id},
     rate::Ticks,
+    sampling::Sampling,
     table::{Limits, Table},
 };
 use netweir_wire::map::{Count, Direction, FlowKey, StrayReason, Volume};
@@ -30,6 +31,9 @@ pub struct Settings {
     pub max_hosts: usize,
     /// Interfaces at most, those that are gone included.
     pub max_interfaces: usize,
+    /// The kernel counts one frame in so many; views and records are multiplied by it. 1 for every
+    /// frame, which 0 is taken for too.
+    pub sampling: u32,
     /// What is added to the clock of samples to get nanoseconds since 1970.
     pub wall_offset_ns: i64,
 }
@@ -42,6 +46,7 @@ impl Default for Settings {
             max_flows: 1_000_000,
             max_hosts: 500_000,
             max_interfaces: 16_384,
+            sampling: 1,
             wall_offset_ns: 0,
         }
     }
@@ -54,6 +59,7 @@ pub struct Meter {
     pub(crate) now_ns: u64,
     pub(crate) ticks: Ticks,
     wall_offset_ns: i64,
+    pub(crate) sampling: Sampling,
     pub(crate) interfaces: Interfaces,
     pub(crate) table: Table,
     pub(crate) hosts: Hosts,
@@ -72,6 +78,7 @@ impl Meter {
             now_ns,
             ticks: Ticks::new(now_ns),
             wall_offset_ns: settings.wall_offset_ns,
+            sampling: Sampling::new(settings.sampling),
             interfaces: Interfaces::new(settings.max_interfaces),
             table: Table::new(Limits {
                 idle_ns: settings.idle_ns,
@@ -143,6 +150,7 @@ impl Meter {
             interfaces: &self.interfaces,
             ticks: self.ticks,
             wall_offset_ns: self.wall_offset_ns,
+            sampling: self.sampling,
         }
     }
 
@@ -183,6 +191,7 @@ impl Meter {
             interfaces: &self.interfaces,
             ticks: self.ticks,
             wall_offset_ns: self.wall_offset_ns,
+            sampling: self.sampling,
         };
         let mut records = Vec::new();
         from(&mut self.table, self.now_ns, &mut |key, flow, reason| {

@@ -1,7 +1,7 @@
 //! What the kernel programs do to a frame, done in user space: interface first, then flow.
 //!
 //! A capture file goes through here to the same meter that the kernel's maps go to, by the same
-//! functions of `wire`. Nothing is lost on this way: what is seen is counted.
+//! functions of `wire`. Nothing is lost, filtered or sampled on this way: what is seen is counted.
 
 use crate::{Batch, Hook, Interface, InterfaceId, InterfaceSample, Meter, Sample};
 use netweir_wire::{

@@ -83,6 +83,12 @@ impl Meter {
         ))
     }
 
+    /// One frame in so many is counted, and what flows, connections and hosts show is multiplied by
+    /// it.
+    pub const fn sampling(&self) -> u32 {
+        self.sampling.one_in()
+    }
+
     /// Where every packet went. What is in flows is told by counters that are kept all along;
     /// [`Meter::audit`] sums the flows themselves.
     pub fn accounting(&self) -> Accounting {
@@ -93,6 +99,7 @@ impl Meter {
             state.directions().map(line)
         });
         Accounting {
+            sampling: self.sampling.one_in(),
             interfaces: lines.collect(),
             received: self.received,
             in_flows: self.table.in_flows(),
@@ -134,12 +141,13 @@ impl Meter {
         let lens = self.lens();
         Host {
             address,
-            sent: host.sent,
-            received: host.received,
+            sent: self.sampling.count(host.sent),
+            received: self.sampling.count(host.received),
             first_unix_ns: lens.unix_ns(host.first_ns),
             last_unix_ns: lens.unix_ns(host.last_ns),
-            sent_rate: host.sent_pulse.rate(self.ticks),
-            received_rate: host.received_pulse.rate(self.ticks),
+            sent_rate: self.sampling.rate(host.sent_pulse.rate(self.ticks)),
+            received_rate: self.sampling.rate(host.received_pulse.rate(self.ticks)),
+            sampling: self.sampling.one_in(),
         }
     }
 }

@@ -9,8 +9,8 @@ use aya_ebpf::{
 };
 use netweir_wire::{
     map::{
-        CacheEntry, Class, Count, FlowKey, FlowValue, InterfaceCounters, InterfaceKey,
-        InterfacePlace, KEY_WORDS, LossReason, StrayReason, Volume, classes, near_place,
+        Class, Count, FlowKey, FlowValue, InterfaceCounters, InterfaceKey, InterfacePlace,
+        KEY_WORDS, LossReason, StrayReason, Volume, classes, near_place,
     },
     packet::{Headers, Problem, Usual},
 };
@@ -19,6 +19,7 @@ use crate::{
     cache::{self, Home},
     flows,
     map::{self, Work},
+    reader::forget,
 };
 
 /// Accounts for a usual frame if the cache knows its flow; says whether it does.
@@ -51,7 +52,10 @@ pub(crate) fn account_usual(usual: &Usual, interface: InterfaceKey, count: Count
 /// Accounts for one frame, whose headers are in `work`, at an interface that is counted in any case.
 #[inline(always)]
 pub(crate) fn account(work: &mut Work, interface: InterfaceKey, count: Count) {
-    match find(&interface).or_else(|| admit(&interface)) {
+    match nearby(interface)
+        .or_else(|| find(&interface))
+        .or_else(|| admit(&interface))
+    {
         Some(place) => add(work, place, interface, count),
         None => stray(StrayReason::InterfaceMapFull, count.volume()),
     }
@@ -80,6 +84,15 @@ fn near(interface: InterfaceKey) -> Option<u32> {
     let place = near_place(interface.ifindex, interface.direction);
     let near = map::NEAR.get(place)?;
     (near.ifindex == interface.ifindex).then_some(near.number)
+}
+
+/// The same as a place; with a filter, the names of an interface are asked for, which are elsewhere.
+#[inline(always)]
+fn nearby(interface: InterfaceKey) -> Option<InterfacePlace> {
+    if map::setting(&map::FILTERS) != 0 {
+        return None;
+    }
+    near(interface).map(|number| InterfacePlace { number, names: 0 })
 }
 
 #[inline(always)]
@@ -123,14 +136,22 @@ fn add(work: &mut Work, place: InterfacePlace, interface: InterfaceKey, count: C
     let Some(counters) = counters(place.number) else {
         return stray(StrayReason::InterfaceMapFull, count.volume());
     };
+    let count = Count {
+        packets: forget(&work.offset, count.packets as usize) as u64,
+        frames: count.frames,
+        bytes: forget(&work.offset, count.bytes as usize) as u64,
+    };
     counters.seen += count;
-    let classes = kinds(counters, &work.headers, count.volume());
+    let classes = kinds(work, counters, count.volume());
+    work.entry.key = FlowKey::new(interface, &work.headers);
+    if !is_admitted(work, place.names) {
+        counters.filtered += count.volume();
+        return add_classes(counters, classes, count.volume());
+    }
     if !is_sample() {
         return leave_out(counters, classes, count.volume());
     }
-    work.entry.key = FlowKey::new(interface, &work.headers);
-    work.entry.value = value(&work.headers, count, classes, place.number);
-    match add_to_flow(&mut work.entry) {
+    match add_to_flow(work, classes, place.number, count) {
         Ok(()) => counters.counted += count,
         Err(reason) => {
             if let Some(sum) = counters.lost.get_mut(opaque(&reason)) {
@@ -141,35 +162,52 @@ fn add(work: &mut Work, place: InterfacePlace, interface: InterfaceKey, count: C
     }
 }
 
+/// Whether the filter admits a flow. (The cache has only flows that it admits.)
+#[inline(always)]
+fn is_admitted(work: &Work, names: u32) -> bool {
+    if map::setting(&map::FILTERS) == 0 {
+        return true;
+    }
+    let Some(filter) = map::FILTER.get(0) else {
+        return true;
+    };
+    let forgetful = |number: u32| forget(&work.offset, number as usize) as u32;
+    filter.admits_forgetting(&work.entry.key, forgetful(names), forgetful)
+}
+
 /// Counts what a flow does not keep of a frame; returns the classes that it does keep.
 #[inline(always)]
-fn kinds(counters: &mut InterfaceCounters, headers: &Headers, volume: Volume) -> [Class; 3] {
+fn kinds(work: &Work, counters: &mut InterfaceCounters, volume: Volume) -> [u8; 3] {
+    let headers = &work.headers;
     if let Some(frames) = counters.problems.get_mut(opaque(&headers.problem)) {
         // Not by a comparison: the compiler would make one of it and the one with the length, in a
         // way that the verifier does not follow.
         *frames += u64::from(!matches!(headers.problem, Problem::None));
     }
     let ports = map::PORTS.get(0);
-    let mut classes = classes(headers, |port| {
+    let [family, transport, mut application] = classes(headers, |port| {
         ports.map_or(0, |ports| ports.bits[usize::from(port)])
     });
-    if matches!(classes[2], Class::LaterFragment) {
+    if matches!(application, Class::LaterFragment) {
         // The only class that packets of one flow can differ in.
         counters.classes[Class::LaterFragment as usize] += volume;
-        classes[2] = Class::None;
+        application = Class::None;
     }
-    classes
+    // The verifier would follow each combination of them to the end.
+    let classes = family as usize | (transport as usize) << 8 | (application as usize) << 16;
+    let [family, transport, application, ..] = forget(&work.offset, classes).to_le_bytes();
+    [family, transport, application]
 }
 
 /// A frame that is in no flow for being no sample.
 #[inline(always)]
-fn leave_out<C: Copy>(counters: &mut InterfaceCounters, classes: [C; 3], volume: Volume) {
+fn leave_out(counters: &mut InterfaceCounters, classes: [u8; 3], volume: Volume) {
     counters.sampled += volume;
     add_classes(counters, classes, volume);
 }
 
 #[inline(always)]
-fn add_classes<C: Copy>(counters: &mut InterfaceCounters, classes: [C; 3], volume: Volume) {
+fn add_classes(counters: &mut InterfaceCounters, classes: [u8; 3], volume: Volume) {
     for class in classes {
         let class = opaque(&class);
         if class == Class::None as usize {
@@ -193,9 +231,39 @@ fn is_sample() -> bool {
     u64::from(random) * u64::from(one_in) >> 32 == 0
 }
 
-/// What a frame adds to its flow.
+/// Adds a frame to its flow, whose key is in `work`: in the cache, else in the flow map, else in the
+/// ring buffer.
 #[inline(always)]
-fn value(headers: &Headers, count: Count, classes: [Class; 3], interface: u32) -> FlowValue {
+fn add_to_flow(
+    work: &mut Work,
+    classes: [u8; 3],
+    interface: u32,
+    count: Count,
+) -> Result<(), LossReason> {
+    let key = core::ptr::from_ref(&work.entry.key).cast::<[u64; KEY_WORDS]>();
+    // SAFETY: a key consists of so many words and is aligned as they are.
+    let key = unsafe { *key };
+    let home = Home::of(&key);
+    if let Some(known) = cache::find(home, &key) {
+        merge(&mut known.value, &work.headers, count);
+        return Ok(());
+    }
+    work.entry.value = value(&work.headers, count, classes, interface);
+    let Some(state) = map::CACHE_STATE.get_ptr_mut(0) else {
+        return Err(LossReason::FlowMapBusy);
+    };
+    // SAFETY: this CPU's own value, and no other program runs here meanwhile.
+    let state = unsafe { &mut *state };
+    if cache::insert(home, &mut work.entry, state) {
+        state.opened += 1;
+        return Ok(());
+    }
+    flows::add(home.epoch(), &work.entry, state)
+}
+
+/// What a frame adds to a flow that is not in the cache.
+#[inline(always)]
+fn value(headers: &Headers, count: Count, classes: [u8; 3], interface: u32) -> FlowValue {
     let tick = tick();
     FlowValue {
         packets: count.packets,
@@ -210,45 +278,22 @@ fn value(headers: &Headers, count: Count, classes: [Class; 3], interface: u32) -
         marks: headers.fragment.marks(),
         source_mac: headers.source_mac,
         destination_mac: headers.destination_mac,
-        classes: classes.map(|class| class as u8),
+        classes,
         reserved: 0,
         interface,
     }
 }
 
-/// Adds an entry of one frame to its flow: in the cache, else in the flow map, else in the ring.
+/// Adds a frame to a flow of the cache.
 #[inline(always)]
-fn add_to_flow(entry: &mut CacheEntry) -> Result<(), LossReason> {
-    let key = core::ptr::from_ref(&entry.key).cast::<[u64; KEY_WORDS]>();
-    // SAFETY: a key consists of so many words and is aligned as they are.
-    let key = unsafe { *key };
-    let home = Home::of(&key);
-    if let Some(known) = cache::find(home, &key) {
-        merge(&mut known.value, &entry.value);
-        return Ok(());
-    }
-    let Some(state) = map::CACHE_STATE.get_ptr_mut(0) else {
-        return Err(LossReason::FlowMapBusy);
-    };
-    // SAFETY: this CPU's own value, and no other program runs here meanwhile.
-    let state = unsafe { &mut *state };
-    if cache::insert(home, entry, state) {
-        state.opened += 1;
-        return Ok(());
-    }
-    flows::add(home.epoch(), entry, state)
-}
-
-/// Adds one frame to what this CPU alone counts.
-#[inline(always)]
-fn merge(value: &mut FlowValue, more: &FlowValue) {
-    value.packets += more.packets;
-    value.frames += more.frames;
-    value.bytes += more.bytes;
-    value.last_tick = more.last_tick;
-    value.tcp_flags |= more.tcp_flags;
-    value.traffic_class = more.traffic_class;
-    value.marks |= more.marks;
+fn merge(value: &mut FlowValue, headers: &Headers, count: Count) {
+    value.packets += count.packets;
+    value.frames += count.frames;
+    value.bytes += count.bytes;
+    value.last_tick = tick();
+    value.tcp_flags |= headers.tcp_flags;
+    value.traffic_class = headers.traffic_class;
+    value.marks |= headers.fragment.marks();
 }
 
 /// The number of an enum as an index that the compiler knows nothing of, so that it keeps the

@@ -12,9 +12,9 @@ use aya_ebpf::{
 };
 use netweir_wire::{
     map::{
-        Bucket, CacheEntry, CacheSeed, CacheState, Epoch, FlowKey, FlowValue, InterfaceCounters,
-        InterfaceKey, InterfacePlace, KEY_WORDS, NEAR_PLACES, NearInterface, PortClasses,
-        SkbOffsets, StrayReason, Volume,
+        Bucket, CacheEntry, CacheSeed, CacheState, Epoch, FilterProgram, FlowKey, FlowValue,
+        InterfaceCounters, InterfaceKey, InterfacePlace, KEY_WORDS, NEAR_PLACES, NearInterface,
+        PortClasses, SkbOffsets, StrayReason, Volume,
     },
     packet::{Headers, MAX_HEADER_BYTES},
     version,
@@ -67,6 +67,10 @@ pub(crate) static COUNTERS: PerCpuArray<InterfaceCounters> = PerCpuArray::with_m
 /// interfaces that nobody told them of.
 #[map]
 pub(crate) static FREE_COUNTERS: Queue<u32> = Queue::with_max_entries(1024, 0);
+
+/// Which flows are counted. Written by the agent alone, before programs are attached.
+#[map]
+pub(crate) static FILTER: Array<FilterProgram> = Array::with_max_entries(1, 0);
 
 /// What each port says of the application. Written by the agent alone.
 #[map]
@@ -138,6 +142,10 @@ pub(crate) static CACHE_BUCKETS: u32 = 0;
 pub(crate) static CACHE_SEED: CacheSeed = CacheSeed {
     words: [0; KEY_WORDS],
 };
+
+/// 1 when [`FILTER`] is to be asked.
+#[unsafe(no_mangle)]
+pub(crate) static FILTERS: u32 = 0;
 
 /// One frame in so many is counted in its flow; 1 for every frame.
 #[unsafe(no_mangle)]

@@ -207,7 +207,7 @@ impl Packet for Copied<'_> {
 
 /// Takes an offset through the memory of a map, whose contents the verifier does not follow.
 #[inline(always)]
-fn forget(memory: &AtomicU64, offset: usize) -> usize {
+pub(crate) fn forget(memory: &AtomicU64, offset: usize) -> usize {
     let place = memory.as_ptr();
     // SAFETY: a cell is valid for writes and reads.
     unsafe {

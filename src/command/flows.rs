@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use netweir_flow::{Meter, Totals};
+use netweir_flow::{Difference, InterfaceAccounting, Meter, Totals};
 use netweir_web::view;
 
 use crate::{
@@ -72,18 +72,18 @@ pub(super) fn records(config: &Config) -> anyhow::Result<()> {
 }
 
 fn show(view: &View, meter: &RwLock<Meter>, screen: Option<&Screen>) -> io::Result<()> {
-    let (rows, title) = {
+    let (report, title) = {
         let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
         let title = screen
             .and_then(|_| meter.totals(None))
             .map(|totals| title(&totals));
-        (view.rows(&meter, screen.map(Screen::rows)), title)
+        (view.report(&meter, screen.map(Screen::rows)), title)
     };
     let mut text = Vec::new();
     if let Some(title) = title {
         writeln!(text, "{title}")?;
     }
-    view.write(&rows, &mut text)?;
+    view.write(&report, &mut text)?;
     match screen {
         Some(screen) => screen.draw(&String::from_utf8_lossy(&text)),
         None => {
@@ -113,17 +113,26 @@ fn title(totals: &Totals) -> String {
 pub(super) fn print_books(meter: &RwLock<Meter>) {
     let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
     let books = meter.accounting();
-    let (mut seen, mut counted, mut lost) = (0, 0, 0);
-    for interface in &books.interfaces {
-        seen += interface.seen.packets;
-        counted += interface.counted.packets;
-        lost += interface.lost_total().packets;
-    }
+    let lines = &books.interfaces;
+    let sum = |packets: fn(&InterfaceAccounting) -> u64| lines.iter().map(packets).sum::<u64>();
+    let seen = sum(|line| line.seen.packets);
+    let counted = sum(|line| line.counted.packets);
+    let filtered = sum(|line| line.filtered.packets);
+    let sampled = sum(|line| line.sampled.packets);
+    let lost = sum(|line| line.lost_total().packets);
     let strays: u64 = books.strays.iter().map(|stray| stray.packets).sum();
     let refused = books.table_full.packets + books.malformed.packets;
+    let off = match books.imbalance().kernel {
+        Difference {
+            packets: 0,
+            bytes: 0,
+        } => String::new(),
+        Difference { packets, bytes } => format!(", off by {packets} packets and {bytes} bytes"),
+    };
     eprintln!(
-        "netweir: {seen} packets seen = {counted} counted + {lost} lost in the kernel; {refused} \
-         refused by the flow table, {strays} on no interface"
+        "netweir: {seen} packets seen = {counted} counted + {filtered} filtered + {sampled} sampled \
+         + {lost} lost in the kernel{off}; {refused} refused by the flow table, {strays} on no \
+         interface"
     );
     if books.hosts_full.packets > 0 {
         eprintln!(

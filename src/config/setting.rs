@@ -11,7 +11,7 @@ pub(super) struct Setting {
 }
 
 /// Every setting, in the order in which `netweir config` shows them.
-pub(super) const SETTINGS: [Setting; 19] = [
+pub(super) const SETTINGS: [Setting; 21] = [
     Setting {
         key: "interface",
         default: "default",
@@ -36,6 +36,16 @@ pub(super) const SETTINGS: [Setting; 19] = [
         key: "tick",
         default: "1s",
         help: "how often rates are worked out",
+    },
+    Setting {
+        key: "only",
+        default: "",
+        help: "count only what this filter admits, in the kernel; the rest is `filtered`",
+    },
+    Setting {
+        key: "sampling",
+        default: "1",
+        help: "count one frame in so many at random, 1 to 65536; counts are multiplied by it",
     },
     Setting {
         key: "listen",

@@ -3,6 +3,7 @@
 //! A table has the few columns that people read; JSON lines are the types of the API; CSV has the
 //! same columns as the table with plain numbers.
 
+mod accounting;
 mod cell;
 mod resolve;
 mod screen;
@@ -30,8 +31,15 @@ pub(crate) struct View {
     resolver: Option<Resolver>,
 }
 
+/// What one report shows.
+pub(crate) struct Report {
+    rows: Rows,
+    /// One frame in so many was counted, and the rows are multiplied by it; 1 if they are exact.
+    sampling: u32,
+}
+
 /// The rows of one report.
-pub(crate) enum Rows {
+enum Rows {
     /// One for each flow.
     Flows(Vec<Record>),
     /// One for each conversation.
@@ -40,6 +48,8 @@ pub(crate) enum Rows {
     Hosts(Vec<Host>),
     /// One for each interface.
     Interfaces(Vec<view::Interface>),
+    /// One for each direction of each interface.
+    Accounting(Vec<view::InterfaceAccounting>),
 }
 
 impl View {
@@ -66,7 +76,7 @@ impl View {
             by,
             query,
             limited: args.top.is_some(),
-            format: args.format,
+            format: args.format(),
             resolver,
         })
     }
@@ -76,29 +86,43 @@ impl View {
         self.format == Format::Table
     }
 
-    /// Takes the rows out of a meter; at most `fitting` where nobody said how many.
-    pub(crate) fn rows(&self, meter: &Meter, fitting: Option<usize>) -> Rows {
+    /// Takes a report out of a meter; at most `fitting` rows where nobody said how many.
+    pub(crate) fn report(&self, meter: &Meter, fitting: Option<usize>) -> Report {
         let mut query = self.query.clone();
         if !self.limited {
             query.limit = fitting;
         }
-        match self.by {
+        let rows = match self.by {
             By::Flow => Rows::Flows(meter.flows(&query)),
             By::Connection => Rows::Connections(meter.connections(&query)),
             By::Ip => Rows::Hosts(meter.hosts(&query)),
             By::Interface => {
                 Rows::Interfaces(meter.interfaces().map(view::Interface::from).collect())
             }
-        }
+            By::Accounting => {
+                Rows::Accounting(view::Accounting::from(&meter.accounting()).interfaces)
+            }
+        };
+        let sampling = match rows {
+            Rows::Interfaces(_) | Rows::Accounting(_) => 1,
+            Rows::Flows(_) | Rows::Connections(_) | Rows::Hosts(_) => meter.sampling(),
+        };
+        Report { rows, sampling }
     }
 
     /// Writes a report.
     ///
     /// # Errors
     /// The output cannot be written to.
-    pub(crate) fn write(&self, rows: &Rows, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn write(&self, report: &Report, out: &mut impl Write) -> io::Result<()> {
+        let Report { rows, sampling } = report;
         match self.format {
-            Format::Table => write_table(&rows.cells(self.resolver.as_ref()), out),
+            Format::Table => {
+                if *sampling > 1 {
+                    writeln!(out, "sampled 1:{sampling}, scaled")?;
+                }
+                write_table(&rows.cells(self.resolver.as_ref()), out)
+            }
             Format::Json => rows.write_json(out),
             Format::Csv => write_csv(&rows.csv(), out),
         }
@@ -112,6 +136,7 @@ impl Rows {
             Self::Connections(rows) => Cells::of_connections(rows, resolver),
             Self::Hosts(rows) => Cells::of_hosts(rows, resolver, unit::bytes),
             Self::Interfaces(rows) => Cells::of_interfaces(rows, unit::bytes),
+            Self::Accounting(rows) => accounting::cells(rows),
         }
     }
 
@@ -121,6 +146,7 @@ impl Rows {
             Self::Connections(rows) => json_lines(rows.iter().map(view::Connection::from), out),
             Self::Hosts(rows) => json_lines(rows.iter().map(view::Host::from), out),
             Self::Interfaces(rows) => json_lines(rows.iter(), out),
+            Self::Accounting(rows) => json_lines(rows.iter(), out),
         }
     }
 
@@ -128,8 +154,9 @@ impl Rows {
         match self {
             Self::Flows(rows) => cell::csv_of_flows(rows),
             Self::Connections(rows) => cell::csv_of_connections(rows),
-            Self::Hosts(rows) => Cells::of_hosts(rows, None, |bytes| bytes.to_string()),
+            Self::Hosts(rows) => cell::csv_of_hosts(rows),
             Self::Interfaces(rows) => Cells::of_interfaces(rows, |bytes| bytes.to_string()),
+            Self::Accounting(rows) => accounting::csv(rows),
         }
     }
 }

@@ -113,6 +113,8 @@ fn start(netns: &Netns, (hook, tc): (HookChoice, TcMode)) -> anyhow::Result<Agen
             interfaces: 16,
         },
         ports: Box::new(PortClasses { bits: [0; 65536] }),
+        only: None,
+        sampling: 1,
     };
     let meter = Meter::new(&netweir_flow::Settings::default(), now_ns());
     let meter = Arc::new(RwLock::new(meter));

@@ -13,7 +13,7 @@ use netweir_wire::packet::protocol;
 
 pub use child::{Child, Ended, Netweir, binary};
 pub use host::Reading;
-pub use report::{Counted, Table, sum, table};
+pub use report::{Counted, Table, books, sum, table};
 pub use rig::{Entry, PROGRAMS, Program, Rig, drain};
 pub use server::{Server, Stream};
 pub use skb::SkbContext;

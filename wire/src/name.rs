@@ -53,6 +53,10 @@ pub const PORTS: &str = "PORTS";
 /// Packets and bytes that could be charged to no interface, per CPU: one
 /// [`crate::map::Volume`] for each [`crate::map::StrayReason`].
 pub const STRAY: &str = "STRAY";
+/// One [`crate::map::FilterProgram`].
+pub const FILTER: &str = "FILTER";
+/// Read-only `u32`: 1 when [`FILTER`] is to be asked.
+pub const FILTERS: &str = "FILTERS";
 /// Read-only `u32`: inode number of the network namespace whose interfaces TC and XDP watch.
 pub const NETNS: &str = "NETNS";
 /// Read-only `u32`: 1 when the kernel has `bpf_jiffies64`.

@@ -21,12 +21,13 @@ mod tests {
             size_of::<map::FlowValue>(),
             size_of::<map::InterfaceKey>(),
             size_of::<map::InterfaceCounters>(),
+            size_of::<map::FilterProgram>(),
             size_of::<map::PortClasses>(),
             size_of::<map::SkbOffsets>(),
         ];
         assert_eq!(
             (super::ABI, sizes),
-            (2, [56, 128, 32, 16, 64, 12, 416, 65536, 52])
+            (2, [56, 128, 32, 16, 64, 12, 416, 784, 65536, 52])
         );
     }
 }

@@ -93,6 +93,25 @@ pub enum Purpose {
     },
 }
 
+/// How much of the traffic is counted in flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shedding {
+    /// Whether the filter is asked that [`Collector::set_filter`](crate::collect::Collector) sets.
+    pub filters: bool,
+    /// One frame in so many is counted; 1 for every frame.
+    pub sampling: u32,
+}
+
+impl Default for Shedding {
+    /// All of it.
+    fn default() -> Self {
+        Self {
+            filters: false,
+            sampling: 1,
+        }
+    }
+}
+
 /// A loaded object: its maps exist, its programs are loaded when they are first attached.
 pub struct Object {
     pub(crate) ebpf: Ebpf,
@@ -113,14 +132,31 @@ impl Object {
     /// [`Error::Load`] and [`Error::NotPermitted`] where the kernel refuses, [`Error::Btf`] where
     /// the tracepoints lack what they need.
     pub fn load(purpose: &Purpose, sizes: MapSizes) -> Result<Self, Error> {
-        Self::load_from(OBJECT, purpose, sizes)
+        Self::load_shedding(purpose, sizes, Shedding::default())
+    }
+
+    /// As [`Self::load`], with programs that count only a part of the traffic in flows.
+    ///
+    /// # Errors
+    /// As of [`Self::load`].
+    pub fn load_shedding(
+        purpose: &Purpose,
+        sizes: MapSizes,
+        shedding: Shedding,
+    ) -> Result<Self, Error> {
+        Self::load_from(OBJECT, purpose, sizes, shedding)
     }
 
     /// As [`Self::load`], from another object than the one that is built in.
     ///
     /// # Errors
     /// As of [`Self::load`], and [`Error::Abi`] for an object of other layouts.
-    pub fn load_from(object: &[u8], purpose: &Purpose, sizes: MapSizes) -> Result<Self, Error> {
+    pub fn load_from(
+        object: &[u8],
+        purpose: &Purpose,
+        sizes: MapSizes,
+        shedding: Shedding,
+    ) -> Result<Self, Error> {
         let types = KernelTypes::of_running_kernel();
         let (netns, any, offsets) = match (purpose, &types) {
             (Purpose::Interfaces { netns }, _) => (*netns, false, SkbOffsets::default()),
@@ -147,6 +183,7 @@ impl Object {
             netns,
             any: any.into(),
             jiffies: jiffies.into(),
+            shedding,
             cache_flows: sizes.cache_flows(cpus),
             ring: (sizes.ring != 0).into(),
             seed: Layout(seed()?),
@@ -219,6 +256,7 @@ fn call_kernel_function(object: &mut [u8], stand_in: u64, number: u32) {
 
 /// What the programs read as constants.
 struct Globals {
+    shedding: Shedding,
     netns: u32,
     any: u32,
     jiffies: u32,
@@ -234,6 +272,7 @@ impl Globals {
     fn load(&self, object: &[u8], sizes: MapSizes, cpus: u32) -> Result<Ebpf, Error> {
         let abi = format!("ABI_{}", version::ABI);
         let buckets = self.cache_flows.div_ceil(FLOWS_PER_BUCKET);
+        let filters = u32::from(self.shedding.filters);
         let page = rustix::param::page_size() as u32;
         EbpfLoader::new()
             .override_global(&abi, &version::ABI, true)
@@ -243,6 +282,8 @@ impl Globals {
             .override_global(name::CACHE_FLOWS, &self.cache_flows, true)
             .override_global(name::CACHE_BUCKETS, &buckets, true)
             .override_global(name::RING, &self.ring, true)
+            .override_global(name::FILTERS, &filters, true)
+            .override_global(name::SAMPLING, &self.shedding.sampling, true)
             .override_global(name::CACHE_SEED, GlobalData::from(&self.seed), true)
             .override_global(name::XDP_FLAGS, &self.xdp_flags, true)
             .override_global(name::SKB_OFFSETS, GlobalData::from(&self.offsets), true)

@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use aya::maps::{Array, Map, MapData, MapError, PerCpuArray};
 use netweir_flow::{Batch, Sample};
 use netweir_wire::{
-    map::{FlowKey, FlowValue, InterfaceKey, PortClasses, StrayReason, Volume},
+    map::{FilterProgram, FlowKey, FlowValue, InterfaceKey, PortClasses, StrayReason, Volume},
     name,
 };
 
@@ -46,6 +46,7 @@ pub struct Collector {
     ring: Option<Ring>,
     interfaces: Interfaces,
     ports: Array<MapData, Layout<PortClasses>>,
+    filter: Array<MapData, Layout<FilterProgram>>,
     strays: PerCpuArray<MapData, Layout<Volume>>,
     drained_opened: u64,
     tick_ns: u64,
@@ -83,6 +84,7 @@ impl Collector {
             ],
             ring,
             ports: object.take(name::PORTS)?,
+            filter: object.take(name::FILTER)?,
             strays: object.take(name::STRAY)?,
             drained_opened: 0,
             tick_ns: object.tick_ns,
@@ -117,6 +119,15 @@ impl Collector {
         set.map_err(map_error(name::PORTS))
     }
 
+    /// Says which flows are counted, before programs are attached.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub fn set_filter(&mut self, filter: &FilterProgram) -> Result<(), Error> {
+        let set = self.filter.set(0, Layout(*filter), 0);
+        set.map_err(map_error(name::FILTER))
+    }
+
     /// Reads flows one by one from now on, as a kernel without batches needs it (before Linux 5.6).
     /// Found out by itself where that is so.
     pub fn move_singly(&mut self) {
@@ -129,7 +140,16 @@ impl Collector {
     /// # Errors
     /// [`Error::InterfaceMapFull`], or the map cannot be written.
     pub fn add_interface(&mut self, key: InterfaceKey) -> Result<(), Error> {
-        self.interfaces.add(key, 0)
+        self.add_named_interface(key, 0)
+    }
+
+    /// The same, or a change, with the bits of those names that it has of the ones that the filter
+    /// asks for.
+    ///
+    /// # Errors
+    /// As of [`Self::add_interface`].
+    pub fn add_named_interface(&mut self, key: InterfaceKey, names: u32) -> Result<(), Error> {
+        self.interfaces.add(key, names)
     }
 
     /// Lets an interface's counters go once they have been read a last time.

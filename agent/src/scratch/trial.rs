@@ -81,6 +81,8 @@ fn settings(hook: HookChoice, tc: TcMode) -> Settings {
             interfaces: 8,
         },
         ports: Box::new(PortClasses { bits: [0; 65536] }),
+        only: None,
+        sampling: 1,
     }
 }
 

@@ -57,7 +57,7 @@ fn meeting_key() -> impl Strategy<Value = FlowKey> {
     })
 }
 
-fn any_key() -> impl Strategy<Value = FlowKey> {
+pub(crate) fn any_key() -> impl Strategy<Value = FlowKey> {
     let bytes = (
         any::<[u8; 16]>(),
         any::<[u8; 16]>(),
@@ -156,6 +156,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             max_flows: flows,
             max_hosts: few,
             max_interfaces: few,
+            sampling: few as u32,
             wall_offset_ns: -5,
         }
     })

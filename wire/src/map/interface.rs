@@ -25,7 +25,7 @@ impl TryFrom<u8> for Direction {
     }
 }
 
-/// Why a packet that was seen is in no flow.
+/// Why a packet that should be in a flow is in none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum LossReason {
@@ -130,11 +130,11 @@ pub struct InterfaceCounters {
     pub seen: Count,
     /// What was added to a flow.
     pub counted: Count,
-    /// What the filter kept out.
+    /// What the filter did not admit.
     pub filtered: Volume,
-    /// What was left out for being no sample.
+    /// What sampling left out.
     pub sampled: Volume,
-    /// What was added to no flow, by [`LossReason`].
+    /// What should have been added to a flow and was not, by [`LossReason`].
     pub lost: [Volume; LossReason::ALL.len()],
     /// What was seen, by [`Class`].
     pub classes: [Volume; INTERFACE_CLASSES],

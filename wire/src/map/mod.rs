@@ -7,6 +7,7 @@
 mod cache;
 mod class;
 mod count;
+mod filter;
 mod flow;
 mod interface;
 mod skb;
@@ -17,6 +18,10 @@ pub use cache::{
 };
 pub use class::{Class, PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses, classes};
 pub use count::{Count, Volume, segments, wire_bytes};
+pub use filter::{
+    FILTER_CLAUSES, FILTER_DESTINATION, FILTER_SOURCE, FILTER_TERMS, FilterClause, FilterKind,
+    FilterProgram, FilterTerm, words,
+};
 pub use flow::{FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT, FlowCounters, FlowKey, KEY_WORDS};
 pub use interface::{
     Direction, INTERFACE_CLASSES, InterfaceCounters, InterfaceKey, InterfacePlace, LossReason,
@@ -56,6 +61,9 @@ pod! {
     InterfacePlace: 8,
     NearInterface: 8,
     InterfaceCounters: 24 + 24 + 2 * 16 + 3 * 16 + 13 * 16 + 10 * 8,
+    FilterTerm: 40,
+    FilterClause: 8,
+    FilterProgram: 16 * 40 + 16 * 8 + 4 * 4,
     PortClasses: 65536,
     SkbOffsets: 52,
 }
