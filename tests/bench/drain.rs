@@ -42,7 +42,7 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
     }
     Ok(Table {
         title: "a drain with Meter::apply and tick, in milliseconds, and resident memory",
-        columns: COLUMNS,
+        columns: COLUMNS.to_vec(),
         rows,
     })
 }

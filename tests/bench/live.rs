@@ -68,7 +68,7 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
     }
     Ok(Table {
         title: "a packet live over veth by the kernel's statistics, in nanoseconds",
-        columns: &["flows_1", "flows_500", "flows_60000"],
+        columns: vec!["flows_1", "flows_500", "flows_60000"],
         rows,
     })
 }

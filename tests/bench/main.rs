@@ -9,11 +9,15 @@
 
 mod drain;
 mod live;
+mod mix;
 mod packet;
+mod rounds;
+mod sequence;
 mod table;
 mod throughput;
 
 use anyhow::Context;
+use netweir_agent::attach::MapSizes;
 use serde_json::{Value, json};
 use table::Table;
 
@@ -40,8 +44,9 @@ fn main() -> anyhow::Result<()> {
 /// Makes a table.
 type Measure = fn() -> anyhow::Result<Table>;
 
-const MEASURES: [(&str, Measure); 4] = [
+const MEASURES: [(&str, Measure); 5] = [
     ("packet", packet::measure),
+    ("mix", mix::measure),
     ("live", live::measure),
     ("drain", drain::measure),
     ("throughput", throughput::measure),
@@ -65,6 +70,14 @@ fn write(tables: &[Table]) -> anyhow::Result<()> {
     std::fs::write(&path, format!("{all:#}\n"))?;
     println!("written to {}", path.display());
     Ok(())
+}
+
+/// Kernel maps with room for so many flows.
+const fn sizes(flows: u32) -> MapSizes {
+    MapSizes {
+        flows,
+        interfaces: 16,
+    }
 }
 
 /// The middle value; of an even number, the lower of the two.

@@ -9,7 +9,7 @@ pub(crate) struct Table {
     /// What was measured, and how.
     pub(crate) title: &'static str,
     /// The names of the figures.
-    pub(crate) columns: &'static [&'static str],
+    pub(crate) columns: Vec<&'static str>,
     /// What each row is of, and its figures.
     pub(crate) rows: Vec<(String, Vec<f64>)>,
 }
@@ -20,7 +20,7 @@ impl Table {
         let rows = self.rows.iter().map(|(name, figures)| {
             let figures = self.columns.iter().zip(figures);
             let mut row: Map<String, Value> = figures
-                .map(|(&column, &figure)| (column.to_owned(), json!(figure)))
+                .map(|(column, figure)| ((*column).to_owned(), json!(figure)))
                 .collect();
             row.insert("of".to_owned(), json!(name));
             Value::Object(row)
@@ -33,7 +33,7 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.title)?;
         write!(f, "{:34}", "")?;
-        for column in self.columns {
+        for column in &self.columns {
             write!(f, " {column:>16}")?;
         }
         for (name, figures) in &self.rows {

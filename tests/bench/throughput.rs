@@ -54,7 +54,7 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
     }
     Ok(Table {
         title: "TCP throughput over veth by iperf3, the receiving end metered, in Gbit/s",
-        columns: &["without", "with", "ratio"],
+        columns: vec!["without", "with", "ratio"],
         rows,
     })
 }
