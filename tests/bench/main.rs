@@ -11,6 +11,7 @@ mod drain;
 mod live;
 mod mix;
 mod packet;
+mod pair;
 mod rounds;
 mod sequence;
 mod table;

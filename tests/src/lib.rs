@@ -5,8 +5,10 @@ mod cpu;
 mod host;
 mod report;
 mod rig;
+mod sender;
 mod server;
 mod skb;
+mod usage;
 mod world;
 mod yardstick;
 
@@ -18,8 +20,10 @@ pub use cpu::Pinned;
 pub use host::Reading;
 pub use report::{Counted, Table, sum, table};
 pub use rig::{Entry, PROGRAMS, Program, Rig};
+pub use sender::{Load, Sender};
 pub use server::{Server, Stream};
 pub use skb::SkbContext;
+pub use usage::Usage;
 pub use world::{Side, World, await_that};
 pub use yardstick::{Programs, Target, Yardstick};
 
