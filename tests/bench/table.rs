@@ -15,6 +15,13 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// The figure of a row and a column.
+    pub(crate) fn figure(&self, row: &str, column: &str) -> Option<f64> {
+        let (_, figures) = self.rows.iter().find(|(name, _)| name == row)?;
+        let place = self.columns.iter().position(|name| *name == column)?;
+        figures.get(place).copied()
+    }
+
     /// The table with a row as an object.
     pub(crate) fn to_json(&self) -> Value {
         let rows = self.rows.iter().map(|(name, figures)| {
@@ -32,14 +39,18 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.title)?;
-        write!(f, "{:34}", "")?;
+        write!(f, "{:36}", "")?;
         for column in &self.columns {
-            write!(f, " {column:>16}")?;
+            write!(f, " {column:>11}")?;
         }
         for (name, figures) in &self.rows {
-            write!(f, "\n{name:34}")?;
+            write!(f, "\n{name:36}")?;
             for figure in figures {
-                write!(f, " {figure:>16.2}")?;
+                if figure.is_nan() {
+                    write!(f, " {:>11}", "-")?;
+                } else {
+                    write!(f, " {figure:>11.2}")?;
+                }
             }
         }
         writeln!(f)

@@ -16,11 +16,21 @@ impl Pinned {
     /// # Errors
     /// The kernel does not tell or permit.
     pub fn to_one_cpu() -> anyhow::Result<Self> {
+        Self::to_cpu(0)
+    }
+
+    /// Stays on a CPU by its place among those that are allowed, from the last one on.
+    ///
+    /// # Errors
+    /// As of [`Self::to_one_cpu`].
+    pub fn to_cpu(place: usize) -> anyhow::Result<Self> {
         let before = sched_getaffinity(None)?;
-        let mut allowed = (0..CpuSet::MAX_CPU).filter(|&cpu| before.is_set(cpu));
+        let allowed = (0..CpuSet::MAX_CPU).rev();
+        let allowed: Vec<usize> = allowed.filter(|&cpu| before.is_set(cpu)).collect();
         let mut one = CpuSet::new();
-        if let Some(last) = allowed.next_back() {
-            one.set(last);
+        // Where there are fewer CPUs than places, some share one.
+        if let Some(&cpu) = allowed.iter().cycle().nth(place) {
+            one.set(cpu);
             sched_setaffinity(None, &one)?;
         }
         Ok(Self { before })
