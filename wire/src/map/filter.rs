@@ -10,7 +10,7 @@ use crate::packet::{ethertype, protocol};
 /// Terms of a program at most.
 pub const FILTER_TERMS: usize = 16;
 /// Clauses of a program at most.
-pub const FILTER_CLAUSES: usize = 16;
+pub const FILTER_CLAUSES: usize = 8;
 
 /// Bit of [`FilterTerm::ends`]: the term is about the source.
 pub const FILTER_SOURCE: u8 = 1;

@@ -63,7 +63,7 @@ pod! {
     InterfaceCounters: 24 + 24 + 2 * 16 + 3 * 16 + 13 * 16 + 10 * 8,
     FilterTerm: 40,
     FilterClause: 8,
-    FilterProgram: 16 * 40 + 16 * 8 + 4 * 4,
+    FilterProgram: 16 * 40 + 8 * 8 + 4 * 4,
     PortClasses: 65536,
     SkbOffsets: 52,
 }
