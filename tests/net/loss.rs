@@ -27,7 +27,19 @@ fn tells_what_it_lost(hook: &str) {
         return;
     }
     let world = World::new();
-    let server = Server::start(&world, &["--hook", hook, "--set", "maps.flows=64"]);
+    let server = Server::start(
+        &world,
+        &[
+            "--hook",
+            hook,
+            "--set",
+            "maps.cache=0",
+            "--set",
+            "maps.ring=0",
+            "--set",
+            "maps.flows=64",
+        ],
+    );
     let frame = |port| ethernet_ipv4(ipv4(protocol::UDP).carrying(udp(port, 9, &[0; 18])));
     world
         .far

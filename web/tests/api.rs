@@ -202,7 +202,7 @@ async fn accounting_is_balanced() {
             "balanced": true, "sampling": 1,
             "seen": volume(17, 1642), "counted": volume(16, 1542),
             "filtered": none, "sampled": none, "lost": volume(1, 100),
-            "lost_by_reason": { "flow_map_full": volume(1, 100), "flow_map_busy": none },
+            "lost_by_reason": { "flow_map_full": volume(1, 100), "flow_map_busy": none, "ring_full": none },
             "kernel_difference": none, "in_flight": none, "received": count(16, 1542),
             "in_flows": count(16, 1542), "table_full": nothing, "malformed": nothing,
             "table_difference": none, "unlisted": nothing,
