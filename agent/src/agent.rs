@@ -165,8 +165,7 @@ impl Agent {
         lock(meter).apply(&batch);
         let mut hand_over = |samples: &[Sample]| lock(meter).apply_flows(now_ns(), samples);
         let read = each(&mut collectors, |collector| {
-            collector.read_flows(&mut hand_over)?;
-            collector.take()
+            collector.read_flows(&mut hand_over)
         });
         batch.interfaces.clear();
         collectors
@@ -174,7 +173,8 @@ impl Agent {
             .for_each(|collector| collector.classified(&mut batch));
         batch.now_ns = now_ns();
         lock(meter).apply(&batch);
-        begun.and(read)
+        let taken = each(&mut collectors, Collector::take);
+        begun.and(read).and(taken)
     }
 
     /// Detaches everything and drains what was counted until then: now all books balance.

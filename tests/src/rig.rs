@@ -169,9 +169,9 @@ pub fn drain(collector: &mut Collector) -> anyhow::Result<Batch> {
     let mut flows = Vec::new();
     collector.begin(&mut batch)?;
     collector.read_flows(&mut |samples| flows.extend_from_slice(samples))?;
-    collector.take()?;
     batch.interfaces.clear();
     collector.classified(&mut batch);
+    collector.take()?;
     batch.flows = flows;
     Ok(batch)
 }

@@ -209,7 +209,7 @@ impl Collector {
     }
 
     /// The counters that [`Self::begin`] read, with the classes of the flows that were handed over
-    /// since.
+    /// since; before [`Self::take`].
     pub fn classified(&self, batch: &mut Batch) {
         self.interfaces.samples(&mut batch.interfaces);
     }
@@ -229,8 +229,11 @@ impl Collector {
     /// Takes for good what was handed over: it is not handed over again.
     ///
     /// # Errors
-    /// A map cannot be cleared; the next drain tries again.
+    /// A map cannot be cleared, or not all was handed over.
     pub fn take(&mut self) -> Result<(), Error> {
+        if self.is_broken {
+            return Err(Error::Broken);
+        }
         let current = self.epoch.current();
         self.epoch.set_taken(Taken {
             epochs: current,
