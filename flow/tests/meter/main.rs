@@ -7,6 +7,8 @@ mod filter;
 mod hosts;
 mod interfaces;
 mod lifetime;
+mod listing;
+mod model;
 mod properties;
 mod query;
 mod records;
