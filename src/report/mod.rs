@@ -9,7 +9,7 @@ mod screen;
 
 use std::io::{self, Write};
 
-use netweir_flow::{Connection, Filter, Host, Meter, Query, Record, SortKey};
+use netweir_flow::{Connection, Filter, Host, Listing, Meter, Query, Record, SortKey};
 use netweir_web::view;
 
 use crate::{
@@ -29,6 +29,9 @@ pub(crate) struct View {
     format: Format,
     resolver: Option<Resolver>,
 }
+
+/// What lends a meter for one look.
+type Lend<'a> = dyn Fn(&mut dyn FnMut(&Meter)) + 'a;
 
 /// The rows of one report.
 pub(crate) enum Rows {
@@ -76,18 +79,26 @@ impl View {
         self.format == Format::Table
     }
 
-    /// Takes the rows out of a meter; at most `fitting` where nobody said how many.
-    pub(crate) fn rows(&self, meter: &Meter, fitting: Option<usize>) -> Rows {
+    /// Takes the rows out of a meter; at most `fitting` where nobody said how many. `with` lends the
+    /// meter for one look; where the number of rows is limited, there are many short ones.
+    pub(crate) fn rows(&self, with: &Lend<'_>, fitting: Option<usize>) -> Rows {
         let mut query = self.query.clone();
         if !self.limited {
             query.limit = fitting;
         }
         match self.by {
-            By::Flow => Rows::Flows(meter.flows(&query)),
-            By::Connection => Rows::Connections(meter.connections(&query)),
-            By::Ip => Rows::Hosts(meter.hosts(&query)),
+            By::Flow => Rows::Flows(list(query, with, Meter::flows, Listing::<Record>::read)),
+            By::Connection => {
+                let read = Listing::<Connection>::read;
+                Rows::Connections(list(query, with, Meter::connections, read))
+            }
+            By::Ip => Rows::Hosts(list(query, with, Meter::hosts, Listing::<Host>::read)),
             By::Interface => {
-                Rows::Interfaces(meter.interfaces().map(view::Interface::from).collect())
+                let mut rows = Vec::new();
+                with(&mut |meter| {
+                    rows = meter.interfaces().map(view::Interface::from).collect();
+                });
+                Rows::Interfaces(rows)
             }
         }
     }
@@ -103,6 +114,26 @@ impl View {
             Format::Csv => write_csv(&rows.csv(), out),
         }
     }
+}
+
+/// A list: slice by slice, unless all of it is wanted anyway.
+fn list<T>(
+    query: Query,
+    with: &Lend<'_>,
+    all: fn(&Meter, &Query) -> Vec<T>,
+    read: fn(&mut Listing<T>, &Meter) -> bool,
+) -> Vec<T> {
+    if query.limit.is_none() {
+        let mut things = Vec::new();
+        with(&mut |meter| things = all(meter, &query));
+        return things;
+    }
+    let mut listing = Listing::new(query);
+    let mut is_more = true;
+    while is_more {
+        with(&mut |meter| is_more = read(&mut listing, meter));
+    }
+    listing.finish()
 }
 
 impl Rows {

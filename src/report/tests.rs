@@ -51,7 +51,7 @@ fn report(by: By, format: Format, meter: &Meter) -> String {
     };
     let view = View::new(by, &args).expect("a view");
     let mut text = Vec::new();
-    view.write(&view.rows(meter, None), &mut text)
+    view.write(&view.rows(&|look| look(meter), None), &mut text)
         .expect("a vector takes everything");
     String::from_utf8(text).expect("text")
 }
