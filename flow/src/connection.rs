@@ -167,17 +167,12 @@ impl Pair {
 
 /// Whether the first of two flows is the initiator's.
 fn is_initiative(table: &Table, id: u32, other: u32) -> bool {
-    let began = |id| {
-        let flow = table.get(id);
-        (!flow.opened, flow.first_ns)
+    let signs = |id| {
+        let (flow, link) = (table.get(id), table.link(id));
+        let port = Reverse(flow.source_port);
+        (!flow.opened, flow.first_ns, is_reply(flow, link), port)
     };
-    let by_time = began(id).cmp(&began(other));
-    let by_key = || {
-        let of = |id| {
-            let key = table.key(id);
-            (is_reply(&key), Reverse(key.source_port), key)
-        };
-        of(id).cmp(&of(other))
-    };
-    by_time.then_with(by_key).is_le()
+    let by_signs = signs(id).cmp(&signs(other));
+    let by_key = || table.key(id).cmp(&table.key(other));
+    by_signs.then_with(by_key).is_le()
 }

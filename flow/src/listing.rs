@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How many things a slice has, roughly.
-pub(crate) const SLICE: u32 = 1 << 13;
+pub(crate) const SLICE: u32 = 1 << 12;
 
 /// Flows, connections or hosts that are being read out of a meter.
 ///

@@ -20,8 +20,10 @@ pub(crate) fn flow_rank(sort: SortKey, ticks: Ticks, table: &Table, id: u32) -> 
         SortKey::Rate => rank(flow.pulse.last(ticks, 0).bytes),
         SortKey::First => rank(flow.first_ns),
         SortKey::Last => rank(flow.last_ns),
-        SortKey::Source => address_rank(table.key(id).source, flow.source_port),
-        SortKey::Destination => address_rank(table.key(id).destination, flow.destination_port),
+        SortKey::Source => address_rank(*table.address(flow.source), flow.source_port),
+        SortKey::Destination => {
+            address_rank(*table.address(flow.destination), flow.destination_port)
+        }
         SortKey::Protocol => {
             let link = table.link(id);
             let [high, low] = link.ethertype;

@@ -173,11 +173,11 @@ fn request(protocol: u8, [kind, code]: [u8; 2]) -> [u8; 2] {
     [pair.map_or(kind, |&(request, _)| request), code]
 }
 
-/// Whether this is an ICMP message that answers another.
-pub(crate) fn is_reply(key: &FlowKey) -> bool {
-    let [kind, _] = key.destination_port;
-    is_icmp(key.ethertype, key.protocol)
-        && replies(key.protocol)
+/// Whether these are ICMP messages that answer others.
+pub(crate) fn is_reply(flow: &Flow, link: &Link) -> bool {
+    let [kind, _] = flow.destination_port;
+    is_icmp(link.ethertype, link.protocol)
+        && replies(link.protocol)
             .iter()
             .any(|&(_, reply)| kind == reply)
 }

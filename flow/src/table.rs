@@ -25,7 +25,7 @@ use netweir_wire::map::{Count, FlowKey};
 use std::{hint::black_box, ops::Range, vec};
 
 /// Samples that are prepared for together.
-pub(crate) const GROUP: usize = 32;
+pub(crate) const GROUP: usize = 16;
 
 /// Set in the number of an address that is no host: a MAC, or one that there was no room for.
 const GUEST: u32 = MAX_ENTRIES as u32;
@@ -204,7 +204,8 @@ impl Table {
         }
     }
 
-    fn address(&self, number: u32) -> &[u8; 16] {
+    /// An address by its number.
+    pub(crate) fn address(&self, number: u32) -> &[u8; 16] {
         if number & GUEST == 0 {
             self.hosts.bytes(number)
         } else {
