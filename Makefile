@@ -23,9 +23,9 @@ test: ## Run the tests; rings 3 and 4 as root only
 	@scripts/check-deps test
 	cargo xtask test
 
-bench: ## Measure what the kernel programs and user space cost
+bench: ## Measure what the kernel programs and user space cost (ARGS="packet mix" for some tables)
 	@scripts/check-deps test
-	cargo xtask bench
+	cargo xtask bench $(ARGS)
 
 fuzz: ## Run each fuzz target for SECONDS (60)
 	@scripts/check-deps fuzz

@@ -46,7 +46,8 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         netweir flows                     a table that redraws every second\n  \
         netweir flows --every 10s --count 1 --format json\n  \
-        netweir flows --filter 'tcp and port 443 and not net 10.0.0.0/8' --connections")]
+        netweir flows --filter 'tcp and port 443 and not net 10.0.0.0/8' --connections\n  \
+        netweir flows --only 'not port 22' --sampling 100 --accounting")]
     Flows(FlowsArgs),
     /// Report the addresses: what each sent and received.
     #[command(after_help = "Examples:\n  netweir ip --top 10 --resolve\n  \
@@ -103,6 +104,12 @@ pub struct MeterArgs {
     /// How often rates are worked out, such as 500ms or 1s.
     #[arg(long, value_name = "DURATION")]
     pub tick: Option<String>,
+    /// Count only what this filter admits, in the kernel; the rest is `filtered`.
+    #[arg(long, value_name = "EXPRESSION")]
+    pub only: Option<String>,
+    /// Count one frame in N at random, and multiply the counts by N; the rest is `sampled`.
+    #[arg(long, value_name = "N")]
+    pub sampling: Option<String>,
 }
 
 /// Where the dashboard is.
@@ -145,6 +152,16 @@ pub struct ViewArgs {
     /// How it looks.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// The same as `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+impl ViewArgs {
+    /// How it looks.
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
 }
 
 /// How often a report comes.
@@ -185,9 +202,12 @@ pub struct FlowsArgs {
     /// Both directions of a conversation in a row, with its duration.
     #[arg(long)]
     pub connections: bool,
+    /// Instead of flows, where every packet went: a row for each direction of each interface.
+    #[arg(long, conflicts_with_all = ["connections", "top", "sort", "filter", "resolve"])]
+    pub accounting: bool,
     /// Instead of reports, one JSON line for each record: a flow that ended, or one that goes on
     /// after the active time-out.
-    #[arg(long, conflicts_with_all = ["connections", "top", "format", "count"])]
+    #[arg(long, conflicts_with_all = ["connections", "accounting", "top", "format", "json", "count"])]
     pub records: bool,
 }
 
@@ -228,6 +248,8 @@ pub enum By {
     Ip,
     /// One row for each interface of the files.
     Interface,
+    /// One row for each direction of each interface: where every packet went.
+    Accounting,
 }
 
 /// Arguments of `replay`.

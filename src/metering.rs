@@ -51,15 +51,24 @@ impl Metering {
             trace_any: config.is_everything() && config.hook == HookChoice::Tracepoint,
             maps: config.maps,
             ports: config.port_classes(),
+            only: config.only.clone(),
+            sampling: config.sampling,
         };
         let agent = Agent::start(settings, namespaces, Arc::clone(&meter))?;
-        let cpus = thread::available_parallelism().map_or(1, usize::from) as u64;
+        let cpus = thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
         let kernel_kib = config.maps.kernel_bytes(cpus) / 1024;
         tracing::info!(
             kernel_kib,
             flows = config.maps.flows,
             "metering; kernel memory of the maps"
         );
+        if config.only.is_some() || config.sampling > 1 {
+            tracing::info!(
+                filtered = config.only.is_some(),
+                sampling = config.sampling,
+                "not every packet is counted in flows; the accounting has all of them"
+            );
+        }
         let (ticker, ticks) = ticker(config.tick);
         let work = Work {
             agent,
@@ -110,6 +119,7 @@ fn meter_settings(config: &Config) -> netweir_flow::Settings {
         active_ns: config.active_timeout.as_nanos() as u64,
         max_flows: config.max_flows,
         max_hosts: config.max_hosts,
+        sampling: config.sampling,
         wall_offset_ns: wall.as_nanos() as i64 - now_ns() as i64,
         ..netweir_flow::Settings::default()
     }

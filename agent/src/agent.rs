@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use netweir_flow::{Batch, Meter};
+use netweir_flow::{Batch, KernelFilter, Meter, Sample};
 use netweir_wire::map::PortClasses;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -15,8 +15,9 @@ use rustix::{
 
 use crate::{
     Error, Netns,
-    attach::{HookChoice, MapSizes, TcMode},
+    attach::{HookChoice, MapSizes, Object, Purpose, Shedding, TcMode},
     choice::Choice,
+    collect::Collector,
     error::Doing,
     place::{Context, Place},
     tracer::Tracer,
@@ -36,6 +37,33 @@ pub struct Settings {
     pub maps: MapSizes,
     /// Which ports belong to which application.
     pub ports: Box<PortClasses>,
+    /// Only what it admits is counted, and the rest is *filtered*; everything where there is none.
+    pub only: Option<KernelFilter>,
+    /// One frame in so many is counted, at random, and the rest is *sampled*; 1 for every frame.
+    pub sampling: u32,
+}
+
+impl Settings {
+    /// Loads the programs for a purpose, with their maps as they are wanted.
+    pub(crate) fn load(&self, purpose: &Purpose) -> Result<(Object, Collector), Error> {
+        let shedding = Shedding {
+            filters: self.only.is_some(),
+            sampling: self.sampling,
+        };
+        let mut object = Object::load_shedding(purpose, self.maps, shedding)?;
+        let mut collector = Collector::new(&mut object)?;
+        collector.set_ports(&self.ports)?;
+        if let Some(only) = &self.only {
+            collector.set_filter(&only.program)?;
+        }
+        Ok((object, collector))
+    }
+
+    /// Which of the names that the filter asks for an interface has, as bits.
+    pub(crate) fn names(&self, interface: &str) -> u32 {
+        let only = self.only.as_ref();
+        only.map_or(0, |only| only.interface_names(interface))
+    }
 }
 
 /// Programs attached to interfaces, and the way of what they count into a meter.
@@ -123,11 +151,13 @@ impl Agent {
     pub fn drain(&mut self) -> Result<(), Error> {
         let mut batch = Batch::default();
         let mut drained = Ok(());
-        for place in &mut self.places {
-            drained = drained.and(place.drain(&mut batch));
-        }
-        if let Some(tracer) = &mut self.tracer {
-            drained = drained.and(tracer.collector.drain(&mut batch));
+        let meter = &self.meter;
+        let mut hand_over = |samples: &[Sample]| lock(meter).apply_flows(now_ns(), samples);
+        let tracer = self.tracer.iter_mut().map(|tracer| &mut tracer.collector);
+        for collector in tracer.chain(self.places.iter_mut().filter_map(Place::collector)) {
+            let drain = collector.drain(&mut batch, &mut hand_over);
+            // What the meter has is told for good, whatever comes.
+            drained = drained.and(drain.and_then(|()| collector.take()));
         }
         batch.now_ns = now_ns();
         lock(&self.meter).apply(&batch);

@@ -45,6 +45,9 @@ pub enum Error {
         #[source]
         source: aya::maps::MapError,
     },
+    /// A drain has failed before.
+    #[error("what the kernel counted could not be read before; nothing more is read")]
+    Broken,
     /// The kernel map of interfaces is full.
     #[error("the kernel map has no room for more interfaces: raise maps.interfaces")]
     InterfaceMapFull,

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, os::fd::BorrowedFd};
 
-use netweir_flow::{Batch, Hook, Interface, InterfaceId, Meter};
+use netweir_flow::{Hook, Interface, InterfaceId, Meter};
 use netweir_wire::map::{Direction, InterfaceKey};
 
 use crate::{
@@ -135,8 +135,15 @@ impl Place {
         }
         let hook = match self.attached.get(&device.ifindex) {
             // It has another name now, nothing more.
-            Some(Attached::Here(attachment)) => attachment.hook,
-            Some(Attached::Traced) => Hook::Tracepoint,
+            Some(Attached::Here(attachment)) => {
+                let hook = attachment.hook;
+                self.rename(device, context)?;
+                hook
+            }
+            Some(Attached::Traced) => {
+                self.rename(device, context)?;
+                Hook::Tracepoint
+            }
             None => self.attach(device, choice, context)?,
         };
         tracing::info!(interface = device.name, netns = %self.netns, %hook, "metering");
@@ -150,6 +157,22 @@ impl Place {
             present: true,
         });
         Ok(())
+    }
+
+    /// Tells the filter in the kernel the names that an interface has now.
+    fn rename(&mut self, device: &Device, context: &mut Context<'_>) -> Result<(), Error> {
+        let names = context.settings.names(&device.name);
+        let is_traced = matches!(self.attached.get(&device.ifindex), Some(Attached::Traced));
+        let keys = self.keys(device.ifindex);
+        let collector = match context.tracer {
+            Some(tracer) if is_traced => Some(&mut tracer.collector),
+            _ => self.collector(),
+        };
+        let Some(collector) = collector else {
+            return Ok(());
+        };
+        keys.into_iter()
+            .try_for_each(|key| collector.add_named_interface(key, names))
     }
 
     fn attach(
@@ -172,8 +195,9 @@ impl Place {
             Some(tracer) => tracer,
             None => context.tracer.insert(Tracer::open(context.settings)?),
         };
+        let names = context.settings.names(&device.name);
         for key in self.keys(device.ifindex) {
-            tracer.collector.add_interface(key)?;
+            tracer.collector.add_named_interface(key, names)?;
         }
         self.attached.insert(device.ifindex, Attached::Traced);
         Ok(Hook::Tracepoint)
@@ -186,13 +210,16 @@ impl Place {
         settings: &Settings,
     ) -> Result<Hook, Error> {
         let keys = self.keys(device.ifindex);
+        let names = settings.names(&device.name);
         let (object, collector) = match &mut self.metered {
             Some(metered) => metered,
-            none => none.insert(load(&self.netns, settings)?),
+            none => none.insert(settings.load(&Purpose::Interfaces {
+                netns: self.netns.inode(),
+            })?),
         };
         let added = keys
             .iter()
-            .try_for_each(|key| collector.add_interface(*key));
+            .try_for_each(|key| collector.add_named_interface(*key, names));
         let attach = || Attachment::new(object, device, choice, settings.tc);
         let attached = added.and_then(|()| self.netns.enter(attach)?);
         let attachment = attached.inspect_err(|_| {
@@ -232,12 +259,6 @@ impl Place {
         self.metered.as_mut().map(|(_, collector)| collector)
     }
 
-    /// Adds what was counted since the last drain.
-    pub(crate) fn drain(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        self.collector()
-            .map_or(Ok(()), |collector| collector.drain(batch))
-    }
-
     /// Detaches from every interface; what was counted can still be drained.
     pub(crate) fn detach(&mut self) {
         for (_, attached) in self.attached.drain() {
@@ -261,16 +282,6 @@ impl Place {
             direction: direction as u32,
         })
     }
-}
-
-fn load(netns: &Netns, settings: &Settings) -> Result<(Object, Collector), Error> {
-    let purpose = Purpose::Interfaces {
-        netns: netns.inode(),
-    };
-    let mut object = Object::load(&purpose, settings.maps)?;
-    let mut collector = Collector::new(&mut object)?;
-    collector.set_ports(&settings.ports)?;
-    Ok((object, collector))
 }
 
 fn default_name(netns: &Netns, devices: &[Device]) -> Result<Option<String>, Error> {

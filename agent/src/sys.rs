@@ -9,6 +9,7 @@ use std::{
 
 const BPF_MAP_CREATE: libc::c_long = 0;
 const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
 const BPF_MAP_LOOKUP_AND_DELETE_BATCH: libc::c_long = 25;
 
 /// `BPF_MAP_TYPE_ARRAY`.
@@ -103,7 +104,16 @@ pub(crate) fn update_map_of_maps(outer: BorrowedFd<'_>, inner: BorrowedFd<'_>) -
     unsafe { bpf(BPF_MAP_UPDATE_ELEM, &mut attribute) }.map(drop)
 }
 
-/// What one call of [`lookup_and_delete_batch`] found.
+/// What a batch does with the entries that it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// They stay.
+    Copy,
+    /// They leave the map (hash maps only).
+    Move,
+}
+
+/// What one call of [`read_batch`] found.
 pub(crate) struct Batch {
     /// Entries written to the front of keys and values.
     pub(crate) count: usize,
@@ -111,12 +121,15 @@ pub(crate) struct Batch {
     pub(crate) done: bool,
 }
 
-/// Moves entries out of a hash map, as many as fit, going on from `cursor`.
+/// Reads entries of a hash map or an array, as many as fit, going on from `cursor`.
+///
+/// The cursor of an array is the index of the entry before the first that is read.
 ///
 /// # Safety
 /// `K` and `V` must be the layouts of the map's keys and values.
-pub(crate) unsafe fn lookup_and_delete_batch<K, V>(
+pub(crate) unsafe fn read_batch<K, V>(
     map: BorrowedFd<'_>,
+    reading: Reading,
     cursor: &mut Option<u32>,
     keys: &mut [K],
     values: &mut [V],
@@ -134,9 +147,13 @@ pub(crate) unsafe fn lookup_and_delete_batch<K, V>(
         element_flags: 0,
         flags: 0,
     };
+    let command = match reading {
+        Reading::Copy => BPF_MAP_LOOKUP_BATCH,
+        Reading::Move => BPF_MAP_LOOKUP_AND_DELETE_BATCH,
+    };
     // SAFETY: keys and values are as long as `count` says, of the map's layouts by the caller's
-    // word, and the cursor of a hash map is a `u32`.
-    let result = unsafe { bpf(BPF_MAP_LOOKUP_AND_DELETE_BATCH, &mut attribute) };
+    // word, and the cursor of a hash map and of an array is a `u32`.
+    let result = unsafe { bpf(command, &mut attribute) };
     *cursor = Some(next);
     let count = attribute.count as usize;
     match result {
@@ -144,4 +161,11 @@ pub(crate) unsafe fn lookup_and_delete_batch<K, V>(
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(Batch { count, done: true }),
         Err(error) => Err(error),
     }
+}
+
+/// Whether an error says that the kernel has no batches, or not for this kind of map.
+pub(crate) fn is_without_batches(error: &io::Error) -> bool {
+    // Kernels that do not know the command say EINVAL; those that know it but not for this kind of
+    // map say 524 (ENOTSUPP, which libc does not name).
+    matches!(error.raw_os_error(), Some(libc::EINVAL | 524))
 }

@@ -19,9 +19,7 @@ impl Tracer {
         let purpose = Purpose::Tracepoints {
             any: settings.trace_any,
         };
-        let mut object = Object::load(&purpose, settings.maps)?;
-        let mut collector = Collector::new(&mut object)?;
-        collector.set_ports(&settings.ports)?;
+        let (mut object, collector) = settings.load(&purpose)?;
         attach_tracepoints(&mut object)?;
         Ok(Self {
             object: Some(object),

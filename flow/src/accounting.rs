@@ -1,10 +1,12 @@
 //! Where every packet went.
 //!
-//! Two borders are watched. In the kernel, what an interface saw is what was added to flows and
-//! what was lost by reason. Here, what came in samples is what is in flows and what was refused
-//! by reason. Between the two lies what waits in the kernel's maps for the next drain.
+//! Two borders are watched. In the kernel, what an interface saw is what was added to flows, what
+//! the filter did not admit, what sampling left out, and what was lost by reason. Here, what came
+//! in samples is what is in flows and what was refused by reason. Between the two lies what waits
+//! in the kernel's maps for the next drain. All of it is what was really counted: nothing is
+//! multiplied where frames are sampled.
 
-use crate::{DirectionState, Interface, InterfaceId};
+use crate::{DirectionState, Hook, Interface, InterfaceId};
 use netweir_wire::{
     map::{Count, Direction, LossReason, StrayReason, Volume},
     packet::Problem,
@@ -14,6 +16,8 @@ use std::sync::Arc;
 /// Where every packet went since the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accounting {
+    /// One frame in so many was to be counted; 1 for every frame.
+    pub sampling: u32,
     /// What the kernel counted, a line for each direction of each interface.
     pub interfaces: Vec<InterfaceAccounting>,
     /// What came in samples of flows; `in_flows`, `table_full` and `malformed` together.
@@ -48,13 +52,19 @@ pub struct InterfaceAccounting {
     pub id: InterfaceId,
     /// Its name.
     pub name: Arc<str>,
+    /// Where its packets are counted.
+    pub hook: Hook,
     /// Which direction.
     pub direction: Direction,
     /// All that came by the hook.
     pub seen: Count,
     /// What the kernel added to a flow.
     pub counted: Count,
-    /// What the kernel added to no flow, by [`LossReason`].
+    /// What the filter did not admit.
+    pub filtered: Volume,
+    /// What sampling left out.
+    pub sampled: Volume,
+    /// What the kernel should have added to a flow and did not, by [`LossReason`].
     pub lost: [Volume; LossReason::ALL.len()],
     /// Frames whose headers could not be read to the end, by [`Problem`]; they are counted in
     /// flows all the same.
@@ -75,7 +85,8 @@ pub struct Difference {
 /// How far each border is from being balanced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Imbalance {
-    /// Seen less counted less lost, in the kernel: 0 but for packets counted while it was read.
+    /// Seen less counted, filtered, sampled and lost, in the kernel: 0 but for packets counted while
+    /// it was read.
     pub kernel: Difference,
     /// Counted in the kernel less received in samples: what waits for the next drain.
     pub in_flight: Difference,
@@ -89,9 +100,12 @@ impl InterfaceAccounting {
         Self {
             id: interface.id,
             name: Arc::clone(&interface.name),
+            hook: interface.hook,
             direction,
             seen: counters.seen,
             counted: counters.counted,
+            filtered: counters.filtered,
+            sampled: counters.sampled,
             lost: counters.lost,
             problems: counters.problems,
             received: state.received(),
@@ -103,11 +117,17 @@ impl InterfaceAccounting {
         sum(self.lost)
     }
 
+    /// Where the kernel says that what was seen went: counted, filtered, sampled or lost.
+    pub fn told(&self) -> Volume {
+        let counted = self.counted.volume();
+        sum([counted, self.filtered, self.sampled, self.lost_total()])
+    }
+
     /// How far this line is from being balanced; samples are balanced by the table as a whole.
     pub fn imbalance(&self) -> Imbalance {
         let counted = self.counted.volume();
         Imbalance {
-            kernel: Difference::of(self.seen.volume(), sum([counted, self.lost_total()])),
+            kernel: Difference::of(self.seen.volume(), self.told()),
             in_flight: Difference::of(counted, self.received.volume()),
             table: Difference::default(),
         }
@@ -119,12 +139,12 @@ impl Accounting {
     pub fn imbalance(&self) -> Imbalance {
         let seen = sum(self.interfaces.iter().map(|line| line.seen.volume()));
         let counted = sum(self.interfaces.iter().map(|line| line.counted.volume()));
-        let lost = sum(self.interfaces.iter().map(InterfaceAccounting::lost_total));
-        let told = [self.in_flows, self.table_full, self.malformed].map(Count::volume);
+        let told = sum(self.interfaces.iter().map(InterfaceAccounting::told));
+        let in_table = [self.in_flows, self.table_full, self.malformed].map(Count::volume);
         Imbalance {
-            kernel: Difference::of(seen, sum([counted, lost])),
+            kernel: Difference::of(seen, told),
             in_flight: Difference::of(counted, self.received.volume()),
-            table: Difference::of(self.received.volume(), sum(told)),
+            table: Difference::of(self.received.volume(), sum(in_table)),
         }
     }
 }

@@ -68,6 +68,9 @@ pub struct Connection {
     pub forward_rate: Rate,
     /// Rate from the responder to the initiator in the last whole tick.
     pub reverse_rate: Rate,
+    /// One frame in so many was counted, and counts and rates are multiplied by it; 1 if every frame
+    /// was.
+    pub sampling: u32,
     /// Time of the first packet, nanoseconds since 1970.
     pub first_unix_ns: u64,
     /// Time of the last packet, nanoseconds since 1970.
@@ -145,6 +148,7 @@ impl Pair {
             reverse_rate: reverse
                 .as_ref()
                 .map_or_else(Rate::default, |record| record.rate),
+            sampling: forward.sampling,
             first_unix_ns: forward.first_unix_ns.min(first_unix_ns),
             last_unix_ns: forward.last_unix_ns.max(last_unix_ns),
             icmp: icmp(&initiator.key, initiator.flow),

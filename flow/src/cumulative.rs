@@ -25,7 +25,10 @@ impl Counters for Volume {
 
 impl Counters for InterfaceCounters {
     fn fell(&self, earlier: &Self) -> bool {
-        let volumes = |of: &Self| of.lost.into_iter().chain(of.classes);
+        let volumes = |of: &Self| {
+            let left_out = [of.filtered, of.sampled].into_iter();
+            left_out.chain(of.lost).chain(of.classes)
+        };
         count_fell(self.seen, earlier.seen)
             || count_fell(self.counted, earlier.counted)
             || volumes(self)

@@ -40,6 +40,9 @@ pub struct Host {
     pub sent_rate: Rate,
     /// Rate of receiving in the last whole tick.
     pub received_rate: Rate,
+    /// One frame in so many was counted, and counts and rates are multiplied by it; 1 if every frame
+    /// was.
+    pub sampling: u32,
 }
 
 /// What is known of an address.

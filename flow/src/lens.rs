@@ -2,7 +2,7 @@
 
 use crate::{
     EndReason, Icmp, InterfaceId, Mac, Record, endpoint::endpoints, flow::Flow,
-    interface::Interfaces, rate::Ticks, reverse::is_icmp, table::Live,
+    interface::Interfaces, rate::Ticks, reverse::is_icmp, sampling::Sampling, table::Live,
 };
 use netweir_wire::map::{Direction, FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT, FlowKey};
 
@@ -12,6 +12,7 @@ pub(crate) struct Lens<'a> {
     pub(crate) interfaces: &'a Interfaces,
     pub(crate) ticks: Ticks,
     pub(crate) wall_offset_ns: i64,
+    pub(crate) sampling: Sampling,
 }
 
 impl Lens<'_> {
@@ -28,11 +29,12 @@ impl Lens<'_> {
             ethertype: u16::from_be_bytes(key.ethertype),
             protocol: key.protocol,
             vlans: [key.outer_vlan, key.inner_vlan].map(u16::from_be_bytes),
-            count: flow.count,
-            delta: flow.unreported(),
+            count: self.sampling.count(flow.count),
+            delta: self.sampling.count(flow.unreported()),
+            sampling: self.sampling.one_in(),
             first_unix_ns: self.unix_ns(flow.first_ns),
             last_unix_ns: self.unix_ns(flow.last_ns),
-            rate: flow.pulse.rate(self.ticks, 0),
+            rate: self.sampling.rate(flow.pulse.rate(self.ticks, 0)),
             source_mac: Mac(live.source_mac),
             destination_mac: Mac(live.destination_mac),
             tcp_flags: flow.tcp_flags,

@@ -62,6 +62,7 @@ impl Link {
             inner_vlan: self.inner_vlan,
             protocol: self.protocol,
             direction: ends.direction,
+            reserved: [0; 4],
         }
     }
 

@@ -10,6 +10,7 @@ use crate::{
     interface::Interfaces,
     lens::{Lens, interface_id},
     rate::Ticks,
+    sampling::Sampling,
     table::{GROUP, Limits, Live, Table},
 };
 use netweir_wire::map::{Count, Direction, StrayReason, Volume};
@@ -29,6 +30,9 @@ pub struct Settings {
     pub max_hosts: usize,
     /// Interfaces at most, those that are gone included.
     pub max_interfaces: usize,
+    /// The kernel counts one frame in so many; views and records are multiplied by it. 1 for every
+    /// frame, which 0 is taken for too.
+    pub sampling: u32,
     /// What is added to the clock of samples to get nanoseconds since 1970.
     pub wall_offset_ns: i64,
 }
@@ -41,6 +45,7 @@ impl Default for Settings {
             max_flows: 1_000_000,
             max_hosts: 500_000,
             max_interfaces: 16_384,
+            sampling: 1,
             wall_offset_ns: 0,
         }
     }
@@ -53,6 +58,7 @@ pub struct Meter {
     pub(crate) now_ns: u64,
     pub(crate) ticks: Ticks,
     wall_offset_ns: i64,
+    pub(crate) sampling: Sampling,
     pub(crate) interfaces: Interfaces,
     pub(crate) table: Table,
     pub(crate) received: Count,
@@ -75,6 +81,7 @@ impl Meter {
             now_ns,
             ticks: Ticks::new(now_ns),
             wall_offset_ns: settings.wall_offset_ns,
+            sampling: Sampling::new(settings.sampling),
             interfaces: Interfaces::new(settings.max_interfaces),
             table: Table::new(limits, settings.max_hosts),
             received: Count::default(),
@@ -119,9 +126,9 @@ impl Meter {
     }
 
     /// Takes a piece of the flows that a drain found.
-    pub fn apply_flows(&mut self, now_ns: u64, flows: &[Sample]) {
+    pub fn apply_flows(&mut self, now_ns: u64, samples: &[Sample]) {
         self.advance(now_ns);
-        for group in flows.chunks(GROUP) {
+        for group in samples.chunks(GROUP) {
             let hashes = self.table.prepare(group);
             for (sample, hash) in group.iter().zip(hashes) {
                 self.apply_flow(sample, hash);
@@ -173,6 +180,7 @@ impl Meter {
             interfaces: &self.interfaces,
             ticks: self.ticks,
             wall_offset_ns: self.wall_offset_ns,
+            sampling: self.sampling,
         }
     }
 
@@ -212,6 +220,7 @@ impl Meter {
             interfaces: &self.interfaces,
             ticks: self.ticks,
             wall_offset_ns: self.wall_offset_ns,
+            sampling: self.sampling,
         };
         let mut records = Vec::new();
         let looked_at = from(&mut self.table, self.now_ns, &mut |live, reason| {

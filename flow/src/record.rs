@@ -60,6 +60,9 @@ pub struct Record {
     pub count: Count,
     /// What was counted since the last record of this flow.
     pub delta: Count,
+    /// One frame in so many was counted, and counts and rates are multiplied by it; 1 if every frame
+    /// was.
+    pub sampling: u32,
     /// Time of the first packet, nanoseconds since 1970.
     pub first_unix_ns: u64,
     /// Time of the last packet, nanoseconds since 1970.

@@ -1,7 +1,7 @@
 //! What the kernel programs do to a frame, done in user space: interface first, then flow.
 //!
 //! A capture file goes through here to the same meter that the kernel's maps go to, by the same
-//! functions of `wire`. Nothing is lost on this way: what is seen is counted.
+//! functions of `wire`. Nothing is lost, filtered or sampled on this way: what is seen is counted.
 
 use crate::{Batch, Hook, Interface, InterfaceId, InterfaceSample, Meter, Sample};
 use netweir_wire::{
@@ -138,9 +138,8 @@ impl Tally {
         let counters = self.interfaces.entry(interface).or_default();
         counters.seen += count;
         counters.counted += count;
-        for class in classes(headers, |port| self.ports.bits[usize::from(port)]) {
-            counters.classes[class as usize] += count.volume();
-        }
+        let classes = classes(headers, |port| self.ports.bits[usize::from(port)]);
+        counters.add_classes(classes.map(|class| class as u8), count.volume());
         if headers.problem != Problem::None {
             counters.problems[headers.problem as usize] += 1;
         }

@@ -55,6 +55,12 @@ impl Meter {
         ))
     }
 
+    /// One frame in so many is counted, and what flows, connections and hosts show is multiplied by
+    /// it.
+    pub const fn sampling(&self) -> u32 {
+        self.sampling.one_in()
+    }
+
     /// Where every packet went. What is in flows is told by counters that are kept all along;
     /// [`Meter::audit`] sums the flows themselves.
     pub fn accounting(&self) -> Accounting {
@@ -65,6 +71,7 @@ impl Meter {
             state.directions().map(line)
         });
         Accounting {
+            sampling: self.sampling.one_in(),
             interfaces: lines.collect(),
             received: self.received,
             in_flows: self.table.in_flows(),
@@ -183,12 +190,13 @@ impl Listed for Host {
         let lens = meter.lens();
         Self {
             address: host.address(),
-            sent: host.sent,
-            received: host.received,
+            sent: meter.sampling.count(host.sent),
+            received: meter.sampling.count(host.received),
             first_unix_ns: lens.unix_ns(host.first_ns),
             last_unix_ns: lens.unix_ns(host.last_ns),
-            sent_rate: host.pulse.rate(meter.ticks, SENT),
-            received_rate: host.pulse.rate(meter.ticks, RECEIVED),
+            sent_rate: meter.sampling.rate(host.pulse.rate(meter.ticks, SENT)),
+            received_rate: meter.sampling.rate(host.pulse.rate(meter.ticks, RECEIVED)),
+            sampling: meter.sampling.one_in(),
         }
     }
 }

@@ -1,38 +1,62 @@
 //! What happens to a packet that was read: it is seen by its interface, then added to its flow.
-
-use core::intrinsics::{AtomicOrdering, atomic_xadd};
+//!
+//! A usual packet of a flow that the cache knows takes the short way of [`account_usual`]; every
+//! other packet the long way of [`account`].
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
-    helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
-    maps::HashMap,
+    helpers::generated::{bpf_get_prandom_u32, bpf_jiffies64, bpf_ktime_get_ns},
 };
 use netweir_wire::{
     map::{
-        Count, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, LossReason, StrayReason,
-        Volume, classes,
+        Class, Count, FlowKey, FlowValue, InterfaceCounters, InterfaceKey, InterfacePlace,
+        KEY_WORDS, LossReason, StrayReason, Volume, classes, near_place,
     },
-    packet::{Headers, Problem},
+    packet::{Headers, Problem, Usual},
 };
 
-use crate::map::{self, Work};
+use crate::{
+    cache::{self, Home},
+    flows,
+    map::{self, Work},
+    reader::forget,
+};
 
-/// What a fresh entry of the interface map holds; too large for a program's stack.
-static NOTHING: InterfaceCounters = InterfaceCounters::ZERO;
-
-/// The kernel's error numbers that an insertion is told apart by.
-const E2BIG: i32 = -7;
-const EEXIST: i32 = -17;
+/// Accounts for a usual frame if the cache knows its flow; says whether it does.
+#[inline(always)]
+pub(crate) fn account_usual(usual: &Usual, interface: InterfaceKey, count: Count) -> bool {
+    let Some(counters) = near(interface).and_then(counters) else {
+        return false;
+    };
+    let key = FlowKey::words(interface, usual);
+    let home = Home::of(&key);
+    let Some(entry) = cache::find(home, &key) else {
+        return false;
+    };
+    counters.seen += count;
+    if !is_sample() {
+        leave_out(counters, entry.value.classes, count.volume());
+        return true;
+    }
+    let value = &mut entry.value;
+    value.packets += count.packets;
+    value.frames += count.frames;
+    value.bytes += count.bytes;
+    value.last_tick = tick();
+    value.tcp_flags |= usual.tcp_flags;
+    value.traffic_class = usual.traffic_class;
+    counters.counted += count;
+    true
+}
 
 /// Accounts for one frame, whose headers are in `work`, at an interface that is counted in any case.
 #[inline(always)]
 pub(crate) fn account(work: &mut Work, interface: InterfaceKey, count: Count) {
-    if let Some(counters) = find(&interface) {
-        return add(work, counters, interface, count);
-    }
-    let _exists = map::INTERFACES.insert(&interface, &NOTHING, u64::from(BPF_NOEXIST));
-    match find(&interface) {
-        Some(counters) => add(work, counters, interface, count),
+    match nearby(interface)
+        .or_else(|| find(&interface))
+        .or_else(|| admit(&interface))
+    {
+        Some(place) => add(work, place, interface, count),
         None => stray(StrayReason::InterfaceMapFull, count.volume()),
     }
 }
@@ -40,8 +64,8 @@ pub(crate) fn account(work: &mut Work, interface: InterfaceKey, count: Count) {
 /// Accounts for one frame if its interface is among those that are watched.
 #[inline(always)]
 pub(crate) fn account_watched(work: &mut Work, interface: InterfaceKey, count: Count) {
-    if let Some(counters) = find(&interface) {
-        add(work, counters, interface, count);
+    if let Some(place) = find(&interface) {
+        add(work, place, interface, count);
     }
 }
 
@@ -54,44 +78,222 @@ pub(crate) fn stray(reason: StrayReason, volume: Volume) {
     }
 }
 
+/// The number of an interface's counters, if it stands where it is looked for first.
 #[inline(always)]
-fn find(interface: &InterfaceKey) -> Option<&'static mut InterfaceCounters> {
-    // SAFETY: the value is this CPU's own, programs do not interrupt one another on a CPU, and an
-    // entry is never removed while a program that could use it is attached.
+fn near(interface: InterfaceKey) -> Option<u32> {
+    let place = near_place(interface.ifindex, interface.direction);
+    let near = map::NEAR.get(place)?;
+    (near.ifindex == interface.ifindex).then_some(near.number)
+}
+
+/// The same as a place; with a filter, the names of an interface are asked for, which are elsewhere.
+#[inline(always)]
+fn nearby(interface: InterfaceKey) -> Option<InterfacePlace> {
+    if map::setting(&map::FILTERS) != 0 {
+        return None;
+    }
+    near(interface).map(|number| InterfacePlace { number, names: 0 })
+}
+
+#[inline(always)]
+fn find(interface: &InterfaceKey) -> Option<InterfacePlace> {
+    // SAFETY: a place is two numbers, which the agent writes before the interface is watched.
     map::INTERFACES
-        .get_ptr_mut(interface)
+        .get_ptr(interface)
+        .map(|place| unsafe { *place })
+}
+
+/// Gives an interface that nobody told of counters of its own.
+#[inline(always)]
+fn admit(interface: &InterfaceKey) -> Option<InterfacePlace> {
+    let number = map::FREE_COUNTERS.pop().ok()??;
+    let place = InterfacePlace { number, names: 0 };
+    if map::INTERFACES
+        .insert(interface, &place, u64::from(BPF_NOEXIST))
+        .is_ok()
+    {
+        if let Some(state) = map::CACHE_STATE.get_ptr_mut(0) {
+            // SAFETY: this CPU's own value, and no other program runs here meanwhile.
+            unsafe { (*state).admitted += 1 };
+        }
+        return Some(place);
+    }
+    // Another CPU was quicker, or there is no room. The queue has room for every number.
+    let _kept = map::FREE_COUNTERS.push(&number, 0);
+    find(interface)
+}
+
+#[inline(always)]
+fn counters(number: u32) -> Option<&'static mut InterfaceCounters> {
+    // SAFETY: the value is this CPU's own, and programs do not interrupt one another on a CPU.
+    map::COUNTERS
+        .get_ptr_mut(number)
         .map(|counters| unsafe { &mut *counters })
 }
 
 #[inline(always)]
-fn add(work: &mut Work, counters: &mut InterfaceCounters, interface: InterfaceKey, count: Count) {
+fn add(work: &mut Work, place: InterfacePlace, interface: InterfaceKey, count: Count) {
+    let Some(counters) = counters(place.number) else {
+        return stray(StrayReason::InterfaceMapFull, count.volume());
+    };
+    let count = Count {
+        packets: forget(&work.offset, count.packets as usize) as u64,
+        frames: count.frames,
+        bytes: forget(&work.offset, count.bytes as usize) as u64,
+    };
     counters.seen += count;
-    add_classes(counters, &work.headers, count.volume());
-    work.key = FlowKey::new(interface, &work.headers);
-    work.more = FlowCounters::new(&work.headers, count, now_ns());
-    match add_to_flow(&work.key, &work.more) {
+    let classes = kinds(work, counters, count.volume());
+    work.entry.key = FlowKey::new(interface, &work.headers);
+    if !is_admitted(work, place.names) {
+        counters.filtered += count.volume();
+        return add_classes(counters, classes, count.volume());
+    }
+    if !is_sample() {
+        return leave_out(counters, classes, count.volume());
+    }
+    match add_to_flow(work, classes, place.number, count) {
         Ok(()) => counters.counted += count,
-        Err(LossReason::FlowMapFull) => counters.lost[0] += count.volume(),
-        Err(LossReason::FlowMapBusy) => counters.lost[1] += count.volume(),
+        Err(reason) => {
+            if let Some(sum) = counters.lost.get_mut(opaque(&reason)) {
+                *sum += count.volume();
+            }
+            add_classes(counters, classes, count.volume());
+        }
     }
 }
 
+/// Whether the filter admits a flow. (The cache has only flows that it admits.)
 #[inline(always)]
-fn add_classes(counters: &mut InterfaceCounters, headers: &Headers, volume: Volume) {
-    let ports = map::PORTS.get(0);
-    let classes = classes(headers, |port| {
-        ports.map_or(0, |ports| ports.bits[usize::from(port)])
-    });
-    for class in classes {
-        if let Some(sum) = counters.classes.get_mut(opaque(&class)) {
-            *sum += volume;
-        }
+fn is_admitted(work: &Work, names: u32) -> bool {
+    if map::setting(&map::FILTERS) == 0 {
+        return true;
     }
+    let Some(filter) = map::FILTER.get(0) else {
+        return true;
+    };
+    let forgetful = |number: u32| forget(&work.offset, number as usize) as u32;
+    filter.admits_forgetting(&work.entry.key, forgetful(names), forgetful)
+}
+
+/// Counts what a flow does not keep of a frame; returns the classes that it does keep.
+#[inline(always)]
+fn kinds(work: &Work, counters: &mut InterfaceCounters, volume: Volume) -> [u8; 3] {
+    let headers = &work.headers;
     if let Some(frames) = counters.problems.get_mut(opaque(&headers.problem)) {
         // Not by a comparison: the compiler would make one of it and the one with the length, in a
         // way that the verifier does not follow.
         *frames += u64::from(!matches!(headers.problem, Problem::None));
     }
+    let ports = map::PORTS.get(0);
+    let [family, transport, mut application] = classes(headers, |port| {
+        ports.map_or(0, |ports| ports.bits[usize::from(port)])
+    });
+    if matches!(application, Class::LaterFragment) {
+        // The only class that packets of one flow can differ in.
+        counters.classes[Class::LaterFragment as usize] += volume;
+        application = Class::None;
+    }
+    // The verifier would follow each combination of them to the end.
+    let classes = family as usize | (transport as usize) << 8 | (application as usize) << 16;
+    let [family, transport, application, ..] = forget(&work.offset, classes).to_le_bytes();
+    [family, transport, application]
+}
+
+/// A frame that is in no flow for being no sample.
+#[inline(always)]
+fn leave_out(counters: &mut InterfaceCounters, classes: [u8; 3], volume: Volume) {
+    counters.sampled += volume;
+    add_classes(counters, classes, volume);
+}
+
+#[inline(always)]
+fn add_classes(counters: &mut InterfaceCounters, classes: [u8; 3], volume: Volume) {
+    for class in classes {
+        let class = opaque(&class);
+        if class == Class::None as usize {
+            continue;
+        }
+        if let Some(sum) = counters.classes.get_mut(class) {
+            *sum += volume;
+        }
+    }
+}
+
+/// Whether a frame is counted in its flow: one in [`map::SAMPLING`] is, at random.
+#[inline(always)]
+fn is_sample() -> bool {
+    let one_in = map::setting(&map::SAMPLING);
+    if one_in <= 1 {
+        return true;
+    }
+    // SAFETY: the helper takes no arguments.
+    let random = unsafe { bpf_get_prandom_u32() } as u32;
+    u64::from(random) * u64::from(one_in) >> 32 == 0
+}
+
+/// Adds a frame to its flow, whose key is in `work`: in the cache, else in the flow map, else in the
+/// ring buffer.
+#[inline(always)]
+fn add_to_flow(
+    work: &mut Work,
+    classes: [u8; 3],
+    interface: u32,
+    count: Count,
+) -> Result<(), LossReason> {
+    let key = core::ptr::from_ref(&work.entry.key).cast::<[u64; KEY_WORDS]>();
+    // SAFETY: a key consists of so many words and is aligned as they are.
+    let key = unsafe { *key };
+    let home = Home::of(&key);
+    if let Some(known) = cache::find(home, &key) {
+        merge(&mut known.value, &work.headers, count);
+        return Ok(());
+    }
+    work.entry.value = value(&work.headers, count, classes, interface);
+    let Some(state) = map::CACHE_STATE.get_ptr_mut(0) else {
+        return Err(LossReason::FlowMapBusy);
+    };
+    // SAFETY: this CPU's own value, and no other program runs here meanwhile.
+    let state = unsafe { &mut *state };
+    if cache::insert(home, &mut work.entry, state) {
+        state.opened += 1;
+        return Ok(());
+    }
+    flows::add(home.epoch(), &work.entry, state)
+}
+
+/// What a frame adds to a flow that is not in the cache.
+#[inline(always)]
+fn value(headers: &Headers, count: Count, classes: [u8; 3], interface: u32) -> FlowValue {
+    let tick = tick();
+    FlowValue {
+        packets: count.packets,
+        frames: count.frames,
+        bytes: count.bytes,
+        // SAFETY: the helper takes no arguments.
+        first_ns: unsafe { bpf_ktime_get_ns() },
+        first_tick: tick,
+        last_tick: tick,
+        tcp_flags: headers.tcp_flags,
+        traffic_class: headers.traffic_class,
+        marks: headers.fragment.marks(),
+        source_mac: headers.source_mac,
+        destination_mac: headers.destination_mac,
+        classes,
+        reserved: 0,
+        interface,
+    }
+}
+
+/// Adds a frame to a flow of the cache.
+#[inline(always)]
+fn merge(value: &mut FlowValue, headers: &Headers, count: Count) {
+    value.packets += count.packets;
+    value.frames += count.frames;
+    value.bytes += count.bytes;
+    value.last_tick = tick();
+    value.tcp_flags |= headers.tcp_flags;
+    value.traffic_class = headers.traffic_class;
+    value.marks |= headers.fragment.marks();
 }
 
 /// The number of an enum as an index that the compiler knows nothing of, so that it keeps the
@@ -103,73 +305,14 @@ fn opaque<T>(number: &T) -> usize {
     usize::from(unsafe { core::ptr::from_ref(number).cast::<u8>().read_volatile() })
 }
 
+/// The cheap clock: jiffies, or where the kernel has no such helper, about a millisecond.
 #[inline(always)]
-fn add_to_flow(key: &FlowKey, more: &FlowCounters) -> Result<(), LossReason> {
-    // An epoch that cannot be read is epoch 0: the map exists as long as the program.
-    if map::EPOCH.get(0).is_some_and(|epoch| epoch & 1 == 1) {
-        add_to_map(&map::FLOWS_ODD, key, more)
-    } else {
-        add_to_map(&map::FLOWS_EVEN, key, more)
-    }
-}
-
-#[inline(always)]
-fn add_to_map(
-    flows: &HashMap<FlowKey, FlowCounters>,
-    key: &FlowKey,
-    more: &FlowCounters,
-) -> Result<(), LossReason> {
-    if merge(flows, key, more) {
-        return Ok(());
-    }
-    match flows.insert(key, more, u64::from(BPF_NOEXIST)) {
-        Ok(()) => {
-            if let Some(opened) = map::OPENED.get_ptr_mut(0) {
-                // SAFETY: this CPU's own value, and no other program runs here meanwhile.
-                unsafe { *opened += 1 };
-            }
-            Ok(())
-        }
-        // Another CPU was quicker to open the flow.
-        Err(EEXIST) if merge(flows, key, more) => Ok(()),
-        Err(E2BIG) => Err(LossReason::FlowMapFull),
-        Err(_) => Err(LossReason::FlowMapBusy),
-    }
-}
-
-/// Adds to the flow if the map has it.
-#[inline(always)]
-fn merge(flows: &HashMap<FlowKey, FlowCounters>, key: &FlowKey, more: &FlowCounters) -> bool {
-    let Some(flow) = flows.get_ptr_mut(key) else {
-        return false;
-    };
-    // SAFETY: entries are removed only from the map of the other epoch, after every program that
-    // could still use it has ended. The counts are added atomically; of the other fields, several
-    // CPUs may write at once, and each value written is a right one.
-    unsafe {
-        atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(&raw mut (*flow).packets, more.packets);
-        atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(&raw mut (*flow).frames, more.frames);
-        atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(&raw mut (*flow).bytes, more.bytes);
-        (*flow).last_ns = more.last_ns;
-        (*flow).traffic_class = more.traffic_class;
-        if (*flow).tcp_flags & more.tcp_flags != more.tcp_flags {
-            (*flow).tcp_flags |= more.tcp_flags;
-        }
-        if (*flow).marks & more.marks != more.marks {
-            (*flow).marks |= more.marks;
-        }
-    }
-    true
-}
-
-/// Nanoseconds of `CLOCK_MONOTONIC`; coarse (one timer tick) where the kernel has the cheap clock.
-#[inline(always)]
-fn now_ns() -> u64 {
-    if map::setting(&map::COARSE_CLOCK) == 1 {
+fn tick() -> u32 {
+    if map::setting(&map::JIFFIES) == 1 {
         // SAFETY: the helper takes no arguments.
-        unsafe { bpf_ktime_get_coarse_ns() }
+        (unsafe { bpf_jiffies64() }) as u32
     } else {
         // SAFETY: the helper takes no arguments.
-        unsafe { bpf_ktime_get_ns() }
+        (unsafe { bpf_ktime_get_ns() } >> 20) as u32
     }
 }

@@ -15,6 +15,8 @@
 )]
 
 mod account;
+mod cache;
+mod flows;
 mod hook;
 mod map;
 mod reader;

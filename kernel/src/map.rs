@@ -6,42 +6,75 @@
 use core::sync::atomic::AtomicU64;
 
 use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap},
+    maps::{Array, HashMap, PerCpuArray, Queue, RingBuf},
 };
 use netweir_wire::{
     map::{
-        FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, PortClasses, SkbOffsets,
-        StrayReason, Volume,
+        Bucket, CacheEntry, CacheSeed, CacheState, Epoch, FilterProgram, FlowKey, FlowValue,
+        InterfaceCounters, InterfaceKey, InterfacePlace, KEY_WORDS, NEAR_PLACES, NearInterface,
+        PortClasses, SkbOffsets, StrayReason, Volume,
     },
     packet::{Headers, MAX_HEADER_BYTES},
     version,
 };
 
-/// Flows of even epochs.
+/// Flows of even epochs that did not fit into the cache.
 #[map]
-pub(crate) static FLOWS_EVEN: HashMap<FlowKey, FlowCounters> = HashMap::with_max_entries(65_536, 0);
+pub(crate) static FLOWS_EVEN: HashMap<FlowKey, FlowValue> = HashMap::with_max_entries(65_536, 0);
 
-/// Flows of odd epochs.
+/// Flows of odd epochs that did not fit into the cache.
 #[map]
-pub(crate) static FLOWS_ODD: HashMap<FlowKey, FlowCounters> = HashMap::with_max_entries(65_536, 0);
+pub(crate) static FLOWS_ODD: HashMap<FlowKey, FlowValue> = HashMap::with_max_entries(65_536, 0);
 
-/// The epoch: its lowest bit chooses between the two flow maps. Written by the agent alone.
+/// What fitted into neither: one [`CacheEntry`] for each frame.
 #[map]
-pub(crate) static EPOCH: Array<u32> = Array::with_max_entries(1, 0);
+pub(crate) static OVERFLOW: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
-/// Counters of each interface and direction.
+/// The epoch: its lowest bit chooses between two of everything that flows are counted in. Written
+/// by the agent alone.
 #[map]
-pub(crate) static INTERFACES: PerCpuHashMap<InterfaceKey, InterfaceCounters> =
-    PerCpuHashMap::with_max_entries(1024, 0);
+pub(crate) static EPOCH: Array<Epoch> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// The flow cache: for each CPU a list of flows for even and one for odd epochs.
+#[map]
+pub(crate) static CACHE: Array<CacheEntry> = Array::with_max_entries(1, 0);
+
+/// For each list of [`CACHE`] the index that finds a flow in it.
+#[map]
+pub(crate) static CACHE_INDEX: Array<Bucket> = Array::with_max_entries(1, 0);
+
+/// How far the lists of each CPU are filled.
+#[map]
+pub(crate) static CACHE_STATE: PerCpuArray<CacheState> = PerCpuArray::with_max_entries(1, 0);
+
+/// Where the counters of each interface and direction are.
+#[map]
+pub(crate) static INTERFACES: HashMap<InterfaceKey, InterfacePlace> =
+    HashMap::with_max_entries(1024, 0);
+
+/// The same for the usual case: interfaces of the namespace that TC and XDP watch, each looked for
+/// in one place. Written by the agent alone.
+#[map]
+pub(crate) static NEAR: Array<NearInterface> = Array::with_max_entries(NEAR_PLACES, 0);
+
+/// Counters of interfaces, by the number that [`INTERFACES`] tells.
+#[map]
+pub(crate) static COUNTERS: PerCpuArray<InterfaceCounters> = PerCpuArray::with_max_entries(1024, 0);
+
+/// Numbers of counters that no interface has. Filled by the agent; programs take from it only for
+/// interfaces that nobody told them of.
+#[map]
+pub(crate) static FREE_COUNTERS: Queue<u32> = Queue::with_max_entries(1024, 0);
+
+/// Which flows are counted. Written by the agent alone, before programs are attached.
+#[map]
+pub(crate) static FILTER: Array<FilterProgram> = Array::with_max_entries(1, 0);
 
 /// What each port says of the application. Written by the agent alone.
 #[map]
 pub(crate) static PORTS: Array<PortClasses> = Array::with_max_entries(1, 0);
-
-/// Flows opened since the start: tells the agent that a drain is worth its while.
-#[map]
-pub(crate) static OPENED: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
 /// Packets that could be charged to no interface, by [`StrayReason`].
 #[map]
@@ -58,10 +91,8 @@ pub(crate) struct Work {
     pub(crate) offset: AtomicU64,
     /// The headers of the packet at hand.
     pub(crate) headers: Headers,
-    /// Its flow.
-    pub(crate) key: FlowKey,
     /// What it adds to its flow.
-    pub(crate) more: FlowCounters,
+    pub(crate) entry: CacheEntry,
     /// Headers that do not lie in one piece, copied. Twice the size that is used: the verifier
     /// bounds position and length apart.
     pub(crate) copied: [u8; 2 * COPIED_BYTES],
@@ -82,21 +113,51 @@ pub(crate) fn work() -> Option<&'static mut Work> {
 /// The number of the layouts that this object was built with: the agent asks for it by this name,
 /// and so refuses an object of another number.
 #[unsafe(no_mangle)]
-pub(crate) static ABI_1: u32 = version::ABI;
+pub(crate) static ABI_2: u32 = version::ABI;
 
-const _: () = assert!(version::ABI == 1, "the name of ABI_1 says the number");
+const _: () = assert!(version::ABI == 2, "the name of ABI_2 says the number");
 
 /// Inode number of the network namespace whose interfaces TC and XDP watch.
 #[unsafe(no_mangle)]
 pub(crate) static NETNS: u32 = 0;
 
-/// 1 when the kernel has `bpf_ktime_get_coarse_ns`.
+/// 1 when the kernel has `bpf_jiffies64`, which costs next to nothing.
 #[unsafe(no_mangle)]
-pub(crate) static COARSE_CLOCK: u32 = 0;
+pub(crate) static JIFFIES: u32 = 0;
+
+/// 1 when [`OVERFLOW`] is to be used.
+#[unsafe(no_mangle)]
+pub(crate) static RING: u32 = 0;
+
+/// Flows in a list of [`CACHE`]; 0 for no cache.
+#[unsafe(no_mangle)]
+pub(crate) static CACHE_FLOWS: u32 = 0;
+
+/// Buckets in the index of a list.
+#[unsafe(no_mangle)]
+pub(crate) static CACHE_BUCKETS: u32 = 0;
+
+/// What makes the places of flows in the cache unpredictable.
+#[unsafe(no_mangle)]
+pub(crate) static CACHE_SEED: CacheSeed = CacheSeed {
+    words: [0; KEY_WORDS],
+};
+
+/// 1 when [`FILTER`] is to be asked.
+#[unsafe(no_mangle)]
+pub(crate) static FILTERS: u32 = 0;
+
+/// One frame in so many is counted in its flow; 1 for every frame.
+#[unsafe(no_mangle)]
+pub(crate) static SAMPLING: u32 = 1;
 
 /// 1 when the tracepoints count every interface, 0 when those with an entry in [`INTERFACES`].
 #[unsafe(no_mangle)]
 pub(crate) static TRACE_ANY: u32 = 0;
+
+/// Offset of `xdp_buff.flags`; 0 where programs cannot read it.
+#[unsafe(no_mangle)]
+pub(crate) static XDP_FLAGS: u32 = 0;
 
 /// Where the running kernel keeps the fields of a packet.
 #[unsafe(no_mangle)]
@@ -122,4 +183,11 @@ pub(crate) static SKB_OFFSETS: SkbOffsets = SkbOffsets {
 pub(crate) fn setting<T: Copy>(place: &'static T) -> T {
     // SAFETY: a reference is valid for reads.
     unsafe { core::ptr::read_volatile(place) }
+}
+
+/// The hash of a key. (The words of the seed are read where they are needed: there are too few
+/// registers for all of them at once.)
+#[inline(always)]
+pub(crate) fn hash(key: &[u64; KEY_WORDS]) -> u64 {
+    CacheSeed::sum(key, CACHE_SEED.words.iter().map(setting))
 }

@@ -11,9 +11,46 @@ use aya_ebpf::{
     helpers::{bpf_probe_read_kernel, generated},
     programs::TcContext,
 };
-use netweir_wire::packet::{Packet, Truncated};
+use netweir_wire::packet::{Packet, Truncated, Window};
 
 use crate::map::COPIED_BYTES;
+
+/// The linear part of a packet, for reading at offsets that the compiler knows.
+pub(crate) struct Direct {
+    start: usize,
+    end: usize,
+}
+
+impl Direct {
+    /// The bytes from `start` up to `end`, as the context gives them.
+    #[inline(always)]
+    pub(crate) const fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+}
+
+impl Packet for Direct {
+    #[inline(always)]
+    fn bytes<const N: usize>(&self, offset: usize) -> Result<[u8; N], Truncated> {
+        let from = self.start + offset;
+        if from + N > self.end {
+            return Err(Truncated);
+        }
+        // SAFETY: both ends were compared with the packet's end just above, which the verifier
+        // proves again; arrays of bytes need no alignment.
+        Ok(unsafe { *(from as *const [u8; N]) })
+    }
+}
+
+impl Window for Direct {
+    #[inline(always)]
+    fn behind(&self, offset: usize) -> Self {
+        Self {
+            start: self.start + offset,
+            end: self.end,
+        }
+    }
+}
 
 /// The linear part of a packet, between the pointers that the verifier watches over.
 pub(crate) struct Linear<'a> {
@@ -170,7 +207,7 @@ impl Packet for Copied<'_> {
 
 /// Takes an offset through the memory of a map, whose contents the verifier does not follow.
 #[inline(always)]
-fn forget(memory: &AtomicU64, offset: usize) -> usize {
+pub(crate) fn forget(memory: &AtomicU64, offset: usize) -> usize {
     let place = memory.as_ptr();
     // SAFETY: a cell is valid for writes and reads.
     unsafe {
@@ -201,4 +238,19 @@ unsafe fn dynptr_from_skb(skb: u64, flags: u64, dynptr: &mut Dynptr) -> i64 {
 pub(crate) fn field<T>(base: u64, offset: u32) -> Result<T, Truncated> {
     // SAFETY: the kernel checks the address and fails where nothing is there.
     unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }.map_err(|_| Truncated)
+}
+
+/// Calls `bpf_cast_to_kern_ctx`: the kernel's own structure behind a context. As with
+/// `bpf_dynptr_from_skb`, the agent puts the function's number here.
+///
+/// # Safety
+/// The context must be the one that the kernel passed in.
+#[inline(always)]
+pub(crate) unsafe fn kernel_context(context: *mut core::ffi::c_void) -> u64 {
+    type Function = unsafe extern "C" fn(*mut core::ffi::c_void) -> u64;
+    // SAFETY: a helper's number in the place of its address is how the target calls helpers.
+    let function: Function =
+        unsafe { core::mem::transmute(netweir_wire::name::KFUNC_CAST_TO_KERN_CTX) };
+    // SAFETY: by the caller's word.
+    unsafe { function(context) }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use netweir_flow::{Meter, Totals};
+use netweir_flow::{Difference, InterfaceAccounting, Meter, Totals};
 use netweir_web::view;
 
 use crate::{
@@ -75,7 +75,7 @@ fn show(view: &View, meter: &RwLock<Meter>, screen: Option<&Screen>) -> io::Resu
     let with = |look: &mut dyn FnMut(&Meter)| {
         look(&meter.read().unwrap_or_else(PoisonError::into_inner));
     };
-    let rows = view.rows(&with, screen.map(Screen::rows));
+    let report = view.report(&with, screen.map(Screen::rows));
     let mut totals = None;
     if screen.is_some() {
         with(&mut |meter| totals = meter.totals(None));
@@ -84,7 +84,7 @@ fn show(view: &View, meter: &RwLock<Meter>, screen: Option<&Screen>) -> io::Resu
     if let Some(totals) = totals {
         writeln!(text, "{}", title(&totals))?;
     }
-    view.write(&rows, &mut text)?;
+    view.write(&report, &mut text)?;
     match screen {
         Some(screen) => screen.draw(&String::from_utf8_lossy(&text)),
         None => {
@@ -114,17 +114,26 @@ fn title(totals: &Totals) -> String {
 pub(super) fn print_books(meter: &RwLock<Meter>) {
     let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
     let books = meter.accounting();
-    let (mut seen, mut counted, mut lost) = (0, 0, 0);
-    for interface in &books.interfaces {
-        seen += interface.seen.packets;
-        counted += interface.counted.packets;
-        lost += interface.lost_total().packets;
-    }
+    let lines = &books.interfaces;
+    let sum = |packets: fn(&InterfaceAccounting) -> u64| lines.iter().map(packets).sum::<u64>();
+    let seen = sum(|line| line.seen.packets);
+    let counted = sum(|line| line.counted.packets);
+    let filtered = sum(|line| line.filtered.packets);
+    let sampled = sum(|line| line.sampled.packets);
+    let lost = sum(|line| line.lost_total().packets);
     let strays: u64 = books.strays.iter().map(|stray| stray.packets).sum();
     let refused = books.table_full.packets + books.malformed.packets;
+    let off = match books.imbalance().kernel {
+        Difference {
+            packets: 0,
+            bytes: 0,
+        } => String::new(),
+        Difference { packets, bytes } => format!(", off by {packets} packets and {bytes} bytes"),
+    };
     eprintln!(
-        "netweir: {seen} packets seen = {counted} counted + {lost} lost in the kernel; {refused} \
-         refused by the flow table, {strays} on no interface"
+        "netweir: {seen} packets seen = {counted} counted + {filtered} filtered + {sampled} sampled \
+         + {lost} lost in the kernel{off}; {refused} refused by the flow table, {strays} on no \
+         interface"
     );
     if books.hosts_full.packets > 0 {
         eprintln!(

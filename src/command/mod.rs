@@ -46,7 +46,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             if args.records {
                 return flows::records(&config);
             }
-            let by = if args.connections {
+            let by = if args.accounting {
+                By::Accounting
+            } else if args.connections {
                 By::Connection
             } else {
                 By::Flow

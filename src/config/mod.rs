@@ -13,6 +13,7 @@ use netweir_agent::{
     Choice, Interfaces,
     attach::{HookChoice, MapSizes, TcMode},
 };
+use netweir_flow::{Filter, KernelFilter};
 use netweir_wire::map::{PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses};
 
 use crate::{
@@ -49,6 +50,10 @@ pub struct Config {
     pub tc: TcMode,
     /// The time between two ticks.
     pub tick: Duration,
+    /// What is counted; everything where there is none.
+    pub only: Option<KernelFilter>,
+    /// One frame in so many is counted.
+    pub sampling: u32,
     /// Where the API is.
     pub listen: SocketAddr,
     /// Host names that the API answers to.
@@ -174,6 +179,8 @@ impl Layers {
         }
         self.put_some("hook", args.hook.as_ref(), "--hook")?;
         self.put_some("tick", args.tick.as_ref(), "--tick")?;
+        self.put_some("only", args.only.as_ref(), "--only")?;
+        self.put_some("sampling", args.sampling.as_ref(), "--sampling")?;
         Ok(self)
     }
 
@@ -216,6 +223,8 @@ impl Layers {
             hook: self.typed("hook", hook)?,
             tc: self.typed("tc", tc_mode)?,
             tick: self.typed("tick", tick)?,
+            only: self.typed("only", only)?,
+            sampling: self.typed("sampling", |text| within(text, 1, 65_536))?,
             listen: self.typed("listen", parse)?,
             allowed_hosts: self.typed("allowed_hosts", |text| {
                 list(text, |item| Ok(item.to_owned()))
@@ -227,6 +236,8 @@ impl Layers {
                 self.typed("ports.quic", |text| list(text, parse))?,
             ],
             maps: MapSizes {
+                cache: self.typed("maps.cache", |text| within(text, 0, 16_777_216))?,
+                ring: self.typed("maps.ring", |text| within(text, 0, 1 << 30))?,
                 flows: self.typed("maps.flows", |text| within(text, 16, 16_777_216))?,
                 interfaces: self.typed("maps.interfaces", |text| within(text, 2, 65_536))?,
             },
@@ -333,6 +344,13 @@ fn tick(text: &str) -> anyhow::Result<Duration> {
         bail!("it must be between 100ms and 60s");
     }
     Ok(tick)
+}
+
+fn only(text: &str) -> anyhow::Result<Option<KernelFilter>> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Filter::parse(text)?.for_kernel()?))
 }
 
 fn choice(text: &str) -> anyhow::Result<Choice> {

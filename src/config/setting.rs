@@ -11,7 +11,7 @@ pub(super) struct Setting {
 }
 
 /// Every setting, in the order in which `netweir config` shows them.
-pub(super) const SETTINGS: [Setting; 17] = [
+pub(super) const SETTINGS: [Setting; 21] = [
     Setting {
         key: "interface",
         default: "default",
@@ -36,6 +36,16 @@ pub(super) const SETTINGS: [Setting; 17] = [
         key: "tick",
         default: "1s",
         help: "how often rates are worked out",
+    },
+    Setting {
+        key: "only",
+        default: "",
+        help: "count only what this filter admits, in the kernel; the rest is `filtered`",
+    },
+    Setting {
+        key: "sampling",
+        default: "1",
+        help: "count one frame in so many at random, 1 to 65536; counts are multiplied by it",
     },
     Setting {
         key: "listen",
@@ -68,9 +78,19 @@ pub(super) const SETTINGS: [Setting; 17] = [
         help: "list: UDP ports counted as QUIC candidates",
     },
     Setting {
+        key: "maps.cache",
+        default: "65536",
+        help: "flows in the caches of all CPUs between two drains (4 in a tick); 0 for no cache",
+    },
+    Setting {
         key: "maps.flows",
         default: "65536",
-        help: "flows that the kernel can open between two drains (4 in a tick)",
+        help: "flows beyond the cache between two drains",
+    },
+    Setting {
+        key: "maps.ring",
+        default: "1048576",
+        help: "bytes of the ring buffer for what finds no room there either; 0 for none",
     },
     Setting {
         key: "maps.interfaces",

@@ -83,6 +83,14 @@ fn a_mistake_is_named_with_its_place() {
         ("interface = ['eth[0']\n", "eth[0 is not a pattern"),
         ("[maps]\nflows = 1\n", "it must be between 16 and"),
         (
+            "tick = '1s'\nonly = 'tcp and'\n",
+            "only = \"tcp and\" (test.toml:2): filter, column 8: expected a term",
+        ),
+        (
+            "sampling = 0\n",
+            "sampling = \"0\" (test.toml:1): it must be between 1 and 65536",
+        ),
+        (
             "[ports]\nquic = [70000]\n",
             "ports.quic = \"70000\" (test.toml:2)",
         ),
@@ -106,4 +114,73 @@ fn an_interface_can_have_a_hook_of_its_own() {
         [None, Some(HookChoice::Tracepoint), Some(HookChoice::Xdp)]
     );
     assert!(config.is_everything());
+}
+
+fn metering(file: &str, arguments: &[&str]) -> anyhow::Result<Config> {
+    let line = ["netweir", "flows"].iter().chain(arguments);
+    let Args {
+        command: crate::args::Command::Flows(args),
+        ..
+    } = Args::try_parse_from(line)?
+    else {
+        anyhow::bail!("it is another command");
+    };
+    layers(file, &[])?.with_meter(&args.meter)?.config()
+}
+
+#[test]
+fn what_is_counted_can_be_said_in_the_file_and_by_flags() {
+    let nothing = metering("", &[]).expect("config");
+    assert_eq!((nothing.only, nothing.sampling), (None, 1));
+    let file = "only = 'tcp and iface eth0'\nsampling = 100\n";
+    let config = metering(file, &[]).expect("config");
+    assert_eq!(config.sampling, 100);
+    let only = config.only.expect("a filter");
+    assert_eq!((only.program.term_count, only.program.clause_count), (2, 1));
+    assert_eq!(only.interfaces, ["eth0"]);
+    let flags = metering(file, &["--only", "", "--sampling", "65536"]).expect("config");
+    assert_eq!((flags.only, flags.sampling), (None, 65_536));
+}
+
+#[test]
+fn a_flag_that_is_wrong_is_named() {
+    let complaint = |arguments: &[&str]| {
+        let config = metering("", arguments);
+        format!("{:#}", config.expect_err("it is wrong"))
+    };
+    let ports: Vec<String> = (0..17).map(|port| format!("port {port}")).collect();
+    let cases = [
+        (
+            &["--only", "port x"][..],
+            "only = \"port x\" (--only): filter, column 6: expected a port",
+        ),
+        (
+            &["--only", &ports.join(" or ")],
+            "(--only): the filter asks 17 different things, and the kernel takes 16 at most",
+        ),
+        (
+            &["--sampling", "65537"],
+            "sampling = \"65537\" (--sampling): it must be between 1 and 65536",
+        ),
+        (
+            &["--sampling", "1:10"],
+            "sampling = \"1:10\" (--sampling): ",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let said = complaint(arguments);
+        assert!(said.contains(expected), "{said}");
+    }
+    let accounting = ["netweir", "flows", "--accounting"];
+    for other in [
+        &[][..],
+        &["--json"],
+        &["--count", "1"],
+        &["--format", "csv"],
+    ] {
+        assert!(Args::try_parse_from(accounting.iter().chain(other)).is_ok());
+    }
+    for other in ["--connections", "--records", "--filter=tcp", "--top=1"] {
+        assert!(Args::try_parse_from(accounting.iter().chain(&[other])).is_err());
+    }
 }

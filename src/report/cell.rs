@@ -84,7 +84,7 @@ impl Cells {
         Self::new(&columns, rows.collect())
     }
 
-    /// The same columns for people and for CSV; `bytes` writes a number of bytes.
+    /// The columns for people, which CSV begins with; `bytes` writes a number of bytes.
     pub(super) fn of_hosts(
         rows: &[Host],
         resolver: Option<&Resolver>,
@@ -208,6 +208,7 @@ pub(super) fn csv_of_flows(rows: &[Record]) -> Cells {
         "bytes",
         "interface",
         "direction",
+        "sampling",
     ];
     let rows = rows.iter().map(|flow| {
         vec![
@@ -221,9 +222,20 @@ pub(super) fn csv_of_flows(rows: &[Record]) -> Cells {
             flow.count.bytes.to_string(),
             flow.interface.to_string(),
             direction(flow).to_owned(),
+            flow.sampling.to_string(),
         ]
     });
     Cells::new(&columns, rows.collect())
+}
+
+pub(super) fn csv_of_hosts(rows: &[Host]) -> Cells {
+    let mut cells = Cells::of_hosts(rows, None, |bytes| bytes.to_string());
+    cells.heading.push("sampling".to_owned());
+    cells.is_number.push(true);
+    for (line, host) in cells.rows.iter_mut().zip(rows) {
+        line.push(host.sampling.to_string());
+    }
+    cells
 }
 
 pub(super) fn csv_of_connections(rows: &[Connection]) -> Cells {
@@ -239,6 +251,7 @@ pub(super) fn csv_of_connections(rows: &[Connection]) -> Cells {
         "bytes_back",
         "duration_seconds",
         "interface",
+        "sampling",
     ];
     let rows = rows.iter().map(|connection| {
         vec![
@@ -253,6 +266,7 @@ pub(super) fn csv_of_connections(rows: &[Connection]) -> Cells {
             connection.reverse.bytes.to_string(),
             format!("{:.3}", connection.duration_ns() as f64 / 1e9),
             connection.interface.to_string(),
+            connection.sampling.to_string(),
         ]
     });
     Cells::new(&columns, rows.collect())

@@ -3,6 +3,7 @@
 //! A table has the few columns that people read; JSON lines are the types of the API; CSV has the
 //! same columns as the table with plain numbers.
 
+mod accounting;
 mod cell;
 mod resolve;
 mod screen;
@@ -33,8 +34,15 @@ pub(crate) struct View {
 /// What lends a meter for one look.
 type Lend<'a> = dyn Fn(&mut dyn FnMut(&Meter)) + 'a;
 
+/// What one report shows.
+pub(crate) struct Report {
+    rows: Rows,
+    /// One frame in so many was counted, and the rows are multiplied by it; 1 if they are exact.
+    sampling: u32,
+}
+
 /// The rows of one report.
-pub(crate) enum Rows {
+enum Rows {
     /// One for each flow.
     Flows(Vec<Record>),
     /// One for each conversation.
@@ -43,6 +51,8 @@ pub(crate) enum Rows {
     Hosts(Vec<Host>),
     /// One for each interface.
     Interfaces(Vec<view::Interface>),
+    /// One for each direction of each interface.
+    Accounting(Vec<view::InterfaceAccounting>),
 }
 
 impl View {
@@ -69,7 +79,7 @@ impl View {
             by,
             query,
             limited: args.top.is_some(),
-            format: args.format,
+            format: args.format(),
             resolver,
         })
     }
@@ -79,37 +89,48 @@ impl View {
         self.format == Format::Table
     }
 
-    /// Takes the rows out of a meter; at most `fitting` where nobody said how many. `with` lends the
-    /// meter for one look; where the number of rows is limited, there are many short ones.
-    pub(crate) fn rows(&self, with: &Lend<'_>, fitting: Option<usize>) -> Rows {
+    /// Takes a report out of a meter; at most `fitting` rows where nobody said how many. `with` lends
+    /// the meter for one look; where the number of rows is limited, there are many short ones.
+    pub(crate) fn report(&self, with: &Lend<'_>, fitting: Option<usize>) -> Report {
         let mut query = self.query.clone();
         if !self.limited {
             query.limit = fitting;
         }
-        match self.by {
+        let rows = match self.by {
             By::Flow => Rows::Flows(list(query, with, Meter::flows, Listing::<Record>::read)),
             By::Connection => {
                 let read = Listing::<Connection>::read;
                 Rows::Connections(list(query, with, Meter::connections, read))
             }
             By::Ip => Rows::Hosts(list(query, with, Meter::hosts, Listing::<Host>::read)),
-            By::Interface => {
-                let mut rows = Vec::new();
-                with(&mut |meter| {
-                    rows = meter.interfaces().map(view::Interface::from).collect();
-                });
-                Rows::Interfaces(rows)
+            By::Interface => Rows::Interfaces(look(with, |meter| {
+                meter.interfaces().map(view::Interface::from).collect()
+            })),
+            By::Accounting => {
+                let lines = look(with, |meter| meter.accounting().interfaces);
+                Rows::Accounting(lines.iter().map(view::InterfaceAccounting::from).collect())
             }
-        }
+        };
+        let sampling = match rows {
+            Rows::Interfaces(_) | Rows::Accounting(_) => 1,
+            Rows::Flows(_) | Rows::Connections(_) | Rows::Hosts(_) => look(with, Meter::sampling),
+        };
+        Report { rows, sampling }
     }
 
     /// Writes a report.
     ///
     /// # Errors
     /// The output cannot be written to.
-    pub(crate) fn write(&self, rows: &Rows, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn write(&self, report: &Report, out: &mut impl Write) -> io::Result<()> {
+        let Report { rows, sampling } = report;
         match self.format {
-            Format::Table => write_table(&rows.cells(self.resolver.as_ref()), out),
+            Format::Table => {
+                if *sampling > 1 {
+                    writeln!(out, "sampled 1:{sampling}, scaled")?;
+                }
+                write_table(&rows.cells(self.resolver.as_ref()), out)
+            }
             Format::Json => rows.write_json(out),
             Format::Csv => write_csv(&rows.csv(), out),
         }
@@ -124,16 +145,18 @@ fn list<T>(
     read: fn(&mut Listing<T>, &Meter) -> bool,
 ) -> Vec<T> {
     if query.limit.is_none() {
-        let mut things = Vec::new();
-        with(&mut |meter| things = all(meter, &query));
-        return things;
+        return look(with, |meter| all(meter, &query));
     }
     let mut listing = Listing::new(query);
-    let mut is_more = true;
-    while is_more {
-        with(&mut |meter| is_more = read(&mut listing, meter));
-    }
+    while look(with, |meter| read(&mut listing, meter)) {}
     listing.finish()
+}
+
+/// Takes something out of a meter at one look.
+fn look<T: Default>(with: &Lend<'_>, mut take: impl FnMut(&Meter) -> T) -> T {
+    let mut taken = T::default();
+    with(&mut |meter| taken = take(meter));
+    taken
 }
 
 impl Rows {
@@ -143,6 +166,7 @@ impl Rows {
             Self::Connections(rows) => Cells::of_connections(rows, resolver),
             Self::Hosts(rows) => Cells::of_hosts(rows, resolver, unit::bytes),
             Self::Interfaces(rows) => Cells::of_interfaces(rows, unit::bytes),
+            Self::Accounting(rows) => accounting::cells(rows),
         }
     }
 
@@ -152,6 +176,7 @@ impl Rows {
             Self::Connections(rows) => json_lines(rows.iter().map(view::Connection::from), out),
             Self::Hosts(rows) => json_lines(rows.iter().map(view::Host::from), out),
             Self::Interfaces(rows) => json_lines(rows.iter(), out),
+            Self::Accounting(rows) => json_lines(rows.iter(), out),
         }
     }
 
@@ -159,8 +184,9 @@ impl Rows {
         match self {
             Self::Flows(rows) => cell::csv_of_flows(rows),
             Self::Connections(rows) => cell::csv_of_connections(rows),
-            Self::Hosts(rows) => Cells::of_hosts(rows, None, |bytes| bytes.to_string()),
+            Self::Hosts(rows) => cell::csv_of_hosts(rows),
             Self::Interfaces(rows) => Cells::of_interfaces(rows, |bytes| bytes.to_string()),
+            Self::Accounting(rows) => accounting::csv(rows),
         }
     }
 }

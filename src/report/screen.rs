@@ -9,8 +9,8 @@ use crossterm::{
     terminal::{self, Clear, ClearType},
 };
 
-/// Lines that are kept free: title, heading, summary, and the cursor.
-const OTHER_LINES: usize = 4;
+/// Lines that are kept free: title, what is sampled, heading, summary, and the cursor.
+const OTHER_LINES: usize = 5;
 
 /// Standard output, if it is a terminal.
 pub(crate) struct Screen;

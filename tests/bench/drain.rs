@@ -1,28 +1,25 @@
-//! A drain in user space: out of the kernel's maps, into a meter, and a tick.
+//! A drain in user space: out of the kernel's maps, into a meter, and a tick. Resident memory is that
+//! of the measurement: its frames and a meter with all its flows are among it.
 
 use std::time::Instant;
 
-use anyhow::Context;
-use netweir_agent::{attach::MapSizes, now_ns};
+use netweir_agent::now_ns;
 use netweir_flow::{Meter, Settings};
 use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
-use netweir_tests::{Program, Rig};
+use netweir_tests::{Program, Rig, Usage};
 use netweir_wire::packet::protocol;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{median, table::Table};
+use crate::{median, sizes, table::Table};
 
 const ROUNDS: usize = 5;
-const SIZES: MapSizes = MapSizes {
-    flows: 131_072,
-    interfaces: 16,
-};
+const ROOM: u32 = 131_072;
 
 /// Measures with many and with very many flows, of which all or a few change.
 pub(crate) fn measure() -> anyhow::Result<Table> {
     let mut rows = Vec::new();
     for flows in [10_000, 100_000] {
-        let mut rig = Rig::new(7, SIZES)?;
+        let mut rig = Rig::new(7, sizes(ROOM))?;
         let mut meter = Meter::new(&Settings::default(), now_ns());
         let frames: Vec<Vec<u8>> = (0..flows).map(frame).collect();
         // The first round opens the flows, the others find them again.
@@ -42,7 +39,7 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
     }
     Ok(Table {
         title: "a drain with Meter::apply and tick, in milliseconds, and resident memory",
-        columns: COLUMNS,
+        columns: COLUMNS.to_vec(),
         rows,
     })
 }
@@ -52,6 +49,7 @@ const COLUMNS: &[&str] = &[
     "drain_wall",
     "apply_cpu",
     "tick_cpu",
+    "cpu",
     "rss_mib",
 ];
 
@@ -76,7 +74,8 @@ fn round(rig: &mut Rig, meter: &mut Meter, frames: &[Vec<u8>]) -> anyhow::Result
         wall_ms,
         applied - drained,
         ticked - applied,
-        resident_mib()?,
+        ticked - start,
+        Usage::of("self")?.resident_bytes as f64 / 1024.0 / 1024.0,
     ])
 }
 
@@ -93,15 +92,4 @@ fn frame(number: u32) -> Vec<u8> {
 fn cpu_ms() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
-}
-
-/// Memory of this process that is in use: frames and a meter with all its flows among it.
-fn resident_mib() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: f64 = line
-        .and_then(|line| line.trim().strip_suffix(" kB"))
-        .context("no VmRSS in /proc/self/status")?
-        .parse()?;
-    Ok(kib / 1024.0)
 }

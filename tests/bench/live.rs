@@ -3,161 +3,213 @@
 //! The kernel takes the time before and after every run, which is in the figures; the program that
 //! does nothing shows how much that is. This is the only way to measure the tracepoints.
 
+use std::time::Duration;
+
 use aya::{
     Btf,
     programs::{
-        BtfTracePoint, LinkOrder, ProgramInfo, RawTracePoint, SchedClassifier, TcAttachType, Xdp,
+        BtfTracePoint, LinkOrder, ProgramInfo, RawTracePoint, SchedClassifier, TcAttachType,
         XdpMode, tc::TcAttachOptions,
     },
     sys::{Stats, enable_stats},
 };
 use netweir_agent::{
-    Netns,
-    attach::{MapSizes, Object, Purpose},
+    attach::{Object, Purpose},
     collect::Collector,
-    scratch::{FrameSocket, veth},
-    watch,
 };
-use netweir_tests::udp_frame;
+use netweir_tests::{Load, Program, Programs, Sender, Yardstick};
 use netweir_wire::{
     map::{Direction, InterfaceKey},
     name,
 };
 
-use crate::table::Table;
-
-const FRAMES: usize = 400_000;
-const FLOWS: [usize; 3] = [1, 500, 60_000];
-const SIZES: MapSizes = MapSizes {
-    flows: 65_536,
-    interfaces: 16,
+use crate::{
+    median,
+    pair::{INTERFACE, Pair, device},
+    sizes,
+    table::Table,
 };
 
-/// Where a program is attached to see frames sent from one end of a pair to the other.
+const FLOWS: [u32; 3] = [1, 500, 65_000];
+const ROOM: u32 = 65_536;
+const ROUNDS: usize = 3;
+/// So many that opening the flows is a small part of it, as it is in flows that live on.
+const PACKETS: u64 = 650_000;
+/// A round that takes longer is ended.
+const MOST: Duration = Duration::from_secs(10);
+
+/// Where a program sees frames sent from the far end to the near one.
 #[derive(Clone, Copy)]
 enum Place {
     TcIngress,
     TcEgress,
     Xdp,
-    Receive,
-    Transmit,
-    ReceiveLinear,
 }
 
-const PROGRAMS: [(&str, Place); 8] = [
-    (name::EMPTY_TC, Place::TcIngress),
-    (name::TC_INGRESS, Place::TcIngress),
-    (name::TC_EGRESS, Place::TcEgress),
-    (name::EMPTY_XDP, Place::Xdp),
-    (name::XDP, Place::Xdp),
-    (name::TRACE_RECEIVE, Place::Receive),
-    (name::TRACE_TRANSMIT, Place::Transmit),
-    (name::TRACE_RECEIVE_LINEAR, Place::ReceiveLinear),
+const PLACES: [(&str, Place, &str); 3] = [
+    ("TC ingress", Place::TcIngress, name::TC_INGRESS),
+    ("TC egress", Place::TcEgress, name::TC_EGRESS),
+    ("XDP", Place::Xdp, name::XDP),
+];
+
+/// Program, name of the tracepoint, and whether the program reads paged data.
+const TRACEPOINTS: [(&str, &str, bool); 3] = [
+    (name::TRACE_RECEIVE, "netif_receive_skb", true),
+    (name::TRACE_TRANSMIT, "net_dev_queue", true),
+    (name::TRACE_RECEIVE_LINEAR, "netif_receive_skb", false),
 ];
 
 /// Measures each program with few and with many flows.
 pub(crate) fn measure() -> anyhow::Result<Table> {
     let _statistics = enable_stats(Stats::RunTime)?;
+    let pair = Pair::new()?;
     let mut rows = Vec::new();
-    for (name, place) in PROGRAMS {
+    for (place_name, place, ours) in PLACES {
+        let mut figures = [const { Vec::new() }; 3];
+        for flows in FLOWS {
+            let mut rounds = [const { Vec::new() }; 3];
+            for _ in 0..ROUNDS {
+                rounds[0].push(with_yardstick(&pair, place, "empty", flows)?);
+                rounds[1].push(with_yardstick(&pair, place, "plain", flows)?);
+                rounds[2].push(with_ours(&pair, place, ours, flows)?);
+            }
+            for (figures, rounds) in figures.iter_mut().zip(rounds) {
+                figures.push(median(rounds));
+            }
+        }
+        for (program, figures) in ["empty", "plain", "ours"].iter().zip(figures) {
+            rows.push((format!("{place_name} {program}"), figures));
+        }
+    }
+    for (program, tracepoint, paged) in TRACEPOINTS {
         let mut figures = Vec::new();
         for flows in FLOWS {
-            figures.push(nanoseconds(name, place, flows)?);
+            figures.push(with_tracepoint(&pair, program, (tracepoint, paged), flows)?);
         }
-        rows.push((name.to_owned(), figures));
+        let row = format!(
+            "tracepoint {tracepoint}{}",
+            if paged { "" } else { ", linear" }
+        );
+        rows.push((row, figures));
     }
     Ok(Table {
         title: "a packet live over veth by the kernel's statistics, in nanoseconds",
-        columns: &["flows_1", "flows_500", "flows_60000"],
+        columns: vec!["flows_1", "flows_500", "flows_65000"],
         rows,
     })
 }
 
-fn nanoseconds(name: &'static str, place: Place, flows: usize) -> anyhow::Result<f64> {
-    let left = Netns::anonymous("left")?;
-    let right = Netns::anonymous("right")?;
-    veth((&left, "left"), (&right, "right"))?;
-    let traced = matches!(
-        place,
-        Place::Receive | Place::Transmit | Place::ReceiveLinear
-    );
-    let purpose = if traced {
-        Purpose::Tracepoints { any: false }
-    } else {
-        Purpose::Interfaces {
-            netns: right.inode(),
-        }
+fn with_yardstick(pair: &Pair, place: Place, what: &str, flows: u32) -> anyhow::Result<f64> {
+    let mut yardstick = Yardstick::new(ROOM)?;
+    let program = match (place, what) {
+        (Place::Xdp, "empty") => Program::EMPTY_XDP,
+        (Place::Xdp, _) => Program::PLAIN_XDP,
+        (_, "empty") => Program::EMPTY_TC,
+        _ => Program::PLAIN_TC,
     };
-    let mut object = Object::load(&purpose, SIZES)?;
-    let mut collector = Collector::new(&mut object)?;
-    for (netns, device) in [(&left, "left"), (&right, "right")] {
-        let devices = watch::list(netns)?;
-        let known = devices.iter().find(|known| known.name == device);
+    attach(pair, &mut yardstick, place, program.name)?;
+    send(pair, flows)?;
+    nanoseconds(&info(&mut yardstick, place, program.name)?)
+}
+
+fn with_ours(pair: &Pair, place: Place, name: &'static str, flows: u32) -> anyhow::Result<f64> {
+    let netns = match place {
+        Place::TcEgress => &pair.far,
+        Place::TcIngress | Place::Xdp => &pair.near,
+    };
+    let purpose = Purpose::Interfaces {
+        netns: netns.inode(),
+    };
+    let mut object = Object::load(&purpose, sizes(ROOM))?;
+    let _collector = collector(pair, &mut object)?;
+    attach(pair, &mut object, place, name)?;
+    send(pair, flows)?;
+    nanoseconds(&info(&mut object, place, name)?)
+}
+
+fn with_tracepoint(
+    pair: &Pair,
+    name: &'static str,
+    (tracepoint, paged): (&str, bool),
+    flows: u32,
+) -> anyhow::Result<f64> {
+    let mut object = Object::load(&Purpose::Tracepoints { any: false }, sizes(ROOM))?;
+    let _collector = collector(pair, &mut object)?;
+    let info = if paged {
+        let types = Btf::from_sys_fs()?;
+        let load = |program: &mut BtfTracePoint| program.load(tracepoint, &types);
+        object.program(name, load)?.attach()?;
+        send(pair, flows)?;
+        object.program(name, |_: &mut BtfTracePoint| Ok(()))?.info()
+    } else {
+        let program = object.program(name, RawTracePoint::load)?;
+        program.attach(tracepoint)?;
+        send(pair, flows)?;
+        object.program(name, RawTracePoint::load)?.info()
+    };
+    nanoseconds(&info?)
+}
+
+/// Announces both ends as an agent does.
+fn collector(pair: &Pair, object: &mut Object) -> anyhow::Result<Collector> {
+    let mut collector = Collector::new(object)?;
+    for netns in [&pair.near, &pair.far] {
         for direction in [Direction::Ingress, Direction::Egress] {
             collector.add_interface(InterfaceKey {
                 netns: netns.inode(),
-                ifindex: known.map_or(0, |known| known.ifindex),
+                ifindex: device(netns)?.ifindex,
                 direction: direction as u32,
             })?;
         }
     }
-    let namespace = match place {
-        Place::TcEgress => &left,
-        _ => &right,
-    };
-    namespace.enter(|| attach(&mut object, name, place))??;
-    let frames: Vec<Vec<u8>> = (0..flows).map(|port| udp_frame(port as u16, 22)).collect();
-    let socket = FrameSocket::open(&left, "left")?;
-    for frame in frames.iter().cycle().take(FRAMES) {
-        socket.send(frame)?;
-    }
-    let info = info(&mut object, name, place)?;
-    Ok(info.run_time().as_nanos() as f64 / info.run_count() as f64)
+    Ok(collector)
 }
 
-fn attach(object: &mut Object, name: &'static str, place: Place) -> anyhow::Result<()> {
-    match place {
-        Place::TcIngress | Place::TcEgress => {
-            let (device, kind) = match place {
-                Place::TcIngress => ("right", TcAttachType::Ingress),
-                _ => ("left", TcAttachType::Egress),
-            };
-            let options = TcAttachOptions::TcxOrder(LinkOrder::default());
-            let program = object.program(name, SchedClassifier::load)?;
-            program.attach_with_options(device, kind, options)?;
-        }
+fn attach(
+    pair: &Pair,
+    programs: &mut (impl Programs + Send),
+    place: Place,
+    name: &'static str,
+) -> anyhow::Result<()> {
+    let (netns, direction) = match place {
         Place::Xdp => {
-            let program = object.program(name, Xdp::load)?;
-            program.attach("right", XdpMode::Driver)?;
+            let program = programs.xdp(name)?;
+            pair.near
+                .enter(|| program.attach(INTERFACE, XdpMode::Driver))??;
+            return Ok(());
         }
-        Place::Receive | Place::Transmit => {
-            let types = Btf::from_sys_fs()?;
-            let load = |program: &mut BtfTracePoint| program.load(tracepoint(place), &types);
-            object.program(name, load)?.attach()?;
-        }
-        Place::ReceiveLinear => {
-            let program = object.program(name, RawTracePoint::load)?;
-            program.attach(tracepoint(place))?;
-        }
-    }
+        Place::TcIngress => (&pair.near, TcAttachType::Ingress),
+        Place::TcEgress => (&pair.far, TcAttachType::Egress),
+    };
+    let program: &mut SchedClassifier = programs.tc(name)?;
+    let options = TcAttachOptions::TcxOrder(LinkOrder::default());
+    netns.enter(|| program.attach_with_options(INTERFACE, direction, options))??;
     Ok(())
 }
 
-const fn tracepoint(place: Place) -> &'static str {
-    match place {
-        Place::Transmit => "net_dev_queue",
-        _ => "netif_receive_skb",
-    }
+fn send(pair: &Pair, flows: u32) -> anyhow::Result<()> {
+    let load = Load {
+        packets: PACKETS,
+        per_second: None,
+        at_most: MOST,
+    };
+    let sender = Sender::open(&pair.far, INTERFACE)?;
+    sender.send(load, |place| (place % u64::from(flows)) as u32)?;
+    Ok(())
 }
 
-fn info(object: &mut Object, name: &'static str, place: Place) -> anyhow::Result<ProgramInfo> {
-    let info = match place {
-        Place::TcIngress | Place::TcEgress => object.program(name, SchedClassifier::load)?.info(),
-        Place::Xdp => object.program(name, Xdp::load)?.info(),
-        Place::ReceiveLinear => object.program(name, RawTracePoint::load)?.info(),
-        Place::Receive | Place::Transmit => {
-            object.program(name, |_: &mut BtfTracePoint| Ok(()))?.info()
-        }
-    };
-    Ok(info?)
+fn info(
+    programs: &mut impl Programs,
+    place: Place,
+    name: &'static str,
+) -> anyhow::Result<ProgramInfo> {
+    Ok(match place {
+        Place::Xdp => programs.xdp(name)?.info()?,
+        Place::TcIngress | Place::TcEgress => programs.tc(name)?.info()?,
+    })
+}
+
+fn nanoseconds(info: &ProgramInfo) -> anyhow::Result<f64> {
+    anyhow::ensure!(info.run_count() != 0, "the program never ran");
+    Ok(info.run_time().as_nanos() as f64 / info.run_count() as f64)
 }

@@ -1,19 +1,34 @@
 //! What Netweir costs, measured.
 //!
-//! Four tables: a packet in the kernel by test runs, the same live, throughput with and without
-//! each hook, and a drain in user space. They are printed and written to `bench.json` in the
-//! target directory. All together ends within three minutes. The arguments are the names of the
-//! tables that are wanted; without any, all are.
+//! A packet in the kernel by test runs, of one flow ([`packet`]) and of many ([`mix`]), and live
+//! ([`live`]); a drain in user space ([`drain`]); the whole agent as a process ([`agent`]), also with
+//! far too much for its maps ([`overflow`]); the throughput of TCP with and without each hook
+//! ([`throughput`]). Tables are printed and written to `bench.json` in the target directory, with
+//! the [`bars`] that the figures have to meet; missing one is told, and is no failure. All together
+//! ends within ten minutes. The arguments are the names of the tables that are wanted; without any,
+//! all are.
 
 #![expect(clippy::print_stdout, reason = "the tables are what it is for")]
 
+mod agent;
+mod bars;
 mod drain;
 mod live;
+mod metered;
+mod mix;
+mod overflow;
 mod packet;
+mod pair;
+mod rounds;
+mod sequence;
 mod table;
 mod throughput;
 
-use anyhow::Context;
+use std::panic::catch_unwind;
+
+use anyhow::{Context, bail, ensure};
+use bars::Bars;
+use netweir_agent::attach::MapSizes;
 use serde_json::{Value, json};
 use table::Table;
 
@@ -26,29 +41,51 @@ fn main() -> anyhow::Result<()> {
         .skip(1)
         .filter(|name| name != "--bench")
         .collect();
+    for name in &wanted {
+        let is_known = MEASURES.iter().any(|(known, _)| known == name);
+        ensure!(is_known, "there is no table {name}");
+    }
     let mut tables = Vec::new();
+    let mut failed = Vec::new();
     for (name, measure) in MEASURES {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
-            let table = measure()?;
-            println!("{table}");
-            tables.push(table);
+            // What was measured is told whatever becomes of the rest.
+            // The panic has told its line already.
+            let measured = catch_unwind(measure).unwrap_or_else(|_| bail!("it panicked"));
+            match measured {
+                Ok(table) => {
+                    println!("{table}");
+                    tables.push((name, table));
+                }
+                Err(error) => {
+                    println!("{name}: {error:#}\n");
+                    failed.push(name);
+                }
+            }
         }
     }
-    write(&tables)
+    let bars = Bars::new(&tables);
+    println!("{bars}");
+    write(&tables, &bars)?;
+    ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
+    Ok(())
 }
 
 /// Makes a table.
 type Measure = fn() -> anyhow::Result<Table>;
 
-const MEASURES: [(&str, Measure); 4] = [
+const MEASURES: [(&str, Measure); 7] = [
     ("packet", packet::measure),
+    ("mix", mix::measure),
     ("live", live::measure),
     ("drain", drain::measure),
+    ("agent", agent::measure),
+    ("overflow", overflow::measure),
     ("throughput", throughput::measure),
 ];
 
 /// Writes the tables beside what cargo builds.
-fn write(tables: &[Table]) -> anyhow::Result<()> {
+fn write(tables: &[(&str, Table)], bars: &Bars) -> anyhow::Result<()> {
     let program = std::env::current_exe()?;
     let target = program
         .ancestors()
@@ -57,14 +94,30 @@ fn write(tables: &[Table]) -> anyhow::Result<()> {
     let path = target.join("bench.json");
     let machine = rustix::system::uname();
     let cpus = std::thread::available_parallelism()?.get();
+    let tables = tables.iter().map(|(name, table)| {
+        let mut table = table.to_json();
+        table["name"] = json!(name);
+        table
+    });
     let all = json!({
         "kernel": machine.release().to_string_lossy(),
         "cpus": cpus,
-        "tables": tables.iter().map(Table::to_json).collect::<Vec<Value>>(),
+        "tables": tables.collect::<Vec<Value>>(),
+        "bars": bars.to_json(),
     });
     std::fs::write(&path, format!("{all:#}\n"))?;
     println!("written to {}", path.display());
     Ok(())
+}
+
+/// Kernel maps with room for so many flows.
+const fn sizes(flows: u32) -> MapSizes {
+    MapSizes {
+        cache: 65_536,
+        flows,
+        ring: 1 << 20,
+        interfaces: 16,
+    }
 }
 
 /// The middle value; of an even number, the lower of the two.

@@ -1,141 +1,149 @@
 //! What a hook takes from the throughput of TCP: iperf3 over a pair, with and without.
+//!
+//! Runs come in pairs, one with and one without, in changing order, and what counts is the ratio of
+//! each pair: both ends share the CPUs with the sender and the receiver, and no two runs are alike.
 
-use std::{
-    io::{BufRead, BufReader},
-    net::Ipv4Addr,
-    process::{Child, Command, Stdio},
-    sync::{Arc, RwLock},
-    thread,
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, RwLock};
 
-use anyhow::Context;
+use aya::programs::XdpMode;
 use netweir_agent::{
-    Agent, Choice, Interfaces, Netns, Settings,
-    attach::{HookChoice, MapSizes, TcMode},
+    Agent, Choice, Interfaces, Settings,
+    attach::{HookChoice, TcMode},
     now_ns,
-    scratch::{add_address, veth},
 };
 use netweir_flow::Meter;
+use netweir_tests::{Program, Programs, Yardstick};
 use netweir_wire::map::PortClasses;
-use serde_json::Value;
 
-use crate::{median, table::Table};
+use crate::{
+    median,
+    pair::{INTERFACE, Pair},
+    sizes,
+    table::Table,
+};
 
-const PAIRS: usize = 3;
-const SECONDS: &str = "2";
-/// A run that takes longer is stuck.
-const MOST: Duration = Duration::from_secs(15);
-/// How often the agent is drained, as the agent's own default has it.
-const DRAIN: Duration = Duration::from_millis(250);
-const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+const SECONDS: u32 = 3;
+const FLOWS: u32 = 65_536;
 
-const HOOKS: [(&str, HookChoice, TcMode); 4] = [
-    ("tcx", HookChoice::Tc, TcMode::Tcx),
-    ("clsact", HookChoice::Tc, TcMode::Clsact),
-    ("xdp", HookChoice::Xdp, TcMode::Auto),
-    ("tracepoint", HookChoice::Tracepoint, TcMode::Auto),
+/// What is attached while TCP runs.
+#[derive(Clone, Copy)]
+enum Load {
+    /// Nothing: how far two runs without anything differ.
+    Nothing,
+    /// Netweir, at one end or at both.
+    Netweir(HookChoice, TcMode, Ends),
+    /// An XDP program that does nothing, at the receiving end.
+    EmptyXdp,
+}
+
+#[derive(Clone, Copy)]
+enum Ends {
+    Receiver,
+    Both,
+}
+
+/// What is measured, in how many pairs of runs.
+const LOADS: [(&str, Load, usize); 6] = [
+    (
+        "TCX, both ends",
+        Load::Netweir(HookChoice::Tc, TcMode::Tcx, Ends::Both),
+        7,
+    ),
+    ("nothing", Load::Nothing, 7),
+    (
+        "clsact, both ends",
+        Load::Netweir(HookChoice::Tc, TcMode::Clsact, Ends::Both),
+        3,
+    ),
+    (
+        "tracepoint",
+        Load::Netweir(HookChoice::Tracepoint, TcMode::Auto, Ends::Receiver),
+        3,
+    ),
+    (
+        "XDP",
+        Load::Netweir(HookChoice::Xdp, TcMode::Auto, Ends::Receiver),
+        3,
+    ),
+    ("XDP that does nothing", Load::EmptyXdp, 3),
 ];
 
 /// Measures each hook in turns with none.
 pub(crate) fn measure() -> anyhow::Result<Table> {
     let mut rows = Vec::new();
-    for (name, hook, tc) in HOOKS {
-        let (mut with, mut without, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..PAIRS {
-            let plain = gigabits(None)?;
-            let metered = gigabits(Some((hook, tc)))?;
-            without.push(plain);
+    for (name, load, pairs) in LOADS {
+        let (mut with, mut without, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 0..pairs {
+            let (free, metered);
+            if number % 2 == 0 {
+                free = gigabits(Load::Nothing)?;
+                metered = gigabits(load)?;
+            } else {
+                metered = gigabits(load)?;
+                free = gigabits(Load::Nothing)?;
+            }
+            without.push(free);
             with.push(metered);
-            ratio.push(metered / plain);
+            ratios.push(metered / free);
         }
-        let figures = vec![median(without), median(with), median(ratio)];
+        let lowest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let highest = ratios.iter().copied().fold(0.0, f64::max);
+        let figures = vec![
+            median(without),
+            median(with),
+            median(ratios),
+            lowest,
+            highest,
+            pairs as f64,
+        ];
         rows.push((name.to_owned(), figures));
     }
     Ok(Table {
-        title: "TCP throughput over veth by iperf3, the receiving end metered, in Gbit/s",
-        columns: &["without", "with", "ratio"],
+        title: "TCP throughput over veth by iperf3, in Gbit/s, and the ratios of paired runs",
+        columns: vec!["without", "with", "ratio", "lowest", "highest", "pairs"],
         rows,
     })
 }
 
-/// A process that ends with this value.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // One that has ended by itself is what is hoped for.
-        let _ended = self.0.kill();
-        let _status = self.0.wait();
-    }
-}
-
-fn gigabits(hook: Option<(HookChoice, TcMode)>) -> anyhow::Result<f64> {
-    let client = Netns::anonymous("client")?;
-    let server = Netns::anonymous("server")?;
-    veth((&client, "client"), (&server, "server"))?;
-    add_address(&client, "client", Ipv4Addr::new(10, 0, 0, 1).into(), 24)?;
-    add_address(&server, "server", SERVER.into(), 24)?;
-    let mut agent = hook.map(|hook| start(&server, hook)).transpose()?;
-    let _listening = server.enter(listen)??;
-    let mut running = client.enter(connect)??;
-    let began = Instant::now();
-    while running.0.try_wait()?.is_none() {
-        anyhow::ensure!(began.elapsed() < MOST, "iperf3 does not end");
-        thread::sleep(DRAIN);
-        if let Some(agent) = &mut agent {
-            agent.drain()?;
+fn gigabits(load: Load) -> anyhow::Result<f64> {
+    let pair = Pair::new()?;
+    match load {
+        Load::Nothing => pair.iperf(SECONDS, || Ok(())),
+        Load::Netweir(hook, tc, ends) => {
+            let mut agent = start(&pair, hook, tc, ends)?;
+            let gigabits = pair.iperf(SECONDS, || Ok(agent.drain()?))?;
+            agent.stop()?;
+            Ok(gigabits)
+        }
+        Load::EmptyXdp => {
+            let mut yardstick = Yardstick::new(1)?;
+            let program = yardstick.xdp(Program::EMPTY_XDP.name)?;
+            pair.near
+                .enter(|| program.attach(INTERFACE, XdpMode::Driver))??;
+            pair.iperf(SECONDS, || Ok(()))
         }
     }
-    let output = running.0.stdout.take().context("iperf3 has no output")?;
-    let report: Value = serde_json::from_reader(output)?;
-    if let Some(agent) = agent {
-        agent.stop()?;
-    }
-    let bits = report.pointer("/end/sum_received/bits_per_second");
-    let bits = bits.and_then(Value::as_f64);
-    Ok(bits.with_context(|| format!("iperf3 says {report}"))? / 1e9)
 }
 
-fn start(netns: &Netns, (hook, tc): (HookChoice, TcMode)) -> anyhow::Result<Agent> {
+fn start(pair: &Pair, hook: HookChoice, tc: TcMode, ends: Ends) -> anyhow::Result<Agent> {
     let settings = Settings {
         choices: vec![Choice {
-            interfaces: Interfaces::Name("server".to_owned()),
+            interfaces: Interfaces::Name(INTERFACE.to_owned()),
             hook: None,
         }],
         hook,
         tc,
         trace_any: false,
-        maps: MapSizes {
-            flows: 65_536,
-            interfaces: 16,
-        },
+        maps: sizes(FLOWS),
         ports: Box::new(PortClasses { bits: [0; 65536] }),
+        only: None,
+        sampling: 1,
     };
     let meter = Meter::new(&netweir_flow::Settings::default(), now_ns());
     let meter = Arc::new(RwLock::new(meter));
-    Ok(Agent::start(settings, vec![netns.try_clone()?], meter)?)
-}
-
-/// Starts a server in the namespace of the calling thread, and waits until it listens.
-fn listen() -> anyhow::Result<Running> {
-    let mut command = Command::new("iperf3");
-    command.args(["-s", "--forceflush"]).stdout(Stdio::piped());
-    let mut server = Running(command.spawn().context("cannot run iperf3")?);
-    let output = server.0.stdout.take().context("iperf3 has no output")?;
-    let mut lines = BufReader::new(output).lines();
-    while let Some(line) = lines.next().transpose()? {
-        if line.contains("listening") {
-            return Ok(server);
-        }
+    let mut namespaces = vec![pair.near.try_clone()?];
+    if matches!(ends, Ends::Both) {
+        namespaces.push(pair.far.try_clone()?);
     }
-    anyhow::bail!("iperf3 does not listen")
-}
-
-fn connect() -> anyhow::Result<Running> {
-    let mut command = Command::new("iperf3");
-    command
-        .args(["-c", &SERVER.to_string(), "-t", SECONDS, "-J"])
-        .stdout(Stdio::piped());
-    Ok(Running(command.spawn().context("cannot run iperf3")?))
+    Ok(Agent::start(settings, namespaces, meter)?)
 }

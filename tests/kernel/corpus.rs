@@ -12,7 +12,9 @@ use netweir_wire::{
 };
 
 const SIZES: MapSizes = MapSizes {
+    cache: 16_384,
     flows: 16,
+    ring: 4096,
     interfaces: 4,
 };
 

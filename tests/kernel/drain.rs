@@ -4,11 +4,13 @@ use std::{collections::HashMap, thread};
 
 use netweir_agent::attach::MapSizes;
 use netweir_flow::{Batch, Sample};
-use netweir_tests::{Program, Rig, is_root, udp_frame};
+use netweir_tests::{Program, Rig, drain, is_root, udp_frame};
 use netweir_wire::map::{Count, FlowKey};
 
 const SIZES: MapSizes = MapSizes {
+    cache: 16_384,
     flows: 16_384,
+    ring: 4096,
     interfaces: 4,
 };
 
@@ -79,9 +81,7 @@ fn nothing_is_lost_while_programs_run() {
             }
         });
         while !runs.is_finished() {
-            let mut batch = Batch::default();
-            collector.drain(&mut batch).unwrap();
-            sums.add(&batch);
+            sums.add(&drain(collector).unwrap());
             drains += 1;
         }
     });

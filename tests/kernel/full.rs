@@ -15,7 +15,9 @@ fn a_full_flow_map_loses_new_flows_only() {
         return;
     }
     let sizes = MapSizes {
+        cache: 0,
         flows: FLOWS.into(),
+        ring: 0,
         interfaces: 4,
     };
     let mut rig = Rig::new(7, sizes).unwrap();
@@ -61,7 +63,9 @@ fn a_full_interface_map_counts_strays() {
         return;
     }
     let sizes = MapSizes {
+        cache: 0,
         flows: 64,
+        ring: 0,
         interfaces: 1,
     };
     let mut rig = Rig::new(7, sizes).unwrap();

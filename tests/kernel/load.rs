@@ -6,19 +6,27 @@ use aya::{
 };
 use netweir_agent::{
     Error,
-    attach::{MapSizes, Object, Purpose},
+    attach::{MapSizes, Object, Purpose, Shedding},
 };
 use netweir_tests::is_root;
 use netweir_wire::{name, version};
 
 const SIZES: MapSizes = MapSizes {
+    cache: 16_384,
     flows: 16,
+    ring: 4096,
     interfaces: 4,
 };
 
-/// Instructions that the verifier may go through for one program: a tenth of what it would do
+/// Instructions that the verifier may go through for one program: a fifth of what it would do
 /// before it gives up.
-const MOST_VERIFIED: u32 = 100_000;
+const MOST_VERIFIED: u32 = 200_000;
+
+/// Programs with all that a person can ask for.
+const SHEDDING: Shedding = Shedding {
+    filters: true,
+    sampling: 10,
+};
 
 /// Loads a program and prints how much work the verifier had with it.
 macro_rules! load {
@@ -36,7 +44,14 @@ fn the_verifier_takes_every_program() {
     if !is_root() {
         return;
     }
-    let mut object = Object::load(&Purpose::Interfaces { netns: 7 }, SIZES).unwrap();
+    for shedding in [Shedding::default(), SHEDDING] {
+        takes_every_program(shedding);
+    }
+}
+
+fn takes_every_program(shedding: Shedding) {
+    let load = |purpose| Object::load_shedding(&purpose, SIZES, shedding).unwrap();
+    let mut object = load(Purpose::Interfaces { netns: 7 });
     for name in [name::XDP, name::XDP_LINEAR, name::EMPTY_XDP] {
         load!(object, Xdp, name, Xdp::load);
     }
@@ -50,7 +65,7 @@ fn the_verifier_takes_every_program() {
     for name in classifiers {
         load!(object, SchedClassifier, name, SchedClassifier::load);
     }
-    let mut object = Object::load(&Purpose::Tracepoints { any: true }, SIZES).unwrap();
+    let mut object = load(Purpose::Tracepoints { any: true });
     for name in [name::TRACE_RECEIVE_LINEAR, name::TRACE_TRANSMIT_LINEAR] {
         load!(object, RawTracePoint, name, RawTracePoint::load);
     }
@@ -80,7 +95,7 @@ fn an_object_of_another_number_is_refused() {
         .unwrap();
     object[place + "ABI_".len()] = b'0';
     let purpose = Purpose::Interfaces { netns: 7 };
-    let Err(error) = Object::load_from(&object, &purpose, SIZES) else {
+    let Err(error) = Object::load_from(&object, &purpose, SIZES, Shedding::default()) else {
         panic!("it was taken");
     };
     assert!(

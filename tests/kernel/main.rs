@@ -16,3 +16,4 @@ mod load;
 mod offload;
 mod scratch;
 mod tracepoint;
+mod yardstick;

@@ -59,7 +59,9 @@ fn segments_are_counted_as_the_wire_carries_them() {
         return;
     }
     let sizes = MapSizes {
+        cache: 16_384,
         flows: 16,
+        ring: 4096,
         interfaces: 4,
     };
     let mut rig = Rig::new(7, sizes).unwrap();

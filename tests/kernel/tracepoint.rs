@@ -17,7 +17,7 @@ use netweir_agent::{
     watch,
 };
 use netweir_flow::Batch;
-use netweir_tests::{is_root, udp_frame};
+use netweir_tests::{drain, is_root, udp_frame};
 use netweir_wire::{
     map::{Direction, InterfaceKey},
     name,
@@ -71,7 +71,9 @@ fn count_watched(attach: impl FnOnce(&mut Object)) {
     );
     veth((&left, "left"), (&right, "right")).unwrap();
     let sizes = MapSizes {
+        cache: 16_384,
         flows: 64,
+        ring: 4096,
         interfaces: 4,
     };
     let mut object = Object::load(&Purpose::Tracepoints { any: false }, sizes).unwrap();
@@ -96,8 +98,7 @@ fn count_watched(attach: impl FnOnce(&mut Object)) {
     };
     let deadline = Instant::now() + Duration::from_secs(5);
     let batch = loop {
-        let mut batch = Batch::default();
-        collector.drain(&mut batch).unwrap();
+        let mut batch = drain(&mut collector).unwrap();
         flows.append(&mut batch.flows);
         let all = watched.map(|key| arrived(&flows, key)) == [FRAMES; 2];
         if all || Instant::now() > deadline {

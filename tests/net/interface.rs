@@ -1,7 +1,7 @@
 //! Interfaces that come and go while they are metered.
 
 use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
-use netweir_tests::{Counted, Netweir, Server, World, await_that, is_root};
+use netweir_tests::{Counted, Netweir, Server, World, await_that, books, is_root};
 use netweir_wire::packet::protocol;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -104,9 +104,7 @@ fn counts_until_it_goes() {
         world.disconnect();
         child.await_log("the interface is gone", 1);
         let ended = child.end(Signal::TERM);
-        let books = "netweir: 1000 packets seen = 1000 counted + 0 lost in the kernel; 0 refused \
-                     by the flow table, 0 on no interface";
-        assert_eq!(ended.books(), books, "{hook}");
+        assert_eq!(ended.books(), books(1000, 0), "{hook}");
         assert_eq!(ended.output.len(), 1, "one report: {ended:#?}");
         let flow: Value = serde_json::from_str(&ended.output[0]).unwrap();
         assert_eq!(Counted::of(&flow), Counted::frames(1000, 60), "{hook}");

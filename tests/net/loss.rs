@@ -1,7 +1,7 @@
 //! What has no room is lost, and every lost packet is told.
 
 use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
-use netweir_tests::{Counted, Server, World, is_root};
+use netweir_tests::{Counted, Server, World, books, is_root};
 use netweir_wire::packet::protocol;
 use rustix::process::Signal;
 
@@ -50,10 +50,5 @@ fn tells_what_it_lost(hook: &str) {
     assert_eq!(flows.len() as u64, counted.packets);
     assert!(flows.values().all(|flow| *flow == Counted::frames(1, 60)));
     let ended = server.child.end(Signal::TERM);
-    let books = format!(
-        "netweir: {all} packets seen = {} counted + {} lost in the kernel; 0 refused by the flow \
-         table, 0 on no interface",
-        counted.packets, lost[0]
-    );
-    assert_eq!(ended.books(), books);
+    assert_eq!(ended.books(), books(counted.packets, lost[0]));
 }

@@ -198,6 +198,11 @@ impl Child {
         self.output.wait(text, 1)
     }
 
+    /// The number of the process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, and waits for the end.
     pub fn end(self, signal: Signal) -> Ended {
         let pid = Pid::from_child(&self.child);
@@ -336,10 +341,16 @@ fn find_binary() -> PathBuf {
     let path = test.ancestors().nth(2).unwrap().join("netweir");
     if !path.exists() {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo)
-            .args(["build", "--package", "netweir"])
-            .status()
-            .unwrap();
+        let mut build = Command::new(cargo);
+        build.args(["build", "--package", "netweir"]);
+        // The benchmarks are built so.
+        if path
+            .parent()
+            .is_some_and(|folder| folder.ends_with("release"))
+        {
+            build.arg("--release");
+        }
+        let built = build.status().unwrap();
         assert!(built.success(), "`cargo build --package netweir` failed");
     }
     path

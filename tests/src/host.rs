@@ -53,9 +53,8 @@ impl Reading {
     pub fn add_to(&self, counters: &mut InterfaceCounters) {
         counters.seen += self.count;
         counters.counted += self.count;
-        for class in classes(&self.headers, port_bits) {
-            counters.classes[class as usize] += self.count.volume();
-        }
+        let classes = classes(&self.headers, port_bits).map(|class| class as u8);
+        counters.add_classes(classes, self.count.volume());
         if self.headers.problem != Problem::None {
             counters.problems[self.headers.problem as usize] += 1;
         }

@@ -1,23 +1,31 @@
 //! Shared by rings 3 and 4 and by the benchmarks.
 
 mod child;
+mod cpu;
 mod host;
 mod report;
 mod rig;
+mod sender;
 mod server;
 mod skb;
+mod usage;
 mod world;
+mod yardstick;
 
 use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
 use netweir_wire::packet::protocol;
 
 pub use child::{Child, Ended, Netweir, binary};
+pub use cpu::Pinned;
 pub use host::Reading;
-pub use report::{Counted, Table, sum, table};
-pub use rig::{Entry, PROGRAMS, Program, Rig};
+pub use report::{Counted, Table, books, sum, table};
+pub use rig::{Entry, PROGRAMS, Program, Rig, drain};
+pub use sender::{Load, Sender};
 pub use server::{Server, Stream};
 pub use skb::SkbContext;
+pub use usage::Usage;
 pub use world::{Side, World, await_that};
+pub use yardstick::{Programs, Target, Yardstick};
 
 /// Whether this process may load programs; says that the test is skipped where it may not.
 ///

@@ -78,6 +78,15 @@ pub fn table(flows: &[Value]) -> Table {
     table
 }
 
+/// What the program prints at its end if nothing was filtered, sampled or refused.
+pub fn books(counted: u64, lost: u64) -> String {
+    format!(
+        "netweir: {} packets seen = {counted} counted + 0 filtered + 0 sampled + {lost} lost in the \
+         kernel; 0 refused by the flow table, 0 on no interface",
+        counted + lost
+    )
+}
+
 /// The sum of the flows whose name has this text.
 pub fn sum(table: &Table, text: &str) -> Counted {
     table

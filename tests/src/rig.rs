@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
-use aya::{
-    TestRunOptions,
-    programs::{SchedClassifier, TestRun, Xdp},
-};
+use anyhow::{Context, ensure};
+use aya::{TestRunOptions, programs::TestRun};
 use netweir_agent::{
     attach::{MapSizes, Object, Purpose},
     collect::Collector,
@@ -19,7 +16,7 @@ use netweir_wire::{
     packet::LinkType,
 };
 
-use crate::SkbContext;
+use crate::{Programs, SkbContext};
 
 /// What a program is run with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +26,10 @@ pub enum Entry {
     /// An XDP buffer.
     Xdp,
 }
+
+/// What programs return that let a packet pass: TC_ACT_UNSPEC and XDP_PASS.
+const TC_ACT_UNSPEC: u32 = u32::MAX;
+const XDP_PASS: u32 = 2;
 
 /// A program that the kernel can run over a frame of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,16 +81,6 @@ impl Program {
     pub const TC_INGRESS: Self = PROGRAMS[2];
     /// The TC program of the transmit path.
     pub const TC_EGRESS: Self = PROGRAMS[3];
-    /// Does nothing at XDP.
-    pub const EMPTY_XDP: Self = Self {
-        name: name::EMPTY_XDP,
-        ..Self::XDP
-    };
-    /// Does nothing at TC.
-    pub const EMPTY_TC: Self = Self {
-        name: name::EMPTY_TC,
-        ..Self::TC_INGRESS
-    };
 }
 
 /// A load of the object for one namespace, with nothing attached.
@@ -139,9 +130,7 @@ impl Rig {
     /// # Errors
     /// A map cannot be read.
     pub fn drain(&mut self) -> anyhow::Result<Batch> {
-        let mut batch = Batch::default();
-        self.collector.drain(&mut batch)?;
-        Ok(batch)
+        drain(&mut self.collector)
     }
 
     /// Runs a program over a frame.
@@ -171,32 +160,50 @@ impl Rig {
     }
 }
 
+/// Drains and takes, all in one batch.
+///
+/// # Errors
+/// A map cannot be read.
+pub fn drain(collector: &mut Collector) -> anyhow::Result<Batch> {
+    let mut batch = Batch::default();
+    let mut flows = Vec::new();
+    collector.drain(&mut batch, &mut |samples| flows.extend_from_slice(samples))?;
+    collector.take()?;
+    batch.flows = flows;
+    Ok(batch)
+}
+
 impl Program {
     /// Runs the program over a frame, `times` in a row, and says how long one run took.
     ///
     /// # Errors
-    /// The kernel takes no such frame.
-    pub fn run(self, object: &mut Object, frame: &[u8], times: u32) -> anyhow::Result<Duration> {
+    /// The kernel takes no such frame, or the program does not let it pass.
+    pub fn run(
+        self,
+        programs: &mut impl Programs,
+        frame: &[u8],
+        times: u32,
+    ) -> anyhow::Result<Duration> {
         let options = TestRunOptions {
             data_in: Some(frame),
             repeat: times,
             ..TestRunOptions::default()
         };
-        self.test_run(object, options)
+        self.test_run(programs, options)
     }
 
     fn test_run(
         self,
-        object: &mut Object,
+        programs: &mut impl Programs,
         options: TestRunOptions<'_>,
     ) -> anyhow::Result<Duration> {
-        let result = match self.entry {
-            Entry::Tc => object
-                .program(self.name, SchedClassifier::load)?
-                .test_run(options),
-            Entry::Xdp => object.program(self.name, Xdp::load)?.test_run(options),
+        let (result, passes) = match self.entry {
+            Entry::Tc => (programs.tc(self.name)?.test_run(options), TC_ACT_UNSPEC),
+            Entry::Xdp => (programs.xdp(self.name)?.test_run(options), XDP_PASS),
         };
         let result = result.with_context(|| format!("cannot run {} over a frame", self.name))?;
+        let verdict = result.return_value;
+        ensure!(verdict == passes, "{} returned {verdict}", self.name);
         Ok(result.duration)
     }
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use axum::http::{Method, StatusCode};
-use common::{Server, empty_meter, meter, request};
+use common::{Server, empty_meter, meter, request, sampled_meter};
 use serde_json::{Value, json};
 
 fn problem(title: &str, status: u16, detail: &str) -> Value {
@@ -75,6 +75,7 @@ async fn flows_tell_all_that_is_known() {
         "duration_seconds": 0.5, "source_mac": "02:00:00:00:00:01", "destination_mac": null,
         "tcp_flags": "SYN|ACK", "tcp_flags_number": 18, "dscp": 46,
         "first_fragment": false, "later_fragment": false, "icmp_type": null, "icmp_code": null,
+        "sampling": 1,
     });
     let arp = json!({
         "interface": "eth1", "ifindex": 3, "netns": 9, "direction": "ingress",
@@ -87,6 +88,7 @@ async fn flows_tell_all_that_is_known() {
         "duration_seconds": 0.5, "source_mac": "02:00:00:00:00:01", "destination_mac": null,
         "tcp_flags": null, "tcp_flags_number": null, "dscp": null,
         "first_fragment": false, "later_fragment": false, "icmp_type": null, "icmp_code": null,
+        "sampling": 1,
     });
     assert_eq!(answer.json(), json!({ "flows": [opening, arp] }));
 }
@@ -129,6 +131,7 @@ async fn connections_have_both_directions() {
             "bandwidth_bps": 2000.0, "packets_per_sec": 2.5 },
         "first_seen": "2026-01-01T00:00:01.000Z", "last_seen": "2026-01-01T00:00:01.500Z",
         "duration_seconds": 0.5, "icmp_type": null, "icmp_code": null, "state": "open",
+        "sampling": 1,
     });
     assert_eq!(answer.json(), json!({ "connections": [connection] }));
 }
@@ -145,6 +148,7 @@ async fn hosts_have_what_they_sent_and_received() {
         "received": { "packets": 10, "frames": 10, "bytes": 1000,
             "bandwidth_bps": 4000.0, "packets_per_sec": 5.0 },
         "first_seen": "2026-01-01T00:00:01.000Z", "last_seen": "2026-01-01T00:00:01.500Z",
+        "sampling": 1,
     });
     assert_eq!(answer.json(), json!({ "hosts": [host] }));
 }
@@ -195,9 +199,12 @@ async fn accounting_is_balanced() {
     assert_eq!(
         json,
         json!({
-            "balanced": true, "seen": volume(17, 1642), "counted": volume(16, 1542),
-            "lost": volume(1, 100),
-            "lost_by_reason": { "flow_map_full": volume(1, 100), "flow_map_busy": none },
+            "balanced": true, "sampling": 1,
+            "seen": volume(17, 1642), "counted": volume(16, 1542),
+            "filtered": none, "sampled": none, "lost": volume(1, 100),
+            "lost_by_reason": {
+                "flow_map_full": volume(1, 100), "flow_map_busy": none, "ring_full": none,
+            },
             "kernel_difference": none, "in_flight": none, "received": count(16, 1542),
             "in_flows": count(16, 1542), "table_full": nothing, "malformed": nothing,
             "table_difference": none, "unlisted": nothing,
@@ -209,7 +216,38 @@ async fn accounting_is_balanced() {
     assert_eq!(lines.as_array().unwrap().len(), 2);
     assert_eq!(lines[0]["interface"], "eth1");
     assert_eq!(lines[0]["direction"], "ingress");
+    assert_eq!(lines[0]["hook"], "tcx");
     assert_eq!(lines[0]["seen"], count(1, 42));
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_told_and_what_is_multiplied_says_so() {
+    let server = Server::of(sampled_meter());
+    let accounting = server.get("/api/accounting?interface=eth1").await.json();
+    let volume = |packets, bytes| json!({ "packets": packets, "bytes": bytes });
+    let egress = &accounting["interfaces"][1];
+    for told in [&accounting, egress] {
+        assert_eq!(told["balanced"], true);
+        assert_eq!(told["filtered"], volume(4, 400));
+        assert_eq!(told["sampled"], volume(5, 600));
+    }
+    assert_eq!(egress["seen"]["packets"], 9);
+    assert_eq!(accounting["sampling"], 100);
+    assert_eq!(accounting["in_flows"]["packets"], 16);
+    let flows = server.get("/api/flows?limit=1").await.json();
+    let flow = &flows["flows"][0];
+    assert_eq!(
+        (&flow["packets"], &flow["sampling"]),
+        (&json!(1000), &json!(100))
+    );
+    assert_eq!(flow["packets_per_sec"], 500.0);
+    let interfaces = server.get("/api/interfaces?interface=eth1").await.json();
+    let egress = &interfaces["interfaces"][0]["egress"];
+    assert_eq!(
+        (&egress["seen"]["packets"], &egress["filtered"]),
+        (&json!(9), &volume(4, 400))
+    );
+    assert_eq!(egress["sampled"], volume(5, 600));
 }
 
 #[tokio::test]

@@ -96,8 +96,13 @@ function showTotals({ realtime, summary }) {
 function showAccounting(balance) {
   text("seen", integer.format(balance.seen.packets));
   text("counted", integer.format(balance.counted.packets));
+  text("filtered", integer.format(balance.filtered.packets));
+  text("sampled", integer.format(balance.sampled.packets));
   text("lost", integer.format(balance.lost.packets));
   at("lost").className = balance.lost.packets > 0 ? "bad" : "";
+  at("sampling").hidden = balance.sampling === 1;
+  text("sampling", `Sampled 1:${integer.format(balance.sampling)}, scaled: one frame in ${integer.format(balance.sampling)}`
+    + " is counted, and the figures of flows are multiplied by it. Those of interfaces are exact.");
   const strays = Object.values(balance.strays).reduce((sum, { packets }) => sum + packets, 0);
   const open = Math.abs(balance.kernel_difference.packets) + Math.abs(balance.table_difference.packets);
   at("balance").className = balance.balanced && !strays ? "good" : "warn";

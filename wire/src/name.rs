@@ -25,32 +25,62 @@ pub const EMPTY_XDP: &str = "netweir_no_xdp";
 /// A program that does nothing: what measurements are compared with, at TC.
 pub const EMPTY_TC: &str = "netweir_no_tc";
 
-/// Flows of even epochs: [`crate::map::FlowKey`] → [`crate::map::FlowCounters`].
+/// Flows of even epochs beyond the cache: [`crate::map::FlowKey`] → [`crate::map::FlowValue`].
 pub const FLOWS_EVEN: &str = "FLOWS_EVEN";
-/// Flows of odd epochs: [`crate::map::FlowKey`] → [`crate::map::FlowCounters`].
+/// Flows of odd epochs beyond the cache: [`crate::map::FlowKey`] → [`crate::map::FlowValue`].
 pub const FLOWS_ODD: &str = "FLOWS_ODD";
-/// One `u32`: the epoch, whose lowest bit chooses the flow map that programs write to.
+/// Ring buffer of [`crate::map::CacheEntry`]: frames of flows that no other map had room for.
+pub const OVERFLOW: &str = "OVERFLOW";
+/// One [`crate::map::Epoch`], which user space maps into its memory.
 pub const EPOCH: &str = "EPOCH";
-/// Counters of each interface and direction, per CPU:
-/// [`crate::map::InterfaceKey`] → [`crate::map::InterfaceCounters`].
+/// Lists of [`crate::map::CacheEntry`], two for each CPU.
+pub const CACHE: &str = "CACHE";
+/// The index of each list: [`crate::map::Bucket`]s.
+pub const CACHE_INDEX: &str = "CACHE_INDEX";
+/// How far the lists are filled, one [`crate::map::CacheState`] per CPU.
+pub const CACHE_STATE: &str = "CACHE_STATE";
+/// Where the counters of an interface and direction are:
+/// [`crate::map::InterfaceKey`] → [`crate::map::InterfacePlace`].
 pub const INTERFACES: &str = "INTERFACES";
+/// [`crate::map::NearInterface`]s, by [`crate::map::near_place`].
+pub const NEAR: &str = "NEAR";
+/// [`crate::map::InterfaceCounters`] per CPU, by number.
+pub const COUNTERS: &str = "COUNTERS";
+/// Queue of `u32`: numbers of counters that no interface has.
+pub const FREE_COUNTERS: &str = "FREE_COUNTERS";
 /// One [`crate::map::PortClasses`].
 pub const PORTS: &str = "PORTS";
-/// Flows opened in the kernel maps since the start, one `u64` per CPU.
-pub const OPENED: &str = "OPENED";
 /// Packets and bytes that could be charged to no interface, per CPU: one
 /// [`crate::map::Volume`] for each [`crate::map::StrayReason`].
 pub const STRAY: &str = "STRAY";
+/// One [`crate::map::FilterProgram`].
+pub const FILTER: &str = "FILTER";
+/// Read-only `u32`: 1 when [`FILTER`] is to be asked.
+pub const FILTERS: &str = "FILTERS";
 /// Read-only `u32`: inode number of the network namespace whose interfaces TC and XDP watch.
 pub const NETNS: &str = "NETNS";
-/// Read-only `u32`: 1 when the kernel has `bpf_ktime_get_coarse_ns`.
-pub const COARSE_CLOCK: &str = "COARSE_CLOCK";
+/// Read-only `u32`: 1 when the kernel has `bpf_jiffies64`.
+pub const JIFFIES: &str = "JIFFIES";
+/// Read-only `u32`: 1 when the ring buffer is to be used.
+pub const RING: &str = "RING";
+/// Read-only `u32`: flows in a list of the cache; 0 for no cache.
+pub const CACHE_FLOWS: &str = "CACHE_FLOWS";
+/// Read-only `u32`: buckets in the index of a list.
+pub const CACHE_BUCKETS: &str = "CACHE_BUCKETS";
+/// Read-only [`crate::map::CacheSeed`].
+pub const CACHE_SEED: &str = "CACHE_SEED";
+/// Read-only `u32`: one frame in so many is counted in its flow.
+pub const SAMPLING: &str = "SAMPLING";
 /// Read-only `u32`: 1 when the tracepoints count every interface, 0 when only those that
 /// have an entry in [`INTERFACES`].
 pub const TRACE_ANY: &str = "TRACE_ANY";
+/// Read-only `u32`: offset of `xdp_buff.flags`; 0 where programs cannot read it.
+pub const XDP_FLAGS: &str = "XDP_FLAGS";
 /// Read-only [`crate::map::SkbOffsets`].
 pub const SKB_OFFSETS: &str = "SKB_OFFSETS";
 
 /// Stands where the kernel's `bpf_dynptr_from_skb` is called; the agent puts the running kernel's
 /// number for that function in its place.
 pub const KFUNC_DYNPTR_FROM_SKB: u64 = 0x4e57_0001;
+/// The same for `bpf_cast_to_kern_ctx`.
+pub const KFUNC_CAST_TO_KERN_CTX: u64 = 0x4e57_0002;

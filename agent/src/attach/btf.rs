@@ -99,7 +99,7 @@ impl KernelTypes {
     }
 
     /// The offset in bytes of a member; dots lead into members that are structures themselves.
-    fn offset(&self, structure: &str, path: &str) -> Result<u32, Error> {
+    pub(super) fn offset(&self, structure: &str, path: &str) -> Result<u32, Error> {
         let missing = || Error::Btf {
             missing: format!("{structure}.{path} is not in it"),
         };

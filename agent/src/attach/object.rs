@@ -2,13 +2,21 @@
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader, GlobalData, include_bytes_aligned,
+    maps::{Map, MapError},
     programs::{ProgramError, ProgramType},
     sys::{BpfHelper, is_helper_supported},
 };
-use netweir_wire::{map::SkbOffsets, name, version};
+use netweir_wire::{
+    map::{
+        Bucket, CacheEntry, CacheSeed, FLOWS_PER_BUCKET, FlowKey, FlowValue, InterfaceCounters,
+        InterfaceKey, InterfacePlace, MAX_CACHED_FLOWS, SkbOffsets,
+    },
+    name, version,
+};
+use rustix::time::{ClockId, clock_getres};
 
 use super::{btf::KernelTypes, layout::Layout};
-use crate::Error;
+use crate::{Error, error::Doing};
 
 /// The object as it is committed; `make build-ebpf` builds it.
 static OBJECT: &[u8] = include_bytes_aligned!("../../../kernel/netweir.bpf.o");
@@ -16,28 +24,57 @@ static OBJECT: &[u8] = include_bytes_aligned!("../../../kernel/netweir.bpf.o");
 /// How large the kernel maps are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MapSizes {
-    /// Flows that each of the two flow maps can hold between two drains.
+    /// Flows that the caches of all CPUs can hold together between two drains; 0 for no cache.
+    pub cache: u32,
+    /// Flows beyond the cache that each of the two flow maps can hold between two drains.
     pub flows: u32,
+    /// Bytes of the ring buffer for frames that find no room there either; 0 for none.
+    pub ring: u32,
     /// Interfaces, each direction counting as one.
     pub interfaces: u32,
 }
+
+/// A smaller list would do nothing.
+const LEAST_CACHED_FLOWS: u32 = 16;
 
 /// Bytes that the kernel keeps beside key and value of a hash map's entry.
 const ENTRY_OVERHEAD_BYTES: u64 = 48;
 
 impl MapSizes {
+    /// Flows in the list of one of so many CPUs; 0 for no cache.
+    pub fn cache_flows(self, cpus: u32) -> u32 {
+        match self.cache {
+            0 => 0,
+            flows => flows
+                .div_ceil(cpus.max(1))
+                .clamp(LEAST_CACHED_FLOWS, MAX_CACHED_FLOWS),
+        }
+    }
+
+    /// Bytes of the ring buffer as the kernel wants them: a power of two, a page at least.
+    fn ring_bytes(self) -> u32 {
+        let page = rustix::param::page_size() as u32;
+        match self.ring {
+            0 => 0,
+            bytes => bytes.clamp(page, 1 << 30).next_power_of_two(),
+        }
+    }
+
     /// Kernel memory in bytes that the maps take, whether they are full or empty.
-    pub fn kernel_bytes(self, cpus: u64) -> u64 {
-        use netweir_wire::map::{FlowCounters, FlowKey, InterfaceCounters, InterfaceKey};
+    pub fn kernel_bytes(self, cpus: u32) -> u64 {
         let entry = |key: usize, value: usize| {
             (key.next_multiple_of(8) + value.next_multiple_of(8)) as u64 + ENTRY_OVERHEAD_BYTES
         };
         let buckets = |entries: u32| u64::from(entries.next_power_of_two()) * 16;
-        let flow = entry(size_of::<FlowKey>(), size_of::<FlowCounters>());
-        let interface = entry(size_of::<InterfaceKey>(), 8);
-        2 * (u64::from(self.flows) * flow + buckets(self.flows))
+        let flow = entry(size_of::<FlowKey>(), size_of::<FlowValue>());
+        let interface = entry(size_of::<InterfaceKey>(), size_of::<InterfacePlace>());
+        let cached = size_of::<CacheEntry>() as u64
+            + size_of::<Bucket>() as u64 / u64::from(FLOWS_PER_BUCKET);
+        u64::from(2 * cpus) * u64::from(self.cache_flows(cpus)) * cached
+            + 2 * (u64::from(self.flows) * flow + buckets(self.flows))
+            + u64::from(self.ring_bytes())
             + u64::from(self.interfaces)
-                * (interface + cpus * size_of::<InterfaceCounters>() as u64)
+                * (interface + u64::from(cpus) * size_of::<InterfaceCounters>() as u64)
             + buckets(self.interfaces)
     }
 }
@@ -56,11 +93,36 @@ pub enum Purpose {
     },
 }
 
+/// How much of the traffic is counted in flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shedding {
+    /// Whether the filter is asked that [`Collector::set_filter`](crate::collect::Collector) sets.
+    pub filters: bool,
+    /// One frame in so many is counted; 1 for every frame.
+    pub sampling: u32,
+}
+
+impl Default for Shedding {
+    /// All of it.
+    fn default() -> Self {
+        Self {
+            filters: false,
+            sampling: 1,
+        }
+    }
+}
+
 /// A loaded object: its maps exist, its programs are loaded when they are first attached.
 pub struct Object {
     pub(crate) ebpf: Ebpf,
     /// Whether the programs that read paged data can be loaded.
     pub(super) paged: bool,
+    /// Flows in a list of the cache; 0 for no cache.
+    pub(crate) cache_flows: u32,
+    /// Bytes of the ring buffer; 0 for none.
+    pub(crate) ring_bytes: u32,
+    /// Nanoseconds in a tick of the programs' cheap clock.
+    pub(crate) tick_ns: u64,
 }
 
 impl Object {
@@ -70,48 +132,85 @@ impl Object {
     /// [`Error::Load`] and [`Error::NotPermitted`] where the kernel refuses, [`Error::Btf`] where
     /// the tracepoints lack what they need.
     pub fn load(purpose: &Purpose, sizes: MapSizes) -> Result<Self, Error> {
-        Self::load_from(OBJECT, purpose, sizes)
+        Self::load_shedding(purpose, sizes, Shedding::default())
+    }
+
+    /// As [`Self::load`], with programs that count only a part of the traffic in flows.
+    ///
+    /// # Errors
+    /// As of [`Self::load`].
+    pub fn load_shedding(
+        purpose: &Purpose,
+        sizes: MapSizes,
+        shedding: Shedding,
+    ) -> Result<Self, Error> {
+        Self::load_from(OBJECT, purpose, sizes, shedding)
     }
 
     /// As [`Self::load`], from another object than the one that is built in.
     ///
     /// # Errors
     /// As of [`Self::load`], and [`Error::Abi`] for an object of other layouts.
-    pub fn load_from(object: &[u8], purpose: &Purpose, sizes: MapSizes) -> Result<Self, Error> {
-        let (netns, any, types) = match purpose {
-            Purpose::Interfaces { netns } => (*netns, false, None),
-            Purpose::Tracepoints { any } => (0, *any, Some(KernelTypes::of_running_kernel()?)),
+    pub fn load_from(
+        object: &[u8],
+        purpose: &Purpose,
+        sizes: MapSizes,
+        shedding: Shedding,
+    ) -> Result<Self, Error> {
+        let types = KernelTypes::of_running_kernel();
+        let (netns, any, offsets) = match (purpose, &types) {
+            (Purpose::Interfaces { netns }, _) => (*netns, false, SkbOffsets::default()),
+            (Purpose::Tracepoints { any }, Ok(types)) => (0, *any, types.skb_offsets()?),
+            (Purpose::Tracepoints { .. }, Err(_)) => {
+                return Err(types.err().unwrap_or(Error::Broken));
+            }
         };
-        let offsets = types.as_ref().map(KernelTypes::skb_offsets).transpose()?;
-        let function = types
-            .as_ref()
-            .and_then(|types| types.function("bpf_dynptr_from_skb"));
         let mut object = object.to_vec();
-        if let Some(function) = function {
-            call_kernel_function(&mut object, function);
-        }
-        let abi = format!("ABI_{}", version::ABI);
-        let offsets = Layout(offsets.unwrap_or_else(SkbOffsets::default));
-        let coarse = u32::from(matches!(purpose, Purpose::Interfaces { .. }) && has_coarse_clock());
-        let any = u32::from(any);
-        let ebpf = EbpfLoader::new()
-            .override_global(&abi, &version::ABI, true)
-            .override_global(name::NETNS, &netns, true)
-            .override_global(name::COARSE_CLOCK, &coarse, true)
-            .override_global(name::TRACE_ANY, &any, true)
-            .override_global(name::SKB_OFFSETS, GlobalData::from(&offsets), true)
-            .map_max_entries(name::FLOWS_EVEN, sizes.flows)
-            .map_max_entries(name::FLOWS_ODD, sizes.flows)
-            .map_max_entries(name::INTERFACES, sizes.interfaces)
-            .load(&object)
-            .map_err(|source| {
-                let known = permission(&source).or_else(|| other_abi(&source, &abi));
-                known.unwrap_or(Error::Load { source })
-            })?;
+        let mut call = |stand_in, function| {
+            let function = types.as_ref().ok()?.function(function)?;
+            call_kernel_function(&mut object, stand_in, function);
+            Some(())
+        };
+        let paged = call(name::KFUNC_DYNPTR_FROM_SKB, "bpf_dynptr_from_skb").is_some();
+        let casts = call(name::KFUNC_CAST_TO_KERN_CTX, "bpf_cast_to_kern_ctx").is_some();
+        let xdp_flags = match &types {
+            Ok(types) if casts => types.offset("xdp_buff", "flags").unwrap_or(0),
+            _ => 0,
+        };
+        let cpus = possible_cpus()?;
+        let jiffies = has_jiffies();
+        let globals = Globals {
+            netns,
+            any: any.into(),
+            jiffies: jiffies.into(),
+            shedding,
+            cache_flows: sizes.cache_flows(cpus),
+            ring: (sizes.ring != 0).into(),
+            seed: Layout(seed()?),
+            xdp_flags,
+            offsets: Layout(offsets),
+        };
         Ok(Self {
-            ebpf,
-            paged: function.is_some(),
+            ebpf: globals.load(&object, sizes, cpus)?,
+            paged,
+            cache_flows: globals.cache_flows,
+            ring_bytes: sizes.ring_bytes(),
+            tick_ns: if jiffies { jiffy_ns() } else { 1 << 20 },
         })
+    }
+
+    /// Takes a map out of the object.
+    pub(crate) fn take<M>(&mut self, name: &'static str) -> Result<M, Error>
+    where
+        M: TryFrom<Map, Error = MapError>,
+    {
+        let map = self.take_raw(name)?;
+        map.try_into().map_err(|source| Error::Map { name, source })
+    }
+
+    /// Takes a map out of the object without looking at what it is.
+    pub(crate) fn take_raw(&mut self, name: &'static str) -> Result<Map, Error> {
+        self.ebpf.take_map(name).ok_or(Error::Missing { name })
     }
 
     /// A program of the object, loaded into the kernel if it is not yet.
@@ -140,12 +239,12 @@ impl Object {
 }
 
 /// Puts the running kernel's number of a function where the object calls its stand-in.
-fn call_kernel_function(object: &mut [u8], number: u32) {
+fn call_kernel_function(object: &mut [u8], stand_in: u64, number: u32) {
     /// `BPF_JMP | BPF_CALL` of a helper, without registers and offset.
     const HELPER: [u8; 4] = [0x85, 0, 0, 0];
     /// The same of a kernel function: `BPF_PSEUDO_KFUNC_CALL` as the source register.
     const FUNCTION: [u8; 4] = [0x85, 0x20, 0, 0];
-    let stand_in = (name::KFUNC_DYNPTR_FROM_SKB as u32).to_le_bytes();
+    let stand_in = (stand_in as u32).to_le_bytes();
     let (instructions, _) = object.as_chunks_mut::<8>();
     for instruction in instructions {
         if instruction[..4] == HELPER && instruction[4..] == stand_in {
@@ -155,10 +254,87 @@ fn call_kernel_function(object: &mut [u8], number: u32) {
     }
 }
 
-/// Whether the kernel has the cheap clock (Linux 5.11). Tracepoints may not use it in any kernel.
-fn has_coarse_clock() -> bool {
-    let helper = BpfHelper::BPF_FUNC_ktime_get_coarse_ns;
+/// What the programs read as constants.
+struct Globals {
+    shedding: Shedding,
+    netns: u32,
+    any: u32,
+    jiffies: u32,
+    cache_flows: u32,
+    ring: u32,
+    seed: Layout<CacheSeed>,
+    xdp_flags: u32,
+    offsets: Layout<SkbOffsets>,
+}
+
+impl Globals {
+    /// Creates the maps of an object, with these constants and these sizes.
+    fn load(&self, object: &[u8], sizes: MapSizes, cpus: u32) -> Result<Ebpf, Error> {
+        let abi = format!("ABI_{}", version::ABI);
+        let buckets = self.cache_flows.div_ceil(FLOWS_PER_BUCKET);
+        let filters = u32::from(self.shedding.filters);
+        let page = rustix::param::page_size() as u32;
+        EbpfLoader::new()
+            .override_global(&abi, &version::ABI, true)
+            .override_global(name::NETNS, &self.netns, true)
+            .override_global(name::JIFFIES, &self.jiffies, true)
+            .override_global(name::TRACE_ANY, &self.any, true)
+            .override_global(name::CACHE_FLOWS, &self.cache_flows, true)
+            .override_global(name::CACHE_BUCKETS, &buckets, true)
+            .override_global(name::RING, &self.ring, true)
+            .override_global(name::FILTERS, &filters, true)
+            .override_global(name::SAMPLING, &self.shedding.sampling, true)
+            .override_global(name::CACHE_SEED, GlobalData::from(&self.seed), true)
+            .override_global(name::XDP_FLAGS, &self.xdp_flags, true)
+            .override_global(name::SKB_OFFSETS, GlobalData::from(&self.offsets), true)
+            .map_max_entries(name::CACHE, 2 * cpus * self.cache_flows + 1)
+            .map_max_entries(name::CACHE_INDEX, (2 * cpus * buckets).max(1))
+            .map_max_entries(name::FLOWS_EVEN, sizes.flows)
+            .map_max_entries(name::FLOWS_ODD, sizes.flows)
+            .map_max_entries(name::OVERFLOW, sizes.ring_bytes().max(page))
+            .map_max_entries(name::INTERFACES, sizes.interfaces)
+            .map_max_entries(name::COUNTERS, sizes.interfaces)
+            .map_max_entries(name::FREE_COUNTERS, sizes.interfaces)
+            .load(object)
+            .map_err(|source| {
+                let known = permission(&source).or_else(|| other_abi(&source, &abi));
+                known.unwrap_or(Error::Load { source })
+            })
+    }
+}
+
+/// Number of CPUs that there are or could be.
+fn possible_cpus() -> Result<u32, Error> {
+    let cpus = aya::util::nr_cpus().map_err(|(_, source)| Error::System {
+        action: "count the CPUs",
+        source,
+    })?;
+    Ok(cpus as u32)
+}
+
+/// Random numbers for the hash of the cache.
+fn seed() -> Result<CacheSeed, Error> {
+    let mut seed = CacheSeed::default();
+    for word in &mut seed.words {
+        let mut bytes = [0; 8];
+        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+            .doing("get random numbers")?;
+        // Odd numbers lose nothing in a product.
+        *word = u64::from_ne_bytes(bytes) | 1;
+    }
+    Ok(seed)
+}
+
+/// Whether the kernel has the cheap clock (Linux 5.6).
+fn has_jiffies() -> bool {
+    let helper = BpfHelper::BPF_FUNC_jiffies64;
     is_helper_supported(ProgramType::SchedClassifier, helper).unwrap_or(false)
+}
+
+/// Nanoseconds in a jiffy: what the coarse clock advances by.
+fn jiffy_ns() -> u64 {
+    let resolution = clock_getres(ClockId::MonotonicCoarse);
+    resolution.tv_nsec.unsigned_abs()
 }
 
 /// The plain answer where the object has other layouts: it lacks the symbol that names ours.

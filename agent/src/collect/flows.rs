@@ -1,44 +1,37 @@
-//! Moving the flows out of a map that no program writes to any more.
+//! Reading the flow maps: what did not fit into the cache.
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use aya::maps::{HashMap, Map, MapData};
-use netweir_flow::Sample;
-use netweir_wire::map::{FlowCounters, FlowKey};
+use aya::maps::{HashMap, MapData};
+use netweir_wire::map::{FlowKey, FlowValue};
 
+use super::{BATCH_FLOWS, MapExt, map_error};
 use crate::{
     Error,
     attach::{Layout, Object},
     error::Doing,
-    sys,
+    sys::{self, Reading},
 };
-
-/// Flows moved by one system call.
-const BATCH_FLOWS: usize = 4096;
 
 /// One of the two flow maps.
 pub(super) struct FlowMap {
     name: &'static str,
-    map: HashMap<MapData, Layout<FlowKey>, Layout<FlowCounters>>,
+    map: HashMap<MapData, Layout<FlowKey>, Layout<FlowValue>>,
     /// The same map, for calls that aya does not know.
     descriptor: OwnedFd,
     keys: Vec<Layout<FlowKey>>,
-    values: Vec<Layout<FlowCounters>>,
-    /// Whether the kernel moves many entries with one call (Linux 5.6).
+    values: Vec<Layout<FlowValue>>,
+    /// Whether the kernel reads many entries with one call (Linux 5.6).
     batches: bool,
 }
 
 impl FlowMap {
     pub(super) fn new(object: &mut Object, name: &'static str) -> Result<Self, Error> {
-        let Some(Map::HashMap(map)) = object.ebpf.take_map(name) else {
-            return Err(Error::Missing { name });
-        };
-        let descriptor = map.fd().as_fd().try_clone_to_owned().doing("share a map")?;
-        let map =
-            HashMap::try_from(Map::HashMap(map)).map_err(|source| Error::Map { name, source })?;
+        let map = object.take_raw(name)?;
+        let descriptor = map.descriptor().doing("share a map")?;
         Ok(Self {
             name,
-            map,
+            map: map.try_into().map_err(map_error(name))?,
             descriptor,
             keys: Vec::new(),
             values: Vec::new(),
@@ -46,80 +39,80 @@ impl FlowMap {
         })
     }
 
-    /// Moves flows one by one from now on.
-    pub(super) fn move_singly(&mut self) {
+    pub(super) const fn read_singly(&mut self) {
         self.batches = false;
     }
 
-    /// Moves all flows into `samples`.
-    pub(super) fn drain(&mut self, samples: &mut Vec<Sample>) -> Result<(), Error> {
+    /// Hands over all flows; they stay in the map.
+    pub(super) fn read(
+        &mut self,
+        hand_over: &mut dyn FnMut(&FlowKey, &FlowValue),
+    ) -> Result<(), Error> {
         if self.batches {
-            self.keys.resize(BATCH_FLOWS, Layout(FlowKey::default()));
-            self.values.resize(BATCH_FLOWS, Layout(FlowCounters::ZERO));
-            match self.drain_batches(samples) {
-                Err(error) if is_unsupported(&error) => {
-                    tracing::info!("this kernel moves flows one by one, not in batches");
+            match self.walk(Reading::Copy, hand_over) {
+                Err(error) if sys::is_without_batches(&error) => {
+                    tracing::info!("this kernel reads flows one by one, not in batches");
                     self.batches = false;
                 }
-                result => return result.doing("move flows out of the kernel"),
+                result => return result.doing("read the flows of the kernel"),
             }
         }
-        self.drain_singly(samples)
+        for entry in &self.map {
+            let (Layout(key), Layout(value)) = entry.map_err(map_error(self.name))?;
+            hand_over(&key, &value);
+        }
+        Ok(())
     }
 
-    fn drain_batches(&mut self, samples: &mut Vec<Sample>) -> std::io::Result<()> {
+    /// Removes all flows.
+    pub(super) fn clear(&mut self) -> Result<(), Error> {
+        if self.batches {
+            match self.walk(Reading::Move, &mut |_, _| {}) {
+                Err(error) if sys::is_without_batches(&error) => self.batches = false,
+                result => return result.doing("remove flows from the kernel"),
+            }
+        }
+        // The walk would begin anew with each key that is removed under its feet.
+        let keys: Result<Vec<_>, _> = self.map.keys().collect();
+        for key in keys.map_err(map_error(self.name))? {
+            self.map.remove(&key).map_err(map_error(self.name))?;
+        }
+        Ok(())
+    }
+
+    fn walk(
+        &mut self,
+        reading: Reading,
+        hand_over: &mut dyn FnMut(&FlowKey, &FlowValue),
+    ) -> std::io::Result<()> {
+        if self.keys.is_empty() {
+            self.grow(BATCH_FLOWS);
+        }
         let mut cursor = None;
         loop {
-            let map = self.descriptor.as_fd();
+            let (map, keys) = (self.descriptor.as_fd(), &mut self.keys);
             // SAFETY: the map was opened with these layouts as its key and value, and aya compared
             // their sizes with the kernel's.
-            let batch = unsafe {
-                sys::lookup_and_delete_batch(map, &mut cursor, &mut self.keys, &mut self.values)
-            };
+            let batch =
+                unsafe { sys::read_batch(map, reading, &mut cursor, keys, &mut self.values) };
             let batch = match batch {
+                // A bucket of the map has more entries than fit into the buffers.
                 Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => {
-                    self.grow();
+                    self.grow(self.keys.len() * 2);
                     continue;
                 }
                 batch => batch?,
             };
             let entries = self.keys.iter().zip(&self.values).take(batch.count);
-            samples.extend(entries.map(|(Layout(key), Layout(counters))| Sample {
-                key: *key,
-                counters: *counters,
-            }));
+            entries.for_each(|(Layout(key), Layout(value))| hand_over(key, value));
             if batch.done {
                 return Ok(());
             }
         }
     }
 
-    /// A bucket of the map has more entries than fit into the buffers.
-    fn grow(&mut self) {
-        let size = self.keys.len() * 2;
+    fn grow(&mut self, size: usize) {
         self.keys.resize(size, Layout(FlowKey::default()));
-        self.values.resize(size, Layout(FlowCounters::ZERO));
+        self.values.resize(size, Layout(FlowValue::default()));
     }
-
-    fn drain_singly(&mut self, samples: &mut Vec<Sample>) -> Result<(), Error> {
-        let error = |source| Error::Map {
-            name: self.name,
-            source,
-        };
-        let first = samples.len();
-        for entry in &self.map {
-            let (Layout(key), Layout(counters)) = entry.map_err(error)?;
-            samples.push(Sample { key, counters });
-        }
-        for sample in samples.iter().skip(first) {
-            self.map.remove(&Layout(sample.key)).map_err(error)?;
-        }
-        Ok(())
-    }
-}
-
-fn is_unsupported(error: &std::io::Error) -> bool {
-    // Kernels that do not know the command say EINVAL; those that know it but not for this kind of
-    // map say 524 (ENOTSUPP, which libc does not name).
-    matches!(error.raw_os_error(), Some(libc::EINVAL | 524))
 }

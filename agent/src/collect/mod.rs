@@ -1,184 +1,248 @@
 //! Collecting what the kernel counted.
 //!
-//! Programs write to one of two flow maps; [`Collector::drain`] lets them change to the other, waits
-//! until none can still be writing to the first, and moves its entries out. So a drain costs what
-//! changed since the last one, and no count is lost between reading and removing.
+//! Programs count flows in one of two sets of maps; [`Collector::drain`] lets them change to the
+//! other, waits until none can still be writing to the first, and hands over what is in it. So a
+//! drain costs what changed since the last one, a reader never meets a writer, and no count falls
+//! between reading and removing. What was handed over is taken for good by [`Collector::take`]: an
+//! agent that dies before leaves everything to its successor.
 
 mod barrier;
+mod cache;
+mod epoch;
 mod flows;
+mod interfaces;
+mod ring;
 
-use aya::maps::{Array, MapData, PerCpuArray, PerCpuHashMap};
-use netweir_flow::{Batch, InterfaceSample};
+use std::os::fd::{AsFd, OwnedFd};
+
+use aya::maps::{Array, Map, MapData, MapError, PerCpuArray};
+use netweir_flow::{Batch, Sample};
 use netweir_wire::{
-    map::{InterfaceCounters, InterfaceKey, PortClasses, StrayReason, Volume},
+    map::{FilterProgram, FlowKey, FlowValue, InterfaceKey, PortClasses, StrayReason, Volume},
     name,
 };
 
 use crate::{
     Error,
     attach::{Layout, Object},
+    error::Doing,
 };
 use barrier::Barrier;
+use cache::Cache;
+use epoch::{Epoch, Taken};
 use flows::FlowMap;
+use interfaces::Interfaces;
+use ring::Ring;
+
+/// Flows that are read with one system call, and handed over at once.
+const BATCH_FLOWS: usize = 4096;
 
 /// The maps of one loaded object.
 pub struct Collector {
-    flows: [FlowMap; 2],
-    epoch: Array<MapData, u32>,
-    current: u32,
-    interfaces: PerCpuHashMap<MapData, Layout<InterfaceKey>, Layout<InterfaceCounters>>,
-    ports: Array<MapData, Layout<PortClasses>>,
-    opened: PerCpuArray<MapData, u64>,
-    drained_opened: u64,
-    strays: PerCpuArray<MapData, Layout<Volume>>,
-    /// Interfaces that are gone; their entries are removed once they have been read.
-    gone: Vec<InterfaceKey>,
+    epoch: Epoch,
     barrier: Barrier,
-}
-
-macro_rules! take {
-    ($object:expr, $name:expr) => {{
-        let map = $object
-            .ebpf
-            .take_map($name)
-            .ok_or(Error::Missing { name: $name })?;
-        map.try_into().map_err(|source| Error::Map {
-            name: $name,
-            source,
-        })?
-    }};
+    cache: Cache,
+    flows: [FlowMap; 2],
+    ring: Option<Ring>,
+    interfaces: Interfaces,
+    ports: Array<MapData, Layout<PortClasses>>,
+    filter: Array<MapData, Layout<FilterProgram>>,
+    strays: PerCpuArray<MapData, Layout<Volume>>,
+    drained_opened: u64,
+    tick_ns: u64,
+    /// Removed interfaces whose counters may be let go once this epoch is taken.
+    removed: Vec<(InterfaceKey, u32)>,
+    /// Whether a drain has failed half way.
+    is_broken: bool,
+    /// Maps that are read through memory: the programs still to be loaded need them open.
+    _open: [Map; 2],
 }
 
 impl Collector {
     /// Takes the maps out of a loaded object.
+    ///
+    /// # Errors
+    /// A map is missing, or cannot be mapped into memory.
     pub fn new(object: &mut Object) -> Result<Self, Error> {
-        Ok(Self {
+        let epoch_map = object.take_raw(name::EPOCH)?;
+        let epoch = Epoch::new(epoch_map.descriptor().doing("share a map")?)?;
+        let ring_map = object.take_raw(name::OVERFLOW)?;
+        let ring = match object.ring_bytes {
+            0 => None,
+            bytes => {
+                let descriptor = ring_map.descriptor().doing("share a map")?;
+                Some(Ring::new(descriptor, bytes, epoch.taken().ring)?)
+            }
+        };
+        let mut collector = Self {
+            interfaces: Interfaces::new(object, epoch.is_prepared())?,
+            barrier: Barrier::new()?,
+            cache: Cache::new(object)?,
             flows: [
                 FlowMap::new(object, name::FLOWS_EVEN)?,
                 FlowMap::new(object, name::FLOWS_ODD)?,
             ],
-            epoch: take!(object, name::EPOCH),
-            current: 0,
-            interfaces: take!(object, name::INTERFACES),
-            ports: take!(object, name::PORTS),
-            opened: take!(object, name::OPENED),
+            ring,
+            ports: object.take(name::PORTS)?,
+            filter: object.take(name::FILTER)?,
+            strays: object.take(name::STRAY)?,
             drained_opened: 0,
-            strays: take!(object, name::STRAY),
-            gone: Vec::new(),
-            barrier: Barrier::new()?,
-        })
-    }
-
-    /// Says which ports belong to which application.
-    pub fn set_ports(&mut self, ports: &PortClasses) -> Result<(), Error> {
-        let error = |source| Error::Map {
-            name: name::PORTS,
-            source,
+            tick_ns: object.tick_ns,
+            removed: Vec::new(),
+            is_broken: false,
+            _open: [epoch_map, ring_map],
+            epoch,
         };
-        self.ports.set(0, Layout(*ports), 0).map_err(error)
-    }
-
-    /// Moves flows one by one from now on, as a kernel without batches needs it (before Linux 5.6).
-    /// Found out by itself where that is so.
-    pub fn move_singly(&mut self) {
-        self.flows.iter_mut().for_each(FlowMap::move_singly);
-    }
-
-    /// Makes an entry for an interface, so that it is counted from its first packet.
-    pub fn add_interface(&mut self, key: InterfaceKey) -> Result<(), Error> {
-        /// Insert only where there is none: `BPF_NOEXIST`.
-        const NEW: u64 = 1;
-        self.gone.retain(|gone| *gone != key);
-        let cpus = aya::util::nr_cpus().unwrap_or(1);
-        let zero = vec![Layout(InterfaceCounters::ZERO); cpus].try_into();
-        let zero = zero.map_err(|source| Error::System {
-            action: "count the CPUs",
-            source,
-        })?;
-        match self.interfaces.insert(Layout(key), zero, NEW) {
-            Ok(()) => Ok(()),
-            Err(source) => match errno(&source) {
-                Some(libc::EEXIST) => Ok(()),
-                Some(libc::E2BIG) => Err(Error::InterfaceMapFull),
-                _ => Err(Error::Map {
-                    name: name::INTERFACES,
-                    source,
-                }),
-            },
+        if collector.epoch.is_prepared() {
+            collector.recover()?;
         }
+        collector.epoch.set_prepared();
+        Ok(collector)
     }
 
-    /// Lets an interface's entry go once it has been read a last time.
-    pub fn remove_interface(&mut self, key: InterfaceKey) {
-        self.gone.push(key);
-    }
-
-    /// Whether the kernel has opened flows since the last drain.
-    pub fn has_news(&self) -> bool {
-        self.opened()
-            .is_ok_and(|opened| opened != self.drained_opened)
-    }
-
-    fn opened(&self) -> Result<u64, Error> {
-        let error = |source| Error::Map {
-            name: name::OPENED,
-            source,
-        };
-        Ok(self.opened.get(&0, 0).map_err(error)?.iter().sum())
-    }
-
-    /// Adds to `batch` what was counted since the last drain.
-    pub fn drain(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        self.drained_opened = self.opened()?;
-        let full = (self.current & 1) as usize;
-        self.current = self.current.wrapping_add(1);
-        let error = |source| Error::Map {
-            name: name::EPOCH,
-            source,
-        };
-        self.epoch.set(0, self.current, 0).map_err(error)?;
-        self.barrier.wait()?;
-        let flow_map = self
-            .flows
-            .get_mut(full)
-            .ok_or(Error::Missing { name: name::EPOCH })?;
-        flow_map.drain(&mut batch.flows)?;
-        self.read_interfaces(batch)?;
-        self.read_strays(batch)
-    }
-
-    fn read_interfaces(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        let error = |source| Error::Map {
-            name: name::INTERFACES,
-            source,
-        };
-        for entry in &self.interfaces {
-            let (Layout(key), values) = entry.map_err(error)?;
-            let mut counters = InterfaceCounters::ZERO;
-            for Layout(value) in values.iter() {
-                counters += value;
-            }
-            // An entry that nothing was counted in says nothing, not even that there is an interface.
-            if counters != InterfaceCounters::ZERO {
-                batch.interfaces.push(InterfaceSample { key, counters });
-            }
-        }
-        for key in self.gone.drain(..) {
-            if let Err(error) = self.interfaces.remove(&Layout(key)) {
-                tracing::debug!(?key, %error, "an interface that is gone was in no map");
-            }
+    /// Ends what an agent before this one may have left half done.
+    fn recover(&mut self) -> Result<(), Error> {
+        let taken = self.epoch.taken().epochs;
+        if taken == self.epoch.current() {
+            // It may have died while it removed what it had taken.
+            self.flows[other(taken)].clear()?;
         }
         Ok(())
     }
 
-    fn read_strays(&self, batch: &mut Batch) -> Result<(), Error> {
-        let error = |source| Error::Map {
-            name: name::STRAY,
-            source,
+    /// Says which ports belong to which application.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub fn set_ports(&mut self, ports: &PortClasses) -> Result<(), Error> {
+        let set = self.ports.set(0, Layout(*ports), 0);
+        set.map_err(map_error(name::PORTS))
+    }
+
+    /// Says which flows are counted, before programs are attached.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub fn set_filter(&mut self, filter: &FilterProgram) -> Result<(), Error> {
+        let set = self.filter.set(0, Layout(*filter), 0);
+        set.map_err(map_error(name::FILTER))
+    }
+
+    /// Reads flows one by one from now on, as a kernel without batches needs it (before Linux 5.6).
+    /// Found out by itself where that is so.
+    pub fn move_singly(&mut self) {
+        self.cache.move_singly();
+        self.flows.iter_mut().for_each(FlowMap::read_singly);
+    }
+
+    /// Makes an entry for an interface, so that it is counted from its first packet.
+    ///
+    /// # Errors
+    /// [`Error::InterfaceMapFull`], or the map cannot be written.
+    pub fn add_interface(&mut self, key: InterfaceKey) -> Result<(), Error> {
+        self.add_named_interface(key, 0)
+    }
+
+    /// The same, or a change, with the bits of those names that it has of the ones that the filter
+    /// asks for.
+    ///
+    /// # Errors
+    /// As of [`Self::add_interface`].
+    pub fn add_named_interface(&mut self, key: InterfaceKey, names: u32) -> Result<(), Error> {
+        self.interfaces.add(key, names)
+    }
+
+    /// Lets an interface's counters go once they have been read a last time.
+    pub fn remove_interface(&mut self, key: InterfaceKey) {
+        self.interfaces.remove(key);
+    }
+
+    /// Whether the kernel has opened flows since the last drain.
+    pub fn has_news(&self) -> bool {
+        let opened = self.cache.opened();
+        opened.is_ok_and(|opened| opened != self.drained_opened)
+    }
+
+    /// Hands over what was counted since the last drain: the flows piece by piece, then into
+    /// `batch` the counters of the interfaces. To be followed by [`Self::take`].
+    ///
+    /// # Errors
+    /// A map cannot be read. Half of the flows may have been handed over then, so this collector
+    /// hands over no more; the other half shows as being in flight.
+    pub fn drain(
+        &mut self,
+        batch: &mut Batch,
+        hand_over: &mut dyn FnMut(&[Sample]),
+    ) -> Result<(), Error> {
+        if std::mem::replace(&mut self.is_broken, true) {
+            return Err(Error::Broken);
+        }
+        self.drained_opened = self.cache.opened()?;
+        self.close_epoch()?;
+        self.read_flows(hand_over)?;
+        self.is_broken = false;
+        let admitted = self.cache.admitted()?;
+        self.interfaces.read(admitted, &mut batch.interfaces)?;
+        self.read_strays(batch)
+    }
+
+    /// Lets programs go on in the next epoch and waits until none is left in the one before; does
+    /// nothing more than waiting where that one has not been taken yet.
+    fn close_epoch(&mut self) -> Result<(), Error> {
+        let current = self.epoch.current();
+        if self.epoch.taken().epochs == current {
+            let removed = self.interfaces.remove_gone();
+            self.removed.extend(removed);
+            self.epoch.set_current(current.wrapping_add(1));
+        }
+        self.barrier.wait()
+    }
+
+    fn read_flows(&mut self, hand_over: &mut dyn FnMut(&[Sample])) -> Result<(), Error> {
+        let Self {
+            cache,
+            flows,
+            ring,
+            interfaces,
+            ..
+        } = self;
+        let passed = self.epoch.current().wrapping_sub(1);
+        let mut pieces = Pieces {
+            samples: Vec::with_capacity(BATCH_FLOWS),
+            tick_ns: self.tick_ns,
+            interfaces,
+            hand_over,
         };
+        cache.read(passed, &mut |entry| pieces.add(&entry.key, &entry.value))?;
+        flows[(passed & 1) as usize].read(&mut |key, value| pieces.add(key, value))?;
+        if let Some(ring) = ring {
+            ring.read(|entry| pieces.add(&entry.key, &entry.value));
+        }
+        pieces.finish();
+        Ok(())
+    }
+
+    /// Takes for good what the last drain handed over: it is not handed over again.
+    ///
+    /// # Errors
+    /// A map cannot be cleared; the next drain tries again.
+    pub fn take(&mut self) -> Result<(), Error> {
+        let current = self.epoch.current();
+        self.epoch.set_taken(Taken {
+            epochs: current,
+            ring: self.ring.as_ref().map_or(0, Ring::position),
+        });
+        if let Some(ring) = &self.ring {
+            ring.let_go();
+        }
+        self.flows[other(current)].clear()?;
+        self.interfaces.let_go(std::mem::take(&mut self.removed))
+    }
+
+    fn read_strays(&self, batch: &mut Batch) -> Result<(), Error> {
         for reason in StrayReason::ALL {
-            let values = self.strays.get(&(reason as u32), 0).map_err(error)?;
-            for Layout(value) in values.iter() {
+            let values = self.strays.get(&(reason as u32), 0);
+            for Layout(value) in values.map_err(map_error(name::STRAY))?.iter() {
                 batch.strays[reason as usize] += *value;
             }
         }
@@ -186,9 +250,55 @@ impl Collector {
     }
 }
 
-fn errno(error: &aya::maps::MapError) -> Option<i32> {
-    match error {
-        aya::maps::MapError::SyscallError(error) => error.io_error.raw_os_error(),
-        _ => None,
+/// The side that programs do not write to in an epoch.
+const fn other(epoch: u32) -> usize {
+    (epoch.wrapping_sub(1) & 1) as usize
+}
+
+/// Samples on their way out.
+struct Pieces<'a> {
+    samples: Vec<Sample>,
+    tick_ns: u64,
+    interfaces: &'a mut Interfaces,
+    hand_over: &'a mut dyn FnMut(&[Sample]),
+}
+
+impl Pieces<'_> {
+    fn add(&mut self, key: &FlowKey, value: &FlowValue) {
+        self.interfaces.credit(value);
+        self.samples.push(Sample {
+            key: *key,
+            counters: value.counters(self.tick_ns),
+        });
+        if self.samples.len() == BATCH_FLOWS {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        if !self.samples.is_empty() {
+            (self.hand_over)(&self.samples);
+            self.samples.clear();
+        }
+    }
+}
+
+/// What the error of a map of that name is told as.
+fn map_error(name: &'static str) -> impl Fn(MapError) -> Error {
+    move |source| Error::Map { name, source }
+}
+
+/// What aya does not offer of a map.
+trait MapExt {
+    /// A descriptor of the same map.
+    fn descriptor(&self) -> std::io::Result<OwnedFd>;
+}
+
+impl MapExt for Map {
+    fn descriptor(&self) -> std::io::Result<OwnedFd> {
+        let (Self::Array(map) | Self::HashMap(map) | Self::RingBuf(map)) = self else {
+            return Err(std::io::ErrorKind::InvalidInput.into());
+        };
+        map.fd().as_fd().try_clone_to_owned()
     }
 }

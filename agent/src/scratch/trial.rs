@@ -75,10 +75,14 @@ fn settings(hook: HookChoice, tc: TcMode) -> Settings {
         tc,
         trace_any: false,
         maps: MapSizes {
+            cache: 64,
             flows: 64,
+            ring: 4096,
             interfaces: 8,
         },
         ports: Box::new(PortClasses { bits: [0; 65536] }),
+        only: None,
+        sampling: 1,
     }
 }
 

@@ -12,12 +12,14 @@
 
 mod display;
 mod facts;
+mod kernel;
 mod parse;
 mod term;
 mod token;
 mod word;
 
 pub(crate) use facts::Facts;
+pub use kernel::{KernelFilter, TooComplex};
 
 use crate::Record;
 use parse::Parser;

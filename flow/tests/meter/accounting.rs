@@ -1,7 +1,7 @@
 //! Where every packet went.
 
 use crate::driver::{Driver, START, count, interface, sample, tcp, tcp_counters, volume};
-use netweir_flow::{Batch, Difference, Imbalance, InterfaceSample, Query, Settings};
+use netweir_flow::{Batch, Difference, Hook, Imbalance, InterfaceSample, Query, Settings};
 use netweir_wire::{
     map::{FlowKey, InterfaceKey, LossReason, StrayReason},
     packet::Problem,
@@ -14,8 +14,10 @@ fn difference(packets: i64, bytes: i64) -> Difference {
 #[test]
 fn every_border_is_told() {
     let mut driver = Driver::new(&Settings::default());
-    let mut counters = tcp_counters(count(10, 1000));
+    let mut counters = tcp_counters(count(40, 4000));
     counters.counted = count(8, 800);
+    counters.filtered = volume(20, 2000);
+    counters.sampled = volume(10, 1000);
     counters.lost[LossReason::FlowMapFull as usize] = volume(1, 90);
     counters.problems[Problem::NetworkMalformed as usize] = 3;
     let mut strays = [volume(0, 0); StrayReason::ALL.len()];
@@ -46,6 +48,10 @@ fn every_border_is_told() {
     let line = &lines[2];
     assert_eq!((&*line.name, line.id.ifindex), ("eth0", 2));
     assert_eq!(line.imbalance(), expected);
+    assert_eq!(
+        (line.hook, line.filtered, line.sampled),
+        (Hook::Tcx, volume(20, 2000), volume(10, 1000))
+    );
     assert_eq!(
         (line.lost_total(), line.received),
         (volume(1, 90), count(5, 500))

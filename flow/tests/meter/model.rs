@@ -159,6 +159,7 @@ fn key_of(record: &Record) -> FlowKey {
         inner_vlan: record.vlans[1].to_be_bytes(),
         protocol: record.protocol,
         direction: record.direction as u8,
+        reserved: [0; 4],
     }
 }
 

@@ -57,7 +57,7 @@ fn meeting_key() -> impl Strategy<Value = FlowKey> {
     })
 }
 
-fn any_key() -> impl Strategy<Value = FlowKey> {
+pub(crate) fn any_key() -> impl Strategy<Value = FlowKey> {
     let bytes = (
         any::<[u8; 16]>(),
         any::<[u8; 16]>(),
@@ -76,6 +76,7 @@ fn any_key() -> impl Strategy<Value = FlowKey> {
         inner_vlan: [rest[8], rest[9]],
         protocol: rest[10],
         direction: rest[11],
+        reserved: [0; 4],
     })
 }
 
@@ -155,6 +156,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             max_flows: flows,
             max_hosts: few,
             max_interfaces: few,
+            sampling: few as u32,
             wall_offset_ns: -5,
         }
     })

@@ -1,15 +1,19 @@
 //! TC: both directions, after the driver on receive and before the queue on transmit.
 
-use aya_ebpf::{bindings::TC_ACT_UNSPEC, macros::classifier, programs::TcContext};
+use aya_ebpf::{
+    bindings::{__sk_buff, TC_ACT_UNSPEC},
+    macros::classifier,
+    programs::TcContext,
+};
 use netweir_wire::{
     map::{Count, Direction, InterfaceKey, segments, wire_bytes},
-    packet::{LinkType, Problem},
+    packet::{LinkType, Problem, Usual},
 };
 
 use crate::{
-    account::account,
+    account::{account, account_usual},
     map::{self, Work},
-    reader::{Copied, Linear},
+    reader::{Copied, Direct, Linear},
 };
 
 /// Bytes of a VLAN tag that the kernel keeps beside the frame.
@@ -43,19 +47,44 @@ fn netweir_no_tc(_context: TcContext) -> i32 {
 
 #[inline(always)]
 fn meter(context: &TcContext, direction: Direction, link: LinkType) -> i32 {
+    // SAFETY: the context is the one that the kernel passed in, and is not changed here.
+    let skb = unsafe { &*context.skb.skb };
+    let interface = InterfaceKey {
+        netns: map::setting(&map::NETNS),
+        ifindex: skb.ifindex,
+        direction: direction as u32,
+    };
+    if let Some(usual) = read_usual(context, skb, link) {
+        let count = count(skb, direction, u32::from(usual.payload_offset));
+        if account_usual(&usual, interface, count) {
+            return TC_ACT_UNSPEC;
+        }
+    }
     let Some(work) = map::work() else {
         return TC_ACT_UNSPEC;
     };
     read(work, context, link);
-    // SAFETY: the context is the one that the kernel passed in, and is not changed here.
-    let skb = unsafe { &*context.skb.skb };
-    let mut tag_bytes = 0;
     if skb.vlan_present != 0 {
         work.headers.push_outer_tag(skb.vlan_tci as u16);
-        tag_bytes = TAG_BYTES;
     }
+    let count = count(skb, direction, u32::from(work.headers.payload_offset));
+    account(work, interface, count);
+    TC_ACT_UNSPEC
+}
+
+/// How much a frame is, whose headers within the linear part have `header_bytes`.
+#[inline(always)]
+fn count(skb: &__sk_buff, direction: Direction, header_bytes: u32) -> Count {
+    let tag_bytes = if skb.vlan_present == 0 { 0 } else { TAG_BYTES };
     let frame_bytes = skb.len + tag_bytes;
-    let header_bytes = u32::from(work.headers.payload_offset) + tag_bytes;
+    if skb.gso_size == 0 {
+        return Count {
+            packets: 1,
+            frames: 1,
+            bytes: u64::from(frame_bytes),
+        };
+    }
+    let header_bytes = header_bytes + tag_bytes;
     let packets = segments(frame_bytes, header_bytes, skb.gso_segs, skb.gso_size);
     let bytes = match direction {
         // The kernel worked out the length on the wire, inner headers of tunnels included.
@@ -64,18 +93,25 @@ fn meter(context: &TcContext, direction: Direction, link: LinkType) -> i32 {
         }
         _ => wire_bytes(frame_bytes, header_bytes, packets),
     };
-    let interface = InterfaceKey {
-        netns: map::setting(&map::NETNS),
-        ifindex: skb.ifindex,
-        direction: direction as u32,
-    };
-    let count = Count {
+    Count {
         packets: u64::from(packets),
         frames: 1,
         bytes,
+    }
+}
+
+/// Reads a frame the short way, where it is a usual one.
+#[inline(always)]
+fn read_usual(context: &TcContext, skb: &__sk_buff, link: LinkType) -> Option<Usual> {
+    let direct = Direct::new(context.data(), context.data_end());
+    let mut usual = match link {
+        LinkType::Ethernet => Usual::read(&direct)?,
+        _ => Usual::read_ip(&direct)?,
     };
-    account(work, interface, count);
-    TC_ACT_UNSPEC
+    if skb.vlan_present != 0 {
+        usual.push_outer_tag(skb.vlan_tci as u16);
+    }
+    Some(usual)
 }
 
 /// Reads the headers directly, and once more from a copy where the linear part is too short.

@@ -8,7 +8,7 @@ use crate::{Problem, State, json::Json, view::Accounting};
 use axum::extract;
 use netweir_flow::Meter;
 
-/// Where every packet went: seen = counted + lost.
+/// Where every packet went: seen = counted + filtered + sampled + lost.
 ///
 /// The parameter chooses among the lines of interfaces; the sums are always over all of them.
 #[utoipa::path(get, path = "/api/accounting", tag = "accounting", params(OfInterface), responses(

@@ -20,22 +20,30 @@ pub struct Accounting {
     pub interfaces: Vec<InterfaceAccounting>,
 }
 
-/// Two borders that are watched: `seen = counted + lost` in the kernel, and
-/// `received = in_flows + table_full + malformed` behind it.
+/// Two borders that are watched: `seen = counted + filtered + sampled + lost` in the kernel, and
+/// `received = in_flows + table_full + malformed` behind it. All of it is what was really counted:
+/// nothing is multiplied where frames are sampled.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Balance {
     /// Whether both borders are balanced. Packets that are being counted while the counters are
     /// read may unbalance the kernel's for a moment; see `kernel_difference`.
     pub balanced: bool,
+    /// One frame in so many was to be counted; 1 for every frame. Flows, connections, hosts and
+    /// records are multiplied by it, and these figures are not.
+    pub sampling: u32,
     /// All that came by the hooks.
     pub seen: Volume,
     /// What the kernel added to a flow.
     pub counted: Volume,
-    /// What the kernel added to no flow.
+    /// What the filter did not admit.
+    pub filtered: Volume,
+    /// What sampling left out.
+    pub sampled: Volume,
+    /// What the kernel should have added to a flow and did not.
     pub lost: Volume,
     /// The same by reason.
     pub lost_by_reason: BTreeMap<&'static str, Volume>,
-    /// Seen less counted less lost.
+    /// Seen less counted, filtered, sampled and lost.
     pub kernel_difference: Difference,
     /// Counted less received: what waits in the kernel's maps for the next drain.
     pub in_flight: Difference,
@@ -73,20 +81,28 @@ pub struct InterfaceAccounting {
     pub ifindex: u32,
     /// Inode number of its network namespace.
     pub netns: u32,
+    /// Where its packets are counted: `tcx`, `clsact`, `xdp-native`, `xdp-generic`, `tracepoint`,
+    /// `replay` or `unknown`.
+    #[schema(example = "tcx")]
+    pub hook: &'static str,
     /// `ingress` or `egress`.
     #[schema(example = "ingress")]
     pub direction: &'static str,
-    /// Whether seen is counted and lost together.
+    /// Whether seen is counted, filtered, sampled and lost together.
     pub balanced: bool,
     /// All that came by the hook.
     pub seen: Count,
     /// What the kernel added to a flow.
     pub counted: Count,
-    /// What the kernel added to no flow.
+    /// What the filter did not admit.
+    pub filtered: Volume,
+    /// What sampling left out.
+    pub sampled: Volume,
+    /// What the kernel should have added to a flow and did not.
     pub lost: Volume,
     /// The same by reason.
     pub lost_by_reason: BTreeMap<&'static str, Volume>,
-    /// Seen less counted less lost.
+    /// Seen less counted, filtered, sampled and lost.
     pub kernel_difference: Difference,
     /// Counted less received: what waits in the kernel's maps for the next drain.
     pub in_flight: Difference,
@@ -115,8 +131,11 @@ impl From<&netweir_flow::Accounting> for Balance {
         let stray_names = StrayReason::ALL.map(StrayReason::name).into_iter();
         Self {
             balanced: imbalance.kernel == none && imbalance.table == none,
+            sampling: accounting.sampling,
             seen: sums.seen.into(),
             counted: sums.counted.into(),
+            filtered: sums.filtered.into(),
+            sampled: sums.sampled.into(),
             lost: sums.lost.into(),
             lost_by_reason: lost(sums.lost_by_reason),
             kernel_difference: imbalance.kernel.into(),
@@ -145,10 +164,13 @@ impl From<&netweir_flow::InterfaceAccounting> for InterfaceAccounting {
             interface: line.name.to_string(),
             ifindex: line.id.ifindex,
             netns: line.id.netns,
+            hook: line.hook.name(),
             direction: name::direction(line.direction),
             balanced: imbalance.kernel == netweir_flow::Difference::default(),
             seen: line.seen.into(),
             counted: line.counted.into(),
+            filtered: line.filtered.into(),
+            sampled: line.sampled.into(),
             lost: line.lost_total().into(),
             lost_by_reason: lost(line.lost),
             kernel_difference: imbalance.kernel.into(),
@@ -164,6 +186,8 @@ impl From<&netweir_flow::InterfaceAccounting> for InterfaceAccounting {
 struct Sums {
     seen: map::Volume,
     counted: map::Volume,
+    filtered: map::Volume,
+    sampled: map::Volume,
     lost: map::Volume,
     lost_by_reason: [map::Volume; LossReason::ALL.len()],
 }
@@ -172,6 +196,8 @@ impl Sums {
     fn add(&mut self, line: &netweir_flow::InterfaceAccounting) {
         self.seen += line.seen.volume();
         self.counted += line.counted.volume();
+        self.filtered += line.filtered;
+        self.sampled += line.sampled;
         self.lost += line.lost_total();
         for (sum, &more) in self.lost_by_reason.iter_mut().zip(&line.lost) {
             *sum += more;

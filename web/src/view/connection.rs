@@ -52,6 +52,9 @@ pub struct Connection {
     pub icmp_code: Option<u8>,
     /// `open`, `closed` or `reset`, for TCP.
     pub state: Option<&'static str>,
+    /// One frame in so many was counted, and counts and rates are multiplied by it; 1 where every
+    /// frame was.
+    pub sampling: u32,
 }
 
 impl From<&netweir_flow::Connection> for Connection {
@@ -84,6 +87,7 @@ impl From<&netweir_flow::Connection> for Connection {
             icmp_type,
             icmp_code,
             state: connection.state.map(ConnectionState::name),
+            sampling: connection.sampling,
         }
     }
 }

@@ -66,6 +66,9 @@ pub struct Flow {
     pub icmp_type: Option<u8>,
     /// Code of the message, for ICMP and ICMPv6.
     pub icmp_code: Option<u8>,
+    /// One frame in so many was counted, and counts and rates are multiplied by it; 1 where every
+    /// frame was.
+    pub sampling: u32,
     /// `idle`, `active` or `exit`: why it was reported; absent where flows are live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_reason: Option<&'static str>,
@@ -108,6 +111,7 @@ impl From<&Record> for Flow {
             later_fragment: record.later_fragment,
             icmp_type,
             icmp_code,
+            sampling: record.sampling,
             end_reason: record.reason.map(netweir_flow::EndReason::name),
         }
     }

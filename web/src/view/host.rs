@@ -18,6 +18,9 @@ pub struct Host {
     pub first_seen: Time,
     /// Time of the last packet.
     pub last_seen: Time,
+    /// One frame in so many was counted, and counts and rates are multiplied by it; 1 where every
+    /// frame was.
+    pub sampling: u32,
 }
 
 impl From<&netweir_flow::Host> for Host {
@@ -32,6 +35,7 @@ impl From<&netweir_flow::Host> for Host {
             last_seen: Time {
                 unix_ns: host.last_unix_ns,
             },
+            sampling: host.sampling,
         }
     }
 }

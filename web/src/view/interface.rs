@@ -46,11 +46,15 @@ pub struct Interface {
 /// One direction of an interface.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct InterfaceDirection {
-    /// All that came by the hook since the start: what was counted and what was lost.
+    /// All that came by the hook since the start: what was counted, filtered, sampled and lost.
     pub seen: Count,
     /// What was added to a flow.
     pub counted: Count,
-    /// What was added to no flow, by reason.
+    /// What the filter did not admit.
+    pub filtered: Volume,
+    /// What sampling left out.
+    pub sampled: Volume,
+    /// What should have been added to a flow and was not, by reason.
     pub lost: BTreeMap<&'static str, Volume>,
     /// In the last tick.
     pub rate: Speed,
@@ -96,6 +100,8 @@ impl From<&DirectionState> for InterfaceDirection {
         Self {
             seen: counters.seen.into(),
             counted: counters.counted.into(),
+            filtered: counters.filtered.into(),
+            sampled: counters.sampled.into(),
             lost: lost(counters.lost),
             rate: state.rate().into(),
             peak: state.peak().into(),

@@ -103,7 +103,12 @@ pub fn request(method: &str, path: &str) -> Request<Body> {
 
 /// A meter that was started and never fed.
 pub fn empty_meter() -> Meter {
+    sampling_meter(1)
+}
+
+fn sampling_meter(sampling: u32) -> Meter {
     let settings = Settings {
+        sampling,
         wall_offset_ns: WALL_NS,
         ..Settings::default()
     };
@@ -113,12 +118,44 @@ pub fn empty_meter() -> Meter {
 /// `eth0` with a TCP connection, and `eth1` with an ARP request, after one tick of two seconds.
 pub fn meter() -> Meter {
     let mut meter = empty_meter();
+    feed(&mut meter);
+    meter
+}
+
+/// The same of one frame in 100, and of what `eth1` sent all was left out: 4 packets by the filter,
+/// 5 by sampling.
+pub fn sampled_meter() -> Meter {
+    let mut meter = sampling_meter(100);
+    feed(&mut meter);
+    let counters = InterfaceCounters {
+        seen: Count {
+            packets: 9,
+            frames: 9,
+            bytes: 1000,
+        },
+        filtered: Volume {
+            packets: 4,
+            bytes: 400,
+        },
+        sampled: Volume {
+            packets: 5,
+            bytes: 600,
+        },
+        ..InterfaceCounters::ZERO
+    };
+    meter.apply(&Batch {
+        interfaces: vec![of(3, Direction::Egress, counters)],
+        ..Batch::default()
+    });
+    meter
+}
+
+fn feed(meter: &mut Meter) {
     for (ifindex, name) in [(2, "eth0"), (3, "eth1")] {
         meter.add_interface(interface(ifindex, name));
     }
     meter.apply(&batch());
     meter.tick(2 * SECOND_NS);
-    meter
 }
 
 fn batch() -> Batch {

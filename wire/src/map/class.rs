@@ -32,7 +32,7 @@ pub enum Class {
     QuicCandidate = 10,
     /// Later fragments, whose application cannot be known.
     LaterFragment = 11,
-    /// No class at all; the place is a sink for what is in no class of its kind.
+    /// No class at all; nothing is counted in its place.
     None = 12,
 }
 

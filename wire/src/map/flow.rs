@@ -1,7 +1,7 @@
 //! A flow in the kernel: its key and its counters.
 
 use super::InterfaceKey;
-use crate::packet::{Fragment, Headers};
+use crate::packet::{Headers, Usual};
 
 /// Set in [`FlowCounters::marks`] when a first fragment was counted.
 pub const FLOW_FIRST_FRAGMENT: u8 = 1;
@@ -13,7 +13,7 @@ pub const FLOW_LATER_FRAGMENT: u8 = 2;
 /// A frame that is not IP has its MACs in the first six bytes of the addresses, no protocol and no
 /// ports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct FlowKey {
     /// Inode number of the interface's network namespace, as in `/proc/self/ns/net`.
     pub netns: u32,
@@ -38,9 +38,27 @@ pub struct FlowKey {
     pub protocol: u8,
     /// A [`super::Direction`].
     pub direction: u8,
+    /// Always zero.
+    pub reserved: [u8; 4],
 }
 
 impl FlowKey {
+    /// The words of memory that a usual packet's key consists of.
+    #[inline(always)]
+    pub fn words(interface: InterfaceKey, usual: &Usual) -> [u64; KEY_WORDS] {
+        let [outer, inner] = usual.vlans;
+        let [protocol, direction] = [usual.protocol.into(), interface.direction];
+        [
+            join(interface.netns, interface.ifindex),
+            usual.source[0],
+            usual.source[1],
+            usual.destination[0],
+            usual.destination[1],
+            join(usual.ports, pair(usual.ethertype, outer)),
+            join(pair(inner, pair_of_bytes(protocol, direction)), 0),
+        ]
+    }
+
     /// The flow that a packet with `headers` belongs to.
     #[inline(always)]
     pub fn new(interface: InterfaceKey, headers: &Headers) -> Self {
@@ -68,7 +86,41 @@ impl FlowKey {
             inner_vlan: headers.tags[1].vlan().to_be_bytes(),
             protocol: headers.protocol,
             direction: interface.direction as u8,
+            reserved: [0; 4],
         }
+    }
+}
+
+/// Words of memory in a [`FlowKey`].
+pub const KEY_WORDS: usize = size_of::<FlowKey>() / 8;
+
+/// Two numbers as they follow each other in memory.
+#[inline(always)]
+const fn join(first: u32, second: u32) -> u64 {
+    if cfg!(target_endian = "little") {
+        first as u64 | (second as u64) << 32
+    } else {
+        (first as u64) << 32 | second as u64
+    }
+}
+
+/// Two numbers as they follow each other in memory.
+#[inline(always)]
+const fn pair(first: u16, second: u16) -> u32 {
+    if cfg!(target_endian = "little") {
+        first as u32 | (second as u32) << 16
+    } else {
+        (first as u32) << 16 | second as u32
+    }
+}
+
+/// Two numbers of one byte each as they follow each other in memory.
+#[inline(always)]
+const fn pair_of_bytes(first: u32, second: u32) -> u16 {
+    if cfg!(target_endian = "little") {
+        (first | second << 8) as u16
+    } else {
+        (first << 8 | second) as u16
     }
 }
 
@@ -132,11 +184,7 @@ impl FlowCounters {
             destination_mac: headers.destination_mac,
             tcp_flags: headers.tcp_flags,
             traffic_class: headers.traffic_class,
-            marks: match headers.fragment {
-                Fragment::Whole => 0,
-                Fragment::First => FLOW_FIRST_FRAGMENT,
-                Fragment::Later => FLOW_LATER_FRAGMENT,
-            },
+            marks: headers.fragment.marks(),
         }
     }
 

@@ -25,7 +25,7 @@ impl TryFrom<u8> for Direction {
     }
 }
 
-/// Why a packet that was seen is in no flow.
+/// Why a packet that should be in a flow is in none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum LossReason {
@@ -33,17 +33,20 @@ pub enum LossReason {
     FlowMapFull = 0,
     /// The flow map refused the flow for another reason (its bucket was locked, no memory).
     FlowMapBusy = 1,
+    /// The flow map refused the flow, and the ring buffer had no room either.
+    RingFull = 2,
 }
 
 impl LossReason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 2] = [Self::FlowMapFull, Self::FlowMapBusy];
+    pub const ALL: [Self; 3] = [Self::FlowMapFull, Self::FlowMapBusy, Self::RingFull];
 
     /// The name that views, metrics and documents use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::FlowMapFull => "flow_map_full",
             Self::FlowMapBusy => "flow_map_busy",
+            Self::RingFull => "ring_full",
         }
     }
 }
@@ -83,12 +86,43 @@ pub struct InterfaceKey {
     pub direction: u32,
 }
 
+/// Where the counters of one direction of an interface are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct InterfacePlace {
+    /// Number of the counters.
+    pub number: u32,
+    /// Which of the names that the filter asks for the interface has, as bits.
+    pub names: u32,
+}
+
+/// A place where programs look for an interface and direction first: [`near_place`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct NearInterface {
+    /// Interface index within the namespace that the programs watch; 0 for none.
+    pub ifindex: u32,
+    /// Number of the counters.
+    pub number: u32,
+}
+
+/// Places for interfaces, each direction counting as one.
+pub const NEAR_PLACES: u32 = 4096;
+
+/// Where an interface and direction is looked for first.
+#[inline(always)]
+pub const fn near_place(ifindex: u32, direction: u32) -> u32 {
+    (ifindex << 1 | direction) & (NEAR_PLACES - 1)
+}
+
 /// Number of [`Class`]es.
 pub const INTERFACE_CLASSES: usize = Class::ALL.len();
 
 /// What one CPU counted at one direction of an interface since the start.
 ///
-/// `seen = counted + lost`, in packets and in bytes; each of the three is added to by its own code.
+/// `seen = counted + filtered + sampled + lost`, in packets and in bytes; each of them is added to by
+/// its own code. Classes and problems are those of packets that are in no flow; with the classes of
+/// the flows they sum up to what was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct InterfaceCounters {
@@ -96,7 +130,11 @@ pub struct InterfaceCounters {
     pub seen: Count,
     /// What was added to a flow.
     pub counted: Count,
-    /// What was added to no flow, by [`LossReason`].
+    /// What the filter did not admit.
+    pub filtered: Volume,
+    /// What sampling left out.
+    pub sampled: Volume,
+    /// What should have been added to a flow and was not, by [`LossReason`].
     pub lost: [Volume; LossReason::ALL.len()],
     /// What was seen, by [`Class`].
     pub classes: [Volume; INTERFACE_CLASSES],
@@ -115,6 +153,8 @@ impl core::ops::AddAssign<&Self> for InterfaceCounters {
     fn add_assign(&mut self, other: &Self) {
         self.seen += other.seen;
         self.counted += other.counted;
+        self.filtered += other.filtered;
+        self.sampled += other.sampled;
         for (sum, &more) in self.lost.iter_mut().zip(&other.lost) {
             *sum += more;
         }
@@ -128,10 +168,24 @@ impl core::ops::AddAssign<&Self> for InterfaceCounters {
 }
 
 impl InterfaceCounters {
+    /// Adds to the classes of these numbers; to be in no class is not counted.
+    pub fn add_classes(&mut self, numbers: [u8; 3], volume: Volume) {
+        for number in numbers {
+            let sum = self.classes.get_mut(usize::from(number));
+            if let Some(sum) = sum
+                && number != Class::None as u8
+            {
+                *sum += volume;
+            }
+        }
+    }
+
     /// Nothing counted yet.
     pub const ZERO: Self = Self {
         seen: Count::ZERO,
         counted: Count::ZERO,
+        filtered: Volume::ZERO,
+        sampled: Volume::ZERO,
         lost: [Volume::ZERO; LossReason::ALL.len()],
         classes: [Volume::ZERO; INTERFACE_CLASSES],
         problems: [0; Problem::ALL.len()],

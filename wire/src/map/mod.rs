@@ -4,17 +4,28 @@
 //! whatever has been pinned by another version may write any byte. Enums stand beside them.
 //! Counters are in host byte order, addresses and ports as on the wire.
 
+mod cache;
 mod class;
 mod count;
+mod filter;
 mod flow;
 mod interface;
 mod skb;
 
+pub use cache::{
+    Bucket, CacheEntry, CacheSeed, CacheState, Epoch, FLOWS_PER_BUCKET, FlowValue, IndexWord,
+    MAX_CACHED_FLOWS, WAYS,
+};
 pub use class::{Class, PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses, classes};
 pub use count::{Count, Volume, segments, wire_bytes};
-pub use flow::{FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT, FlowCounters, FlowKey};
+pub use filter::{
+    FILTER_CLAUSES, FILTER_DESTINATION, FILTER_SOURCE, FILTER_TERMS, FilterClause, FilterKind,
+    FilterProgram, FilterTerm, words,
+};
+pub use flow::{FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT, FlowCounters, FlowKey, KEY_WORDS};
 pub use interface::{
-    Direction, INTERFACE_CLASSES, InterfaceCounters, InterfaceKey, LossReason, StrayReason,
+    Direction, INTERFACE_CLASSES, InterfaceCounters, InterfaceKey, InterfacePlace, LossReason,
+    NEAR_PLACES, NearInterface, StrayReason, near_place,
 };
 pub use skb::SkbOffsets;
 
@@ -38,12 +49,21 @@ macro_rules! pod {
 }
 
 pod! {
-    FlowKey: 52,
-    FlowCounters: 56,
+    FlowKey: 56,
+    FlowValue: 64,
+    CacheEntry: 128,
+    CacheSeed: 56,
+    CacheState: 32,
+    Epoch: 16,
     Count: 24,
     Volume: 16,
     InterfaceKey: 12,
-    InterfaceCounters: 24 + 24 + 2 * 16 + 13 * 16 + 10 * 8,
+    InterfacePlace: 8,
+    NearInterface: 8,
+    InterfaceCounters: 24 + 24 + 2 * 16 + 3 * 16 + 13 * 16 + 10 * 8,
+    FilterTerm: 40,
+    FilterClause: 8,
+    FilterProgram: 16 * 40 + 8 * 8 + 4 * 4,
     PortClasses: 65536,
     SkbOffsets: 52,
 }

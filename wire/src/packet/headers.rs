@@ -1,5 +1,7 @@
 //! The result of reading a packet.
 
+use crate::map::{FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT};
+
 use super::{
     LinkType, Packet, Problem, Truncated, ethernet, ethertype, ipv4, ipv6, link, transport,
 };
@@ -15,6 +17,18 @@ pub enum Fragment {
     First = 1,
     /// A later fragment: no ports can be known.
     Later = 2,
+}
+
+impl Fragment {
+    /// The `FLOW_*` bits of a flow that has such a packet.
+    #[inline(always)]
+    pub const fn marks(self) -> u8 {
+        match self {
+            Self::Whole => 0,
+            Self::First => FLOW_FIRST_FRAGMENT,
+            Self::Later => FLOW_LATER_FRAGMENT,
+        }
+    }
 }
 
 /// One VLAN tag.

@@ -15,12 +15,14 @@ mod link;
 mod number;
 mod problem;
 mod transport;
+mod usual;
 mod vlan;
 
 pub use headers::{Fragment, Headers, Tag};
 pub use link::LinkType;
 pub use number::{ethertype, protocol};
 pub use problem::Problem;
+pub use usual::Usual;
 
 /// A packet that headers can be read from, wherever its bytes are.
 pub trait Packet {
@@ -38,6 +40,12 @@ pub trait Packet {
     }
 }
 
+/// A packet whose bytes lie in one piece, so that it can be read from any of them on.
+pub trait Window: Packet {
+    /// The packet from `offset` on; one without bytes where it is shorter.
+    fn behind(&self, offset: usize) -> Self;
+}
+
 /// The packet, or as much of it as can be reached, ends before the bytes that were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truncated;
@@ -47,6 +55,12 @@ impl Packet for &[u8] {
     fn bytes<const N: usize>(&self, offset: usize) -> Result<[u8; N], Truncated> {
         let rest = self.get(offset..).ok_or(Truncated)?;
         rest.first_chunk().copied().ok_or(Truncated)
+    }
+}
+
+impl Window for &[u8] {
+    fn behind(&self, offset: usize) -> Self {
+        self.get(offset..).unwrap_or_default()
     }
 }
 

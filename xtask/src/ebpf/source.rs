@@ -1,7 +1,7 @@
-//! What the kernel object is made of, as one number.
+//! What a kernel object is made of, as one number.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use sha2::{Digest as _, Sha256};
@@ -10,13 +10,13 @@ use super::digest::hex;
 use super::toolchain;
 use crate::repository;
 
-/// The SHA-256 of everything that the kernel object is made of, in hexadecimal digits.
+/// The SHA-256 of everything that a kernel object is made of, in hexadecimal digits.
 ///
-/// These are the sources and manifests of `wire` and `kernel`, the build profile, the compiler
-/// flags, and the versions of the crates that are compiled in.
-pub(super) fn digest() -> Result<String> {
+/// These are its own `sources`, the manifest of `kernel`, the build profile, the compiler flags,
+/// and the versions of the crates that are compiled in.
+pub(super) fn digest(sources: &[&str]) -> Result<String> {
     let mut digest = Sha256::new();
-    for path in paths()? {
+    for path in paths(sources)? {
         let content = fs::read(repository::root().join(&path))
             .with_context(|| format!("reading {}", path.display()))?;
         add(&mut digest, path.as_os_str().as_encoded_bytes(), &content);
@@ -29,10 +29,16 @@ pub(super) fn digest() -> Result<String> {
     Ok(hex(&digest.finalize()))
 }
 
-fn paths() -> Result<Vec<PathBuf>> {
-    let mut paths = repository::files("wire/src")?;
-    paths.extend(repository::files("kernel/src")?);
-    paths.extend(["wire/Cargo.toml", "kernel/Cargo.toml"].map(|path| Path::new(path).to_owned()));
+/// All files that are meant by files and folders.
+fn paths(sources: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut paths = vec![PathBuf::from("kernel/Cargo.toml")];
+    for source in sources {
+        if repository::root().join(source).is_dir() {
+            paths.extend(repository::files(source)?);
+        } else {
+            paths.push(PathBuf::from(source));
+        }
+    }
     paths.sort();
     Ok(paths)
 }

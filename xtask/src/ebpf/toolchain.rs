@@ -65,11 +65,11 @@ impl Toolchain {
         })
     }
 
-    /// Builds the object in `target/<folder>`, which is emptied before, and returns it.
+    /// Builds all objects in `target/<folder>`, which is emptied before.
     ///
     /// # Errors
-    /// Fails when the build does, or when the object contains a path of this machine.
-    pub(super) fn build(&self, folder: &str) -> Result<Vec<u8>> {
+    /// Fails when the build does.
+    pub(super) fn build(&self, folder: &str) -> Result<Built> {
         let target = repository::root().join("target").join(folder);
         if target.exists() {
             fs::remove_dir_all(&target).with_context(|| format!("emptying target/{folder}"))?;
@@ -93,17 +93,10 @@ impl Toolchain {
             .args(["--target", TARGET, "--profile", "bpf"])
             .args(["-Z", "build-std=core"]);
         tool::run(&mut cargo)?;
-        let object = fs::read(target.join(TARGET).join("bpf/netweir"))
-            .context("reading the object that was built")?;
-        for (path, _) in &remapped {
-            let path = path.as_os_str().as_encoded_bytes();
-            ensure!(
-                !object.windows(path.len()).any(|window| window == path),
-                "the object contains the path {} of this machine",
-                String::from_utf8_lossy(path)
-            );
-        }
-        Ok(object)
+        Ok(Built {
+            folder: target.join(TARGET).join("bpf"),
+            remapped,
+        })
     }
 
     /// Paths of this machine that the compiler may meet, and what they become in the object.
@@ -114,6 +107,32 @@ impl Toolchain {
         remapped.extend(library.canonicalize().map(|library| (library, "/rust")));
         remapped.push((library, "/rust"));
         remapped
+    }
+}
+
+/// What was built.
+pub(super) struct Built {
+    folder: PathBuf,
+    remapped: Vec<(PathBuf, &'static str)>,
+}
+
+impl Built {
+    /// The object of this name.
+    ///
+    /// # Errors
+    /// Fails when there is none, or when it contains a path of this machine.
+    pub(super) fn object(&self, name: &str) -> Result<Vec<u8>> {
+        let object = fs::read(self.folder.join(name))
+            .with_context(|| format!("reading the object {name} that was built"))?;
+        for (path, _) in &self.remapped {
+            let path = path.as_os_str().as_encoded_bytes();
+            ensure!(
+                !object.windows(path.len()).any(|window| window == path),
+                "the object {name} contains the path {} of this machine",
+                String::from_utf8_lossy(path)
+            );
+        }
+        Ok(object)
     }
 }
 

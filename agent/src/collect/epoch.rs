@@ -1,0 +1,113 @@
+//! The epoch, in memory that is shared with the kernel.
+//!
+//! Programs count in the epoch [`Epoch::current`]. What was counted in the epoch before it is read
+//! by user space and then *taken*: the two numbers change by one atomic store each, so whenever the
+//! agent dies, its successor finds either that nothing of that epoch was taken or that all was.
+
+use std::{
+    mem::offset_of,
+    os::fd::AsFd,
+    ptr,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+};
+
+use netweir_wire::map;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+use crate::{Error, error::Doing};
+
+/// The one entry of the map of that name.
+pub(super) struct Epoch {
+    page: *mut map::Epoch,
+    bytes: usize,
+}
+
+// SAFETY: the memory is shared with the kernel anyway; all access is atomic.
+unsafe impl Send for Epoch {}
+
+/// What has been taken over for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// All epochs before this one.
+    pub(super) epochs: u32,
+    /// The ring buffer up to here, modulo 2^32.
+    pub(super) ring: u32,
+}
+
+impl Epoch {
+    pub(super) fn new(map: impl AsFd) -> Result<Self, Error> {
+        let bytes = rustix::param::page_size();
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let page = unsafe {
+            mmap(
+                ptr::null_mut(),
+                bytes,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED,
+                map,
+                0,
+            )
+        };
+        let page = page.doing("map the epoch into memory")?;
+        Ok(Self {
+            page: page.cast(),
+            bytes,
+        })
+    }
+
+    fn current_cell(&self) -> &AtomicU32 {
+        // SAFETY: the page holds the structure, is aligned, and lives as long as `self`.
+        unsafe { AtomicU32::from_ptr(self.page.byte_add(offset_of!(map::Epoch, current)).cast()) }
+    }
+
+    fn prepared_cell(&self) -> &AtomicU32 {
+        // SAFETY: as above.
+        unsafe { AtomicU32::from_ptr(self.page.byte_add(offset_of!(map::Epoch, prepared)).cast()) }
+    }
+
+    fn taken_cell(&self) -> &AtomicU64 {
+        // SAFETY: as above.
+        unsafe { AtomicU64::from_ptr(self.page.byte_add(offset_of!(map::Epoch, taken)).cast()) }
+    }
+
+    /// The epoch that programs count in.
+    pub(super) fn current(&self) -> u32 {
+        self.current_cell().load(Ordering::Acquire)
+    }
+
+    /// Lets programs count in another epoch from now on.
+    pub(super) fn set_current(&self, epoch: u32) {
+        self.current_cell().store(epoch, Ordering::Release);
+    }
+
+    /// Whether an agent has prepared the maps before.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.prepared_cell().load(Ordering::Acquire) != 0
+    }
+
+    pub(super) fn set_prepared(&self) {
+        self.prepared_cell().store(1, Ordering::Release);
+    }
+
+    pub(super) fn taken(&self) -> Taken {
+        let word = self.taken_cell().load(Ordering::Acquire);
+        Taken {
+            epochs: (word >> 32) as u32,
+            ring: word as u32,
+        }
+    }
+
+    pub(super) fn set_taken(&self, taken: Taken) {
+        let word = u64::from(taken.epochs) << 32 | u64::from(taken.ring);
+        self.taken_cell().store(word, Ordering::Release);
+    }
+}
+
+impl Drop for Epoch {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made by `new` and nothing refers to it any more.
+        if let Err(error) = unsafe { munmap(self.page.cast(), self.bytes) } {
+            tracing::debug!(%error, "cannot unmap the epoch");
+        }
+    }
+}

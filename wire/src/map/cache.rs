@@ -1,0 +1,194 @@
+//! The flow cache: for each CPU, twice, a list of flows and an index that finds them.
+//!
+//! The flows of an epoch stand one behind the other, in the order in which they came. The index
+//! has buckets of [`WAYS`] words, each of which names a place in the list. Both are written by the
+//! programs of one CPU alone, and read by user space only when no program writes there any more.
+//! Nothing is ever cleared: a word or an entry of another epoch counts as absent.
+
+use super::{FlowCounters, FlowKey, KEY_WORDS};
+
+/// Words in a bucket of the index.
+pub const WAYS: usize = 4;
+
+/// The flows of a list for each bucket of its index: so half of all words are in use when the list
+/// is full.
+pub const FLOWS_PER_BUCKET: u32 = 2;
+
+/// A bucket of the index.
+pub type Bucket = [u64; WAYS];
+
+/// Random numbers that make the hash of a key unpredictable from outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct CacheSeed {
+    /// One for each word of a key.
+    pub words: [u64; KEY_WORDS],
+}
+
+impl CacheSeed {
+    /// The hash of a key: a sum of products (multilinear hashing), of which the upper bits are
+    /// good.
+    pub fn hash(&self, key: &[u64; KEY_WORDS]) -> u64 {
+        Self::sum(key, self.words.iter().copied())
+    }
+
+    /// The same, with the random numbers from wherever they are.
+    #[inline(always)]
+    pub fn sum(key: &[u64; KEY_WORDS], words: impl Iterator<Item = u64>) -> u64 {
+        let pairs = key.iter().zip(words);
+        pairs.fold(0, |sum, (&word, random)| {
+            sum.wrapping_add(word.wrapping_mul(random))
+        })
+    }
+}
+
+/// A word of the index: the lower bits of the epoch (16 bits), a part of the key's hash (24 bits), and
+/// the place of an entry in the list, counted from 1 (24 bits).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexWord(pub u64);
+
+/// Bits of the place.
+const PLACE_BITS: u32 = 24;
+/// Bits below the epoch.
+const EPOCH_SHIFT: u32 = 48;
+/// Where the place stands.
+const PLACES: u64 = (1 << PLACE_BITS) - 1;
+/// Where the part of the hash stands, in the hash as well.
+const HASHES: u64 = ((1 << EPOCH_SHIFT) - 1) & !PLACES;
+
+/// Flows that a list can hold: as many as there are places.
+pub const MAX_CACHED_FLOWS: u32 = PLACES as u32;
+
+impl IndexWord {
+    /// The word of a key without a place.
+    #[inline(always)]
+    pub const fn mark(hash: u64, epoch: u32) -> u64 {
+        hash & HASHES | (epoch as u64) << EPOCH_SHIFT
+    }
+
+    /// The word of a key with an entry at `place`, counted from 1.
+    #[inline(always)]
+    pub const fn new(mark: u64, place: u32) -> Self {
+        Self(mark | place as u64)
+    }
+
+    /// Whether this is the word of a key with this mark, or of one that looks alike.
+    #[inline(always)]
+    pub const fn has(self, mark: u64) -> bool {
+        self.0 ^ mark <= PLACES
+    }
+
+    /// Whether the word names an entry of this epoch, or of one that looks alike.
+    #[inline(always)]
+    pub const fn is_taken(self, mark: u64) -> bool {
+        (self.0 ^ mark) >> EPOCH_SHIFT == 0 && self.0 & PLACES != 0
+    }
+
+    /// The place of the entry, counted from 1; 0 for a word that was never written.
+    #[inline(always)]
+    pub const fn place(self) -> u32 {
+        (self.0 & PLACES) as u32
+    }
+
+    /// The bucket of a key among so many.
+    #[inline(always)]
+    pub const fn bucket(hash: u64, buckets: u32) -> u32 {
+        ((hash >> 32) * buckets as u64 >> 32) as u32
+    }
+}
+
+/// What the kernel counted of a flow in one epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct FlowValue {
+    /// Packets as the wire carries them.
+    pub packets: u64,
+    /// Frames as the host handles them.
+    pub frames: u64,
+    /// Bytes of whole frames as the wire carries them.
+    pub bytes: u64,
+    /// Time of the first packet, nanoseconds of `CLOCK_MONOTONIC`.
+    pub first_ns: u64,
+    /// Time of the first packet in ticks of the cheap clock.
+    pub first_tick: u32,
+    /// Time of the last packet in ticks of the cheap clock.
+    pub last_tick: u32,
+    /// All TCP flags seen, host order.
+    pub tcp_flags: u16,
+    /// Type of service or traffic class of the last packet.
+    pub traffic_class: u8,
+    /// `FLOW_*` bits.
+    pub marks: u8,
+    /// Source MAC of the first packet.
+    pub source_mac: [u8; 6],
+    /// Destination MAC of the first packet.
+    pub destination_mac: [u8; 6],
+    /// The [`super::Class`]es that each packet is counted in.
+    pub classes: [u8; 3],
+    /// Always zero.
+    pub reserved: u8,
+    /// Number of the counters of the flow's interface and direction.
+    pub interface: u32,
+}
+
+impl FlowValue {
+    /// The counters of a sample; `tick_ns` is the length of a tick of the cheap clock.
+    pub fn counters(&self, tick_ns: u64) -> FlowCounters {
+        let ticks = self.last_tick.wrapping_sub(self.first_tick);
+        FlowCounters {
+            packets: self.packets,
+            frames: self.frames,
+            bytes: self.bytes,
+            first_ns: self.first_ns,
+            last_ns: self
+                .first_ns
+                .saturating_add(u64::from(ticks).saturating_mul(tick_ns)),
+            source_mac: self.source_mac,
+            destination_mac: self.destination_mac,
+            tcp_flags: self.tcp_flags,
+            traffic_class: self.traffic_class,
+            marks: self.marks,
+        }
+    }
+}
+
+/// A flow in the list of a CPU, or in the ring buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct CacheEntry {
+    /// The flow.
+    pub key: FlowKey,
+    /// Which epoch it was counted in.
+    pub epoch: u32,
+    /// Always zero.
+    pub reserved: u32,
+    /// What was counted.
+    pub value: FlowValue,
+}
+
+/// Which epoch it is, and which ones have been handed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Epoch {
+    /// The epoch that programs count in: its lowest bit chooses between two of everything.
+    pub current: u32,
+    /// 1 once the agent has prepared the maps.
+    pub prepared: u32,
+    /// Epochs that user space has taken over for good (upper half), and how far it has read the ring
+    /// buffer then (lower half, bytes modulo 2^32). One word, so that it changes at once.
+    pub taken: u64,
+}
+
+/// How far a CPU's lists are filled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct CacheState {
+    /// For each list, the epoch of its entries.
+    pub epoch: [u32; 2],
+    /// For each list, the number of its entries.
+    pub used: [u32; 2],
+    /// Flows opened since the start, in the cache and behind it.
+    pub opened: u64,
+    /// Interfaces that programs have made an entry for, because nobody had told them of it.
+    pub admitted: u64,
+}
