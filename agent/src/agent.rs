@@ -149,19 +149,32 @@ impl Agent {
     /// # Errors
     /// A map could not be read. What had been moved out before is in the meter all the same.
     pub fn drain(&mut self) -> Result<(), Error> {
+        let Self {
+            tracer,
+            places,
+            meter,
+            ..
+        } = self;
+        let tracer = tracer.iter_mut().map(|tracer| &mut tracer.collector);
+        let collectors = tracer.chain(places.iter_mut().filter_map(Place::collector));
+        let mut collectors: Vec<&mut Collector> = collectors.collect();
         let mut batch = Batch::default();
-        let mut drained = Ok(());
-        let meter = &self.meter;
-        let mut hand_over = |samples: &[Sample]| lock(meter).apply_flows(now_ns(), samples);
-        let tracer = self.tracer.iter_mut().map(|tracer| &mut tracer.collector);
-        for collector in tracer.chain(self.places.iter_mut().filter_map(Place::collector)) {
-            let drain = collector.drain(&mut batch, &mut hand_over);
-            // What the meter has is told for good, whatever comes.
-            drained = drained.and(drain.and_then(|()| collector.take()));
-        }
+        let begun = each(&mut collectors, |collector| collector.begin(&mut batch));
+        // The counters first: so nothing is ever in flows that they do not tell of.
         batch.now_ns = now_ns();
-        lock(&self.meter).apply(&batch);
-        drained
+        lock(meter).apply(&batch);
+        let mut hand_over = |samples: &[Sample]| lock(meter).apply_flows(now_ns(), samples);
+        let read = each(&mut collectors, |collector| {
+            collector.read_flows(&mut hand_over)?;
+            collector.take()
+        });
+        batch.interfaces.clear();
+        collectors
+            .iter()
+            .for_each(|collector| collector.classified(&mut batch));
+        batch.now_ns = now_ns();
+        lock(meter).apply(&batch);
+        begun.and(read)
     }
 
     /// Detaches everything and drains what was counted until then: now all books balance.
@@ -184,6 +197,15 @@ impl Drop for Agent {
     fn drop(&mut self) {
         self.places.iter_mut().for_each(Place::detach);
     }
+}
+
+/// Does the same with each collector, also when it fails with one; the first error is the answer.
+fn each(
+    collectors: &mut [&mut Collector],
+    mut act: impl FnMut(&mut Collector) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let results = collectors.iter_mut().map(|collector| act(collector));
+    results.fold(Ok(()), |first, result| first.and(result))
 }
 
 /// A meter whose lock was poisoned by a panic elsewhere is still the best knowledge there is.

@@ -1,6 +1,7 @@
 //! The network that is measured in: two namespaces and a virtual Ethernet pair between them.
 
 use std::{
+    ffi::OsString,
     io::{BufRead, BufReader},
     net::Ipv4Addr,
     process::{Child, Command, Stdio},
@@ -54,8 +55,9 @@ impl Pair {
         seconds: u32,
         mut drain: impl FnMut() -> anyhow::Result<()>,
     ) -> anyhow::Result<f64> {
-        let _listening = self.near.enter(listen)??;
-        let mut running = self.far.enter(|| connect(seconds))??;
+        let _listening = listen(&self.near)?;
+        let (server, time) = (SERVER.to_string(), seconds.to_string());
+        let mut running = iperf(&self.far, &["-c", &server, "-t", &time, "-J"])?;
         let deadline = Instant::now() + PATIENCE + Duration::from_secs(seconds.into());
         while running.0.try_wait()?.is_none() {
             anyhow::ensure!(Instant::now() < deadline, "iperf3 does not end");
@@ -88,11 +90,9 @@ impl Drop for Running {
     }
 }
 
-/// Starts a server in the namespace of the calling thread, and waits until it listens.
-fn listen() -> anyhow::Result<Running> {
-    let mut command = Command::new("iperf3");
-    command.args(["-s", "--forceflush"]).stdout(Stdio::piped());
-    let mut server = Running(command.spawn().context("cannot run iperf3")?);
+/// Starts a server, and waits until it listens.
+fn listen(netns: &Netns) -> anyhow::Result<Running> {
+    let mut server = iperf(netns, &["-s", "-1", "--forceflush"])?;
     let output = server.0.stdout.take().context("iperf3 has no output")?;
     let mut lines = BufReader::new(output).lines();
     while let Some(line) = lines.next().transpose()? {
@@ -103,10 +103,15 @@ fn listen() -> anyhow::Result<Running> {
     anyhow::bail!("iperf3 does not listen")
 }
 
-fn connect(seconds: u32) -> anyhow::Result<Running> {
-    let mut command = Command::new("iperf3");
+/// Starts iperf3 in a namespace; the kernel kills it when the calling thread ends, however that ends.
+fn iperf(netns: &Netns, arguments: &[&str]) -> anyhow::Result<Running> {
+    let mut path = OsString::from("--net=");
+    path.push(netns.path());
+    let mut command = Command::new("nsenter");
     command
-        .args(["-c", &SERVER.to_string(), "-t", &seconds.to_string(), "-J"])
+        .arg(path)
+        .args(["setpriv", "--pdeathsig", "KILL", "--", "iperf3"])
+        .args(arguments)
         .stdout(Stdio::piped());
-    Ok(Running(command.spawn().context("cannot run iperf3")?))
+    Ok(Running(command.spawn().context("cannot run nsenter")?))
 }

@@ -8,6 +8,8 @@ use netweir_tests::{Program, Programs, Rig, Target, Yardstick, is_root};
 use netweir_wire::packet::protocol;
 
 const SIZES: MapSizes = MapSizes {
+    cache: 1024,
+    ring: 4096,
     flows: 4096,
     interfaces: 16,
 };

@@ -167,8 +167,11 @@ impl Rig {
 pub fn drain(collector: &mut Collector) -> anyhow::Result<Batch> {
     let mut batch = Batch::default();
     let mut flows = Vec::new();
-    collector.drain(&mut batch, &mut |samples| flows.extend_from_slice(samples))?;
+    collector.begin(&mut batch)?;
+    collector.read_flows(&mut |samples| flows.extend_from_slice(samples))?;
     collector.take()?;
+    batch.interfaces.clear();
+    collector.classified(&mut batch);
     batch.flows = flows;
     Ok(batch)
 }

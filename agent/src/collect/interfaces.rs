@@ -33,6 +33,8 @@ pub(super) struct Interfaces {
     known: HashMap<InterfaceKey, u32>,
     /// By number, the classes of what is in flows; the kernel counts those of the other packets.
     classes: Vec<InterfaceCounters>,
+    /// What [`Self::read`] found: interface, number, and the kernel's own counters.
+    read: Vec<(InterfaceKey, u32, InterfaceCounters)>,
     /// Interfaces that are gone, whose entries are to be removed before the next epoch.
     gone: Vec<InterfaceKey>,
     /// Removed in the last epoch; flows of it may still have been counted under their numbers.
@@ -50,6 +52,7 @@ impl Interfaces {
             free: object.take(name::FREE_COUNTERS)?,
             known: HashMap::new(),
             classes: Vec::new(),
+            read: Vec::new(),
             gone: Vec::new(),
             removed: Vec::new(),
         };
@@ -176,27 +179,32 @@ impl Interfaces {
 
     /// Reads the counters of all interfaces; `admitted` is how many the programs have met that
     /// nobody had told them of.
-    pub(super) fn read(
-        &mut self,
-        admitted: u64,
-        samples: &mut Vec<InterfaceSample>,
-    ) -> Result<(), Error> {
+    pub(super) fn read(&mut self, admitted: u64) -> Result<(), Error> {
         if admitted != self.admitted {
             self.admitted = admitted;
             self.refresh()?;
         }
+        self.read.clear();
         for (&key, &number) in &self.known {
             let values = self.counters.get(&number, 0);
-            let mut counters = self.classes[number as usize];
+            let mut counters = InterfaceCounters::ZERO;
             for Layout(value) in values.map_err(map_error(name::COUNTERS))?.iter() {
                 counters += value;
             }
             // Counters of nothing say nothing, not even that there is an interface.
             if counters != InterfaceCounters::ZERO {
-                samples.push(InterfaceSample { key, counters });
+                self.read.push((key, number, counters));
             }
         }
         Ok(())
+    }
+
+    /// What was read, with the classes of what has been handed over in flows until now.
+    pub(super) fn samples(&self, samples: &mut Vec<InterfaceSample>) {
+        samples.extend(self.read.iter().map(|&(key, number, mut counters)| {
+            counters += &self.classes[number as usize];
+            InterfaceSample { key, counters }
+        }));
     }
 
     /// Learns of interfaces that the programs have met.

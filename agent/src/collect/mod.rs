@@ -1,6 +1,6 @@
 //! Collecting what the kernel counted.
 //!
-//! Programs count flows in one of two sets of maps; [`Collector::drain`] lets them change to the
+//! Programs count flows in one of two sets of maps; [`Collector::begin`] lets them change to the
 //! other, waits until none can still be writing to the first, and hands over what is in it. So a
 //! drain costs what changed since the last one, a reader never meets a writer, and no count falls
 //! between reading and removing. What was handed over is taken for good by [`Collector::take`]: an
@@ -163,27 +163,55 @@ impl Collector {
         opened.is_ok_and(|opened| opened != self.drained_opened)
     }
 
-    /// Hands over what was counted since the last drain: the flows piece by piece, then into
-    /// `batch` the counters of the interfaces. To be followed by [`Self::take`].
+    /// Lets programs go on in the next epoch, and reads the counters of interfaces into `batch`.
+    /// The flows of the epoch that has passed follow with [`Self::read_flows`].
     ///
     /// # Errors
-    /// A map cannot be read. Half of the flows may have been handed over then, so this collector
-    /// hands over no more; the other half shows as being in flight.
-    pub fn drain(
-        &mut self,
-        batch: &mut Batch,
-        hand_over: &mut dyn FnMut(&[Sample]),
-    ) -> Result<(), Error> {
-        if std::mem::replace(&mut self.is_broken, true) {
+    /// A map cannot be read.
+    pub fn begin(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        if self.is_broken {
             return Err(Error::Broken);
         }
         self.drained_opened = self.cache.opened()?;
         self.close_epoch()?;
-        self.read_flows(hand_over)?;
-        self.is_broken = false;
         let admitted = self.cache.admitted()?;
-        self.interfaces.read(admitted, &mut batch.interfaces)?;
+        self.interfaces.read(admitted)?;
+        self.interfaces.samples(&mut batch.interfaces);
         self.read_strays(batch)
+    }
+
+    /// Hands over the flows of the epoch that has passed, piece by piece; then [`Self::take`] is due.
+    ///
+    /// # Errors
+    /// A map cannot be read. Some of the flows may have been handed over then, so this collector
+    /// hands over no more; the others show as being in flight.
+    pub fn read_flows(&mut self, hand_over: &mut dyn FnMut(&[Sample])) -> Result<(), Error> {
+        if std::mem::replace(&mut self.is_broken, true) {
+            return Err(Error::Broken);
+        }
+        let passed = self.epoch.current().wrapping_sub(1);
+        let mut pieces = Pieces {
+            samples: Vec::with_capacity(BATCH_FLOWS),
+            tick_ns: self.tick_ns,
+            interfaces: &mut self.interfaces,
+            hand_over,
+        };
+        let cache = &mut self.cache;
+        cache.read(passed, &mut |entry| pieces.add(&entry.key, &entry.value))?;
+        let flows = &mut self.flows[(passed & 1) as usize];
+        flows.read(&mut |key, value| pieces.add(key, value))?;
+        if let Some(ring) = &mut self.ring {
+            ring.read(|entry| pieces.add(&entry.key, &entry.value));
+        }
+        pieces.finish();
+        self.is_broken = false;
+        Ok(())
+    }
+
+    /// The counters that [`Self::begin`] read, with the classes of the flows that were handed over
+    /// since.
+    pub fn classified(&self, batch: &mut Batch) {
+        self.interfaces.samples(&mut batch.interfaces);
     }
 
     /// Lets programs go on in the next epoch and waits until none is left in the one before; does
@@ -198,31 +226,7 @@ impl Collector {
         self.barrier.wait()
     }
 
-    fn read_flows(&mut self, hand_over: &mut dyn FnMut(&[Sample])) -> Result<(), Error> {
-        let Self {
-            cache,
-            flows,
-            ring,
-            interfaces,
-            ..
-        } = self;
-        let passed = self.epoch.current().wrapping_sub(1);
-        let mut pieces = Pieces {
-            samples: Vec::with_capacity(BATCH_FLOWS),
-            tick_ns: self.tick_ns,
-            interfaces,
-            hand_over,
-        };
-        cache.read(passed, &mut |entry| pieces.add(&entry.key, &entry.value))?;
-        flows[(passed & 1) as usize].read(&mut |key, value| pieces.add(key, value))?;
-        if let Some(ring) = ring {
-            ring.read(|entry| pieces.add(&entry.key, &entry.value));
-        }
-        pieces.finish();
-        Ok(())
-    }
-
-    /// Takes for good what the last drain handed over: it is not handed over again.
+    /// Takes for good what was handed over: it is not handed over again.
     ///
     /// # Errors
     /// A map cannot be cleared; the next drain tries again.
