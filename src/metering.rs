@@ -18,7 +18,11 @@ use crate::{config::Config, stop::Stop};
 /// the kernel's flow map has to last only for so long.
 const DRAINS_PER_TICK: u32 = 4;
 
-/// What becomes of the records of a tick.
+/// Flows looked at for their records while the meter is locked; a million records at once would take
+/// as much memory as all flows.
+const RECORDS_AT_ONCE: usize = 8192;
+
+/// What becomes of the records of a tick, some of them at a time.
 pub(crate) type Records = Box<dyn FnMut(&[Record]) + Send>;
 
 /// A running agent.
@@ -137,8 +141,8 @@ impl Work {
         // Whatever ended the loop, whoever waits for a signal must wake.
         self.stop.now();
         let stopped = self.agent.stop().context("cannot read the last counts");
-        let records = lock(&self.meter).finish(now_ns());
-        (self.records)(&records);
+        let rest = |meter: &mut Meter| meter.rest(now_ns(), RECORDS_AT_ONCE);
+        report(&self.meter, &mut self.records, rest);
         self.ticker.tick();
         result.and(stopped)
     }
@@ -160,12 +164,26 @@ impl Work {
                     .context("cannot read the kernel's counts")?;
             }
             if due {
-                let records = lock(&self.meter).tick(now_ns());
-                (self.records)(&records);
+                lock(&self.meter).end_tick(now_ns());
+                let due = |meter: &mut Meter| meter.due(RECORDS_AT_ONCE);
+                report(&self.meter, &mut self.records, due);
                 next_tick = (next_tick + self.tick).max(Instant::now());
                 self.ticker.tick();
             }
         }
+    }
+}
+
+/// Hands records over until there are no more.
+fn report(
+    meter: &RwLock<Meter>,
+    records: &mut Records,
+    next: impl Fn(&mut Meter) -> Option<Vec<Record>>,
+) {
+    loop {
+        let some = next(&mut lock(meter));
+        let Some(some) = some else { return };
+        records(&some);
     }
 }
 

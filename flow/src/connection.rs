@@ -6,16 +6,12 @@
 
 use crate::{
     Endpoint, Icmp, Protocol, Rate, Record,
-    flow::Flow,
     lens::{Lens, icmp},
-    reverse::{is_reply, partner},
+    reverse::is_reply,
     table::Table,
     tcp,
 };
-use netweir_wire::{
-    map::{Count, FlowKey},
-    packet::protocol,
-};
+use netweir_wire::{map::Count, packet::protocol};
 use std::{cmp::Reverse, sync::Arc};
 
 /// How far a TCP connection has come, by the flags seen.
@@ -94,29 +90,27 @@ impl Connection {
 
 /// One or two flows of the table that are tied together, the initiator's first.
 #[derive(Clone, Copy)]
-pub(crate) struct Pair<'a> {
-    pub(crate) forward: (&'a FlowKey, &'a Flow),
-    pub(crate) reverse: Option<(&'a FlowKey, &'a Flow)>,
+pub(crate) struct Pair {
+    pub(crate) forward: u32,
+    pub(crate) reverse: Option<u32>,
 }
 
-impl<'a> Pair<'a> {
+impl Pair {
     /// The pair of a flow, told for one of its two flows only.
-    pub(crate) fn of(table: &'a Table, forward: (&'a FlowKey, &'a Flow)) -> Option<Self> {
-        let partner = partner(forward.0, |key| table.get(key).is_some());
-        let reverse = partner.and_then(|key| table.get(&key));
-        let Some(reverse) = reverse else {
+    pub(crate) fn of(table: &Table, id: u32) -> Option<Self> {
+        let Some(partner) = table.partner(id) else {
             return Some(Self {
-                forward,
+                forward: id,
                 reverse: None,
             });
         };
-        if forward.0 > reverse.0 {
+        if id > partner {
             return None;
         }
-        let (forward, reverse) = if initiative(forward) <= initiative(reverse) {
-            (forward, reverse)
+        let (forward, reverse) = if is_initiative(table, id, partner) {
+            (id, partner)
         } else {
-            (reverse, forward)
+            (partner, id)
         };
         Some(Self {
             forward,
@@ -125,15 +119,15 @@ impl<'a> Pair<'a> {
     }
 
     /// Its flows.
-    pub(crate) fn flows(self) -> impl Iterator<Item = (&'a FlowKey, &'a Flow)> {
+    pub(crate) fn flows(self) -> impl Iterator<Item = u32> {
         [self.forward].into_iter().chain(self.reverse)
     }
 
     /// Reads it.
-    pub(crate) fn read(self, lens: &Lens<'_>) -> Connection {
-        let (key, flow) = self.forward;
-        let forward = lens.record(key, flow, None);
-        let reverse = self.reverse.map(|(key, flow)| lens.record(key, flow, None));
+    pub(crate) fn read(self, table: &Table, lens: &Lens<'_>) -> Connection {
+        let initiator = table.live(self.forward);
+        let forward = lens.record(&initiator, None);
+        let reverse = self.reverse.map(|id| lens.record(&table.live(id), None));
         let of_reverse = |read: fn(&Record) -> u64| reverse.as_ref().map(read);
         let first_unix_ns = of_reverse(|record| record.first_unix_ns).unwrap_or(u64::MAX);
         let last_unix_ns = of_reverse(|record| record.last_unix_ns).unwrap_or(0);
@@ -157,14 +151,14 @@ impl<'a> Pair<'a> {
             sampling: forward.sampling,
             first_unix_ns: forward.first_unix_ns.min(first_unix_ns),
             last_unix_ns: forward.last_unix_ns.max(last_unix_ns),
-            icmp: icmp(key, flow),
-            state: (forward.protocol == protocol::TCP).then(|| self.state()),
+            icmp: icmp(&initiator.key, initiator.flow),
+            state: (forward.protocol == protocol::TCP).then(|| self.state(table)),
             interface: forward.interface,
         }
     }
 
-    fn state(self) -> ConnectionState {
-        let has = |flag| move |(_, flow): (_, &Flow)| flow.tcp_flags & flag != 0;
+    fn state(self, table: &Table) -> ConnectionState {
+        let has = |flag| move |id| table.get(id).tcp_flags & flag != 0;
         if self.flows().all(has(tcp::FIN)) {
             ConnectionState::Closed
         } else if self.flows().any(has(tcp::RST)) {
@@ -175,8 +169,14 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// Who has the least of it is the initiator.
-fn initiative((key, flow): (&FlowKey, &Flow)) -> impl Ord + use<> {
-    let port = Reverse(key.source_port);
-    (!flow.opened, flow.first_ns, is_reply(key), port, *key)
+/// Whether the first of two flows is the initiator's.
+fn is_initiative(table: &Table, id: u32, other: u32) -> bool {
+    let signs = |id| {
+        let (flow, link) = (table.get(id), table.link(id));
+        let port = Reverse(flow.source_port);
+        (!flow.opened, flow.first_ns, is_reply(flow, link), port)
+    };
+    let by_signs = signs(id).cmp(&signs(other));
+    let by_key = || table.key(id).cmp(&table.key(other));
+    by_signs.then_with(by_key).is_le()
 }

@@ -69,28 +69,51 @@ impl fmt::Display for Endpoint {
 
 /// The source and the destination of a flow.
 pub(crate) fn endpoints(key: &FlowKey) -> (Endpoint, Endpoint) {
-    let address = address_reader(key);
+    let family = family(key);
     let ports = ports(key);
     (
         Endpoint {
-            address: address(key.source),
+            address: family.read(key.source),
             port: ports.map(|(source, _)| source),
         },
         Endpoint {
-            address: address(key.destination),
+            address: family.read(key.destination),
             port: ports.map(|(_, destination)| destination),
         },
     )
 }
 
-/// How the addresses of a flow are to be read.
-fn address_reader(key: &FlowKey) -> fn([u8; 16]) -> Address {
-    match u16::from_be_bytes(key.ethertype) {
-        ethertype::IPV4 if is_mapped(key.source) && is_mapped(key.destination) => {
-            |[.., a, b, c, d]| Address::Ip(Ipv4Addr::new(a, b, c, d).into())
+/// What the addresses of a flow are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Family {
+    #[default]
+    Ipv4,
+    Ipv6,
+    Mac,
+}
+
+impl Family {
+    pub(crate) fn read(self, bytes: [u8; 16]) -> Address {
+        match self {
+            Self::Ipv4 => {
+                let [.., a, b, c, d] = bytes;
+                Address::Ip(Ipv4Addr::new(a, b, c, d).into())
+            }
+            Self::Ipv6 => Address::Ip(Ipv6Addr::from(bytes).into()),
+            Self::Mac => {
+                let [a, b, c, d, e, f, ..] = bytes;
+                Address::Mac(Mac([a, b, c, d, e, f]))
+            }
         }
-        ethertype::IPV6 if !has_macs(key) => |bytes| Address::Ip(Ipv6Addr::from(bytes).into()),
-        _ => |[a, b, c, d, e, f, ..]| Address::Mac(Mac([a, b, c, d, e, f])),
+    }
+}
+
+/// How the addresses of a flow are to be read.
+pub(crate) fn family(key: &FlowKey) -> Family {
+    match u16::from_be_bytes(key.ethertype) {
+        ethertype::IPV4 if is_mapped(key.source) && is_mapped(key.destination) => Family::Ipv4,
+        ethertype::IPV6 if !has_macs(key) => Family::Ipv6,
+        _ => Family::Mac,
     }
 }
 

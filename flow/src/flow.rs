@@ -1,34 +1,53 @@
 //! What is known of one live flow, and how samples are joined to it.
 
 use crate::{
+    index::Hash,
     rate::{Pulse, Ticks},
-    tcp,
+    reverse, tcp,
 };
 use netweir_wire::map::{Count, FlowCounters};
 
-/// What is known of a live flow.
+/// What is known of a live flow; without the keys of what it shares with others, which the table
+/// has.
+///
+/// In this order, so that what a sample changes lies side by side.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub(crate) struct Flow {
-    /// Since it began.
-    pub(crate) count: Count,
-    /// As much of `count` as records have told.
-    reported: Count,
-    /// When it began, or when its last record was reported.
-    pub(crate) reported_ns: u64,
-    /// Time of the first packet.
-    pub(crate) first_ns: u64,
-    /// Time of the last packet.
-    pub(crate) last_ns: u64,
-    pub(crate) source_mac: [u8; 6],
-    pub(crate) destination_mac: [u8; 6],
+    /// Hash of the key; see the module `reverse` for its two parts.
+    pub(crate) hash: u32,
+    /// Number of the source address.
+    pub(crate) source: u32,
+    /// Number of the destination address.
+    pub(crate) destination: u32,
+    /// Number of the link.
+    pub(crate) link: u32,
+    pub(crate) source_port: [u8; 2],
+    pub(crate) destination_port: [u8; 2],
     pub(crate) tcp_flags: u16,
     pub(crate) traffic_class: u8,
     /// `FLOW_*` bits of the wire crate.
     pub(crate) marks: u8,
+    pub(crate) side: u8,
     /// Whether some sample had SYN and no ACK: its packets opened the connection.
     pub(crate) opened: bool,
-    pub(crate) pulse: Pulse,
+    /// Not so in a vacant entry of the table.
+    pub(crate) is_live: bool,
+    pub(crate) pulse: Pulse<1>,
+    /// Since it began.
+    pub(crate) count: Count,
+    /// Time of the last packet.
+    pub(crate) last_ns: u64,
+    /// Time of the first packet.
+    pub(crate) first_ns: u64,
+    /// When it began, or when its last record was reported.
+    pub(crate) reported_ns: u64,
+    /// As much of `count` as records have told.
+    pub(crate) reported: Count,
 }
+
+/// A million of them shall be small.
+const _: () = assert!(size_of::<Flow>() == 120);
 
 impl Flow {
     /// What no record has told yet.
@@ -41,13 +60,12 @@ impl Flow {
         self.count != self.reported
     }
 
-    /// A flow that `counters` are about to be added to.
-    pub(crate) fn new(counters: &FlowCounters, now_ns: u64) -> Self {
+    /// A flow that counters are about to be added to.
+    pub(crate) fn new(now_ns: u64) -> Self {
         Self {
+            is_live: true,
             reported_ns: now_ns,
             first_ns: u64::MAX,
-            source_mac: counters.source_mac,
-            destination_mac: counters.destination_mac,
             ..Self::default()
         }
     }
@@ -59,11 +77,23 @@ impl Flow {
         self.first_ns = self.first_ns.min(counters.first_ns.min(last_ns));
         self.last_ns = self.last_ns.max(last_ns);
         self.count += counters.count();
-        self.pulse.add(ticks, counters.count().volume());
+        self.pulse.add(ticks, 0, counters.count().volume());
         self.tcp_flags |= counters.tcp_flags;
         self.opened |= counters.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN;
         self.traffic_class = counters.traffic_class;
         self.marks |= counters.marks;
+    }
+
+    pub(crate) const fn hash(&self) -> Hash {
+        Hash {
+            bits: self.hash,
+            side: self.side,
+        }
+    }
+
+    /// The number of its direction.
+    pub(crate) const fn direction(&self) -> u8 {
+        self.side & reverse::EGRESS
     }
 
     pub(crate) const fn mark_reported(&mut self, now_ns: u64) {

@@ -2,7 +2,7 @@
 
 use crate::{
     EndReason, Icmp, InterfaceId, Mac, Record, endpoint::endpoints, flow::Flow,
-    interface::Interfaces, rate::Ticks, reverse::is_icmp, sampling::Sampling,
+    interface::Interfaces, rate::Ticks, reverse::is_icmp, sampling::Sampling, table::Live,
 };
 use netweir_wire::map::{Direction, FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT, FlowKey};
 
@@ -16,7 +16,8 @@ pub(crate) struct Lens<'a> {
 }
 
 impl Lens<'_> {
-    pub(crate) fn record(&self, key: &FlowKey, flow: &Flow, reason: Option<EndReason>) -> Record {
+    pub(crate) fn record(&self, live: &Live<'_>, reason: Option<EndReason>) -> Record {
+        let Live { key, flow, .. } = live;
         let (source, destination) = endpoints(key);
         Record {
             netns: key.netns,
@@ -33,9 +34,9 @@ impl Lens<'_> {
             sampling: self.sampling.one_in(),
             first_unix_ns: self.unix_ns(flow.first_ns),
             last_unix_ns: self.unix_ns(flow.last_ns),
-            rate: self.sampling.rate(flow.pulse.rate(self.ticks)),
-            source_mac: Mac(flow.source_mac),
-            destination_mac: Mac(flow.destination_mac),
+            rate: self.sampling.rate(flow.pulse.rate(self.ticks, 0)),
+            source_mac: Mac(live.source_mac),
+            destination_mac: Mac(live.destination_mac),
             tcp_flags: flow.tcp_flags,
             traffic_class: flow.traffic_class,
             first_fragment: flow.marks & FLOW_FIRST_FRAGMENT != 0,
@@ -67,5 +68,5 @@ pub(crate) fn icmp(key: &FlowKey, flow: &Flow) -> Option<Icmp> {
     let [kind, code] = key.destination_port;
     let fragments = FLOW_FIRST_FRAGMENT | FLOW_LATER_FRAGMENT;
     let unread = (kind, code) == (0, 0) && flow.marks & fragments == FLOW_LATER_FRAGMENT;
-    (is_icmp(key) && !unread).then_some(Icmp { kind, code })
+    (is_icmp(key.ethertype, key.protocol) && !unread).then_some(Icmp { kind, code })
 }

@@ -6,15 +6,14 @@
 use crate::{
     Batch, EndReason, Interface, InterfaceId, Record, Sample,
     cumulative::Cumulative,
-    flow::Flow,
-    host::Hosts,
+    index::Hash,
     interface::Interfaces,
     lens::{Lens, interface_id},
     rate::Ticks,
     sampling::Sampling,
-    table::{Limits, Table},
+    table::{GROUP, Limits, Live, Table},
 };
-use netweir_wire::map::{Count, Direction, FlowKey, StrayReason, Volume};
+use netweir_wire::map::{Count, Direction, StrayReason, Volume};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -62,7 +61,6 @@ pub struct Meter {
     pub(crate) sampling: Sampling,
     pub(crate) interfaces: Interfaces,
     pub(crate) table: Table,
-    pub(crate) hosts: Hosts,
     pub(crate) received: Count,
     pub(crate) malformed: Count,
     pub(crate) unlisted: Count,
@@ -73,6 +71,11 @@ pub struct Meter {
 impl Meter {
     /// A meter that knows nothing yet.
     pub fn new(settings: &Settings, now_ns: u64) -> Self {
+        let limits = Limits {
+            idle_ns: settings.idle_ns,
+            active_ns: settings.active_ns,
+            max_flows: settings.max_flows,
+        };
         Self {
             started_ns: now_ns,
             now_ns,
@@ -80,12 +83,7 @@ impl Meter {
             wall_offset_ns: settings.wall_offset_ns,
             sampling: Sampling::new(settings.sampling),
             interfaces: Interfaces::new(settings.max_interfaces),
-            table: Table::new(Limits {
-                idle_ns: settings.idle_ns,
-                active_ns: settings.active_ns,
-                max_flows: settings.max_flows,
-            }),
-            hosts: Hosts::new(settings.max_hosts),
+            table: Table::new(limits, settings.max_hosts),
             received: Count::default(),
             malformed: Count::default(),
             unlisted: Count::default(),
@@ -107,6 +105,11 @@ impl Meter {
     }
 
     /// Takes what a drain found; there may be several between two ticks.
+    ///
+    /// A drain of very many flows may come in pieces: first a batch with its interfaces and strays,
+    /// which must have been read after the programs had left the flows of this drain alone, then
+    /// the flows by [`Meter::apply_flows`]. In this order nobody sees more packets in flows than
+    /// interfaces have counted.
     pub fn apply(&mut self, batch: &Batch) {
         self.apply_flows(batch.now_ns, &batch.flows);
         for sample in &batch.interfaces {
@@ -122,26 +125,53 @@ impl Meter {
         }
     }
 
-    /// Takes a part of the flows that a drain finds, before [`Self::apply`] takes the rest.
+    /// Takes a piece of the flows that a drain found.
     pub fn apply_flows(&mut self, now_ns: u64, samples: &[Sample]) {
         self.advance(now_ns);
-        samples.iter().for_each(|sample| self.apply_flow(sample));
+        for group in samples.chunks(GROUP) {
+            let hashes = self.table.prepare(group);
+            for (sample, hash) in group.iter().zip(hashes) {
+                self.apply_flow(sample, hash);
+            }
+        }
     }
 
     /// Ends a tick: sets rates and peaks, lets idle flows go, and returns the records that are
-    /// due.
+    /// due. The same in pieces is [`Meter::end_tick`], then [`Meter::due`] until it returns none.
     pub fn tick(&mut self, now_ns: u64) -> Vec<Record> {
+        self.end_tick(now_ns);
+        self.due(usize::MAX).unwrap_or_default()
+    }
+
+    /// Ends a tick: sets rates and peaks.
+    pub fn end_tick(&mut self, now_ns: u64) {
         self.advance(now_ns);
         if self.ticks.next(self.now_ns) {
             self.interfaces.tick(self.ticks.interval_ns);
         }
-        self.report(|table, now_ns, report| table.report_due(now_ns, report))
     }
 
-    /// Returns a record for every flow with anything that no record has told yet.
+    /// Looks at no more than `at_most` of the flows whose time has come, lets the idle ones go, and
+    /// returns their records, of which there may be none; `None` when there was no flow to look at.
+    pub fn due(&mut self, at_most: usize) -> Option<Vec<Record>> {
+        self.report(|table, now_ns, report| table.report_due(now_ns, at_most, report))
+    }
+
+    /// Returns a record for every flow with anything that no record has told yet. The same in
+    /// pieces is [`Meter::rest`] until it returns none.
     pub fn finish(&mut self, now_ns: u64) -> Vec<Record> {
+        let mut records = Vec::new();
+        while let Some(more) = self.rest(now_ns, usize::MAX) {
+            records.extend(more);
+        }
+        records
+    }
+
+    /// Returns no more than `at_most` of the records that [`Meter::finish`] would return, `None`
+    /// when there are no more. Nothing is to be applied in between.
+    pub fn rest(&mut self, now_ns: u64, at_most: usize) -> Option<Vec<Record>> {
         self.advance(now_ns);
-        self.report(|table, now_ns, report| table.report_all(now_ns, report))
+        self.report(|table, now_ns, report| table.report_all(now_ns, at_most, report))
     }
 
     /// What reads this meter's flows.
@@ -160,7 +190,7 @@ impl Meter {
         }
     }
 
-    fn apply_flow(&mut self, sample: &Sample) {
+    fn apply_flow(&mut self, sample: &Sample, hash: Hash) {
         let count = sample.counters.count();
         if count.packets == 0 {
             return;
@@ -177,16 +207,15 @@ impl Meter {
             None => self.unlisted += count,
         }
         // A loopback device shows each packet twice; hosts are credited with one of them.
-        if !loopback || direction == Direction::Ingress {
-            self.hosts.credit(sample, self.now_ns, self.ticks);
-        }
-        self.table.add(sample, self.now_ns, self.ticks);
+        let is_credit = !loopback || direction == Direction::Ingress;
+        self.table
+            .add(sample, hash, is_credit, (self.now_ns, self.ticks));
     }
 
     fn report(
         &mut self,
-        from: impl FnOnce(&mut Table, u64, &mut dyn FnMut(&FlowKey, &Flow, EndReason)),
-    ) -> Vec<Record> {
+        from: impl FnOnce(&mut Table, u64, &mut dyn FnMut(&Live<'_>, EndReason)) -> usize,
+    ) -> Option<Vec<Record>> {
         let lens = Lens {
             interfaces: &self.interfaces,
             ticks: self.ticks,
@@ -194,9 +223,9 @@ impl Meter {
             sampling: self.sampling,
         };
         let mut records = Vec::new();
-        from(&mut self.table, self.now_ns, &mut |key, flow, reason| {
-            records.push(lens.record(key, flow, Some(reason)));
+        let looked_at = from(&mut self.table, self.now_ns, &mut |live, reason| {
+            records.push(lens.record(live, Some(reason)));
         });
-        records
+        (looked_at > 0).then_some(records)
     }
 }

@@ -1,7 +1,8 @@
 //! What a view is asked for: which, in what order, how many.
 
 use crate::{Filter, rank::Rank};
-use std::{cmp::Ordering, fmt, str::FromStr};
+use netweir_wire::map::FlowKey;
+use std::{cmp::Ordering, fmt, net::IpAddr, str::FromStr};
 use thiserror::Error;
 
 /// Which flows, connections or hosts a view has, in what order, and how many of them.
@@ -106,28 +107,56 @@ impl FromStr for SortKey {
     }
 }
 
-impl Query {
-    /// Orders things by rank, equal ones by their key, and keeps as many as were asked for.
-    pub(crate) fn select<T>(
-        &self,
-        mut ranked: Vec<(Rank, T)>,
-        key: impl Fn(&T, &T) -> Ordering,
-    ) -> impl Iterator<Item = T> {
-        let order = |(rank, thing): &(Rank, T), (other_rank, other): &(Rank, T)| {
-            let by_rank = if self.descending {
-                other_rank.cmp(rank)
-            } else {
-                rank.cmp(other_rank)
-            };
-            by_rank.then_with(|| key(thing, other))
-        };
-        let limit = self.limit.unwrap_or(usize::MAX);
-        if limit < ranked.len() {
-            // Only what is kept is sorted; the rest is merely parted from it.
-            ranked.select_nth_unstable_by(limit, order);
-            ranked.truncate(limit);
+/// What decides between things of equal rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ThingKey {
+    /// Of a flow, or of a connection by the initiator's.
+    Flow(FlowKey),
+    Host(IpAddr),
+}
+
+/// Something with its place in an order.
+#[derive(Debug)]
+pub(crate) struct Item<T> {
+    pub(crate) rank: Rank,
+    pub(crate) key: ThingKey,
+    pub(crate) thing: T,
+}
+
+/// The order that a query asks for, and how many.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Order {
+    descending: bool,
+    pub(crate) limit: usize,
+}
+
+impl Order {
+    pub(crate) fn of(query: &Query) -> Self {
+        Self {
+            descending: query.descending,
+            limit: query.limit.unwrap_or(usize::MAX),
         }
-        ranked.sort_unstable_by(order);
-        ranked.into_iter().map(|(_, thing)| thing)
+    }
+
+    pub(crate) fn ranks(self, rank: Rank, other: Rank) -> Ordering {
+        if self.descending {
+            other.cmp(&rank)
+        } else {
+            rank.cmp(&other)
+        }
+    }
+
+    pub(crate) fn items<T>(self, item: &Item<T>, other: &Item<T>) -> Ordering {
+        let by_rank = self.ranks(item.rank, other.rank);
+        by_rank.then_with(|| item.key.cmp(&other.key))
+    }
+
+    /// Keeps as many as were asked for, of which there are more; the last of them at the end.
+    pub(crate) fn keep<T>(self, things: &mut Vec<T>, order: impl FnMut(&T, &T) -> Ordering) {
+        // Nothing is sorted: what is kept is merely parted from the rest.
+        if let Some(last) = self.limit.checked_sub(1) {
+            things.select_nth_unstable_by(last, order);
+        }
+        things.truncate(self.limit);
     }
 }

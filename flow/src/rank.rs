@@ -1,31 +1,41 @@
 //! Where flows, connections and hosts stand in an order.
 
-use crate::{SortKey, connection::Pair, flow::Flow, host::HostState, rate::Ticks};
-use netweir_wire::map::FlowKey;
+use crate::{
+    SortKey,
+    connection::Pair,
+    host::{HostState, RECEIVED, SENT},
+    rate::Ticks,
+    table::Table,
+};
 use std::net::IpAddr;
 
 /// The place of something in an order: a number, and another one for equal numbers.
 pub(crate) type Rank = (u128, u16);
 
-pub(crate) fn flow_rank(sort: SortKey, ticks: Ticks, (key, flow): (&FlowKey, &Flow)) -> Rank {
+pub(crate) fn flow_rank(sort: SortKey, ticks: Ticks, table: &Table, id: u32) -> Rank {
+    let flow = table.get(id);
     match sort {
         SortKey::Bytes => rank(flow.count.bytes),
         SortKey::Packets => rank(flow.count.packets),
-        SortKey::Rate => rank(flow.pulse.last(ticks).bytes),
+        SortKey::Rate => rank(flow.pulse.last(ticks, 0).bytes),
         SortKey::First => rank(flow.first_ns),
         SortKey::Last => rank(flow.last_ns),
-        SortKey::Source => address_rank(key.source, key.source_port),
-        SortKey::Destination => address_rank(key.destination, key.destination_port),
+        SortKey::Source => address_rank(*table.address(flow.source), flow.source_port),
+        SortKey::Destination => {
+            address_rank(*table.address(flow.destination), flow.destination_port)
+        }
         SortKey::Protocol => {
-            let [high, low] = key.ethertype;
-            rank(u32::from_be_bytes([0, high, low, key.protocol]))
+            let link = table.link(id);
+            let [high, low] = link.ethertype;
+            rank(u32::from_be_bytes([0, high, low, link.protocol]))
         }
     }
 }
 
-pub(crate) fn pair_rank(sort: SortKey, ticks: Ticks, pair: Pair<'_>) -> Rank {
-    let forward = flow_rank(sort, ticks, pair.forward);
-    let Some(reverse) = pair.reverse.map(|flow| flow_rank(sort, ticks, flow)) else {
+pub(crate) fn pair_rank(sort: SortKey, ticks: Ticks, table: &Table, pair: Pair) -> Rank {
+    let rank = |id| flow_rank(sort, ticks, table, id);
+    let forward = rank(pair.forward);
+    let Some(reverse) = pair.reverse.map(rank) else {
         return forward;
     };
     match sort {
@@ -36,22 +46,18 @@ pub(crate) fn pair_rank(sort: SortKey, ticks: Ticks, pair: Pair<'_>) -> Rank {
     }
 }
 
-pub(crate) fn host_rank(
-    sort: SortKey,
-    ticks: Ticks,
-    (address, host): (IpAddr, &HostState),
-) -> Rank {
+pub(crate) fn host_rank(sort: SortKey, ticks: Ticks, host: &HostState) -> Rank {
     let both = |sent: u64, received: u64| (u128::from(sent) + u128::from(received), 0);
     match sort {
         SortKey::Bytes => both(host.sent.bytes, host.received.bytes),
         SortKey::Packets => both(host.sent.packets, host.received.packets),
         SortKey::Rate => both(
-            host.sent_pulse.last(ticks).bytes,
-            host.received_pulse.last(ticks).bytes,
+            host.pulse.last(ticks, SENT).bytes,
+            host.pulse.last(ticks, RECEIVED).bytes,
         ),
         SortKey::First => rank(host.first_ns),
         SortKey::Last => rank(host.last_ns),
-        SortKey::Source | SortKey::Destination => match address {
+        SortKey::Source | SortKey::Destination => match host.address() {
             IpAddr::V4(address) => (address.to_ipv6_mapped().to_bits(), 0),
             IpAddr::V6(address) => (address.to_bits(), 0),
         },

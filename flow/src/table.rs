@@ -3,10 +3,32 @@
 //! Samples go in, flows whose time has come go out through a closure. A flow leaves the table
 //! only by its idle time-out. When the table is full, what belongs to new flows is counted as
 //! such, and nothing makes room for it.
+//!
+//! A flow is kept without its key: its addresses are numbers of hosts, which are never forgotten,
+//! or of guests, which are kept as long as flows name them; what else it shares with many flows is
+//! a link. So whoever finds a flow has found its hosts too.
 
-use crate::{EndReason, Sample, expiry::Expiry, flow::Flow, rate::Ticks};
+use crate::{
+    EndReason, Sample,
+    endpoint::{Family, family},
+    expiry::Expiry,
+    flow::Flow,
+    host::{Hosts, RECEIVED, SENT},
+    index::{Hash, Index, Key},
+    link::{Ends, Link},
+    rate::Ticks,
+    reverse::{self, Kin},
+    shared::Shared,
+    slab::{MAX_ENTRIES, Slab},
+};
 use netweir_wire::map::{Count, FlowKey};
-use std::collections::{HashMap, hash_map::Entry};
+use std::{hint::black_box, ops::Range, vec};
+
+/// Samples that are prepared for together.
+pub(crate) const GROUP: usize = 16;
+
+/// Set in the number of an address that is no host: a MAC, or one that there was no room for.
+const GUEST: u32 = MAX_ENTRIES as u32;
 
 /// The time-outs and the size of a table.
 #[derive(Clone, Copy, Debug)]
@@ -32,111 +54,337 @@ impl Limits {
     }
 }
 
-/// Every live flow.
+/// Every live flow, and every host.
 #[derive(Debug)]
 pub(crate) struct Table {
     limits: Limits,
-    flows: HashMap<FlowKey, Flow>,
+    flows: Slab<Flow>,
+    index: Index,
+    key: Key,
+    links: Shared<Link>,
+    hosts: Hosts,
+    guests: Shared<[u8; 16]>,
     expiry: Expiry,
+    /// What is left to report at the end.
+    exit: Option<vec::IntoIter<u32>>,
     live: Count,
     ended: Count,
     full: Count,
 }
 
+/// A flow with all that the table knows of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Live<'a> {
+    pub(crate) key: FlowKey,
+    pub(crate) source_mac: [u8; 6],
+    pub(crate) destination_mac: [u8; 6],
+    pub(crate) flow: &'a Flow,
+}
+
 impl Table {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, max_hosts: usize) -> Self {
         Self {
-            limits,
-            flows: HashMap::new(),
+            limits: Limits {
+                max_flows: limits.max_flows.min(MAX_ENTRIES),
+                ..limits
+            },
+            flows: Slab::new(),
+            index: Index::new(),
+            key: Key::random(),
+            links: Shared::new(),
+            hosts: Hosts::new(max_hosts),
+            guests: Shared::new(),
             expiry: Expiry::new(limits.idle_ns.min(limits.active_ns)),
+            exit: None,
             live: Count::default(),
             ended: Count::default(),
             full: Count::default(),
         }
     }
 
-    /// Adds a sample to its flow.
-    pub(crate) fn add(&mut self, sample: &Sample, now_ns: u64, ticks: Ticks) {
-        let is_full = self.flows.len() >= self.limits.max_flows;
-        let counters = &sample.counters;
-        match self.flows.entry(sample.key) {
-            Entry::Occupied(mut known) => known.get_mut().add(counters, now_ns, ticks),
-            Entry::Vacant(_) if is_full => {
-                self.full += counters.count();
-                return;
-            }
-            Entry::Vacant(place) => {
-                let flow = place.insert(Flow::new(counters, now_ns));
-                flow.add(counters, now_ns, ticks);
-                self.expiry.queue(self.limits.due_ns(flow), sample.key);
+    /// The hashes of some samples' keys. Also reads where their flows and hosts lie.
+    ///
+    /// What is in no cache takes its time, and each place is known only when the one before has
+    /// been read. Here each step waits for those of all samples together.
+    pub(crate) fn prepare(&self, samples: &[Sample]) -> [Hash; GROUP] {
+        let mut hashes = [Hash::default(); GROUP];
+        let mut guesses = [None; GROUP];
+        for (hash, sample) in hashes.iter_mut().zip(samples) {
+            *hash = reverse::hash(&sample.key, &self.key);
+        }
+        for (guess, hash) in guesses.iter_mut().zip(&hashes).take(samples.len()) {
+            *guess = self.index.guess(*hash);
+        }
+        for flow in guesses.into_iter().flatten().map(|id| &self.flows[id]) {
+            black_box((flow.hash, flow.last_ns));
+        }
+        for (guess, sample) in guesses.into_iter().zip(samples) {
+            if let Some(flow) = guess.map(|id| &self.flows[id]) {
+                self.touch_address(flow.source);
+                self.touch_address(flow.destination);
+            } else {
+                self.hosts.touch_index(&sample.key.source);
+                self.hosts.touch_index(&sample.key.destination);
             }
         }
-        self.live += counters.count();
+        hashes
     }
 
-    /// Reports the flows whose time has come, and lets the idle ones go.
+    fn touch_address(&self, number: u32) {
+        if number & GUEST == 0 {
+            self.hosts.touch(number);
+        }
+    }
+
+    /// Adds a sample to its flow, and to its hosts if they are to be credited.
+    pub(crate) fn add(&mut self, sample: &Sample, hash: Hash, is_credit: bool, now: (u64, Ticks)) {
+        let known = self.find(hash, &sample.key);
+        let Some(id) = known.or_else(|| self.open(hash, sample, now.0)) else {
+            self.full += sample.counters.count();
+            if is_credit {
+                self.credit_without_flow(sample, now);
+            }
+            return;
+        };
+        let flow = &mut self.flows[id];
+        flow.add(&sample.counters, now.0, now.1);
+        let ends = [flow.source, flow.destination];
+        if known.is_none() {
+            self.expiry.queue(self.limits.due_ns(flow), id);
+        }
+        self.live += sample.counters.count();
+        if is_credit {
+            self.credit(ends, sample, now);
+        }
+    }
+
+    fn find(&self, hash: Hash, key: &FlowKey) -> Option<u32> {
+        self.index.find(hash, |id| {
+            let flow = &self.flows[id];
+            flow.hash() == hash
+                && flow.source_port == key.source_port
+                && flow.destination_port == key.destination_port
+                && self.links.get(flow.link).carries(key)
+                && *self.address(flow.source) == key.source
+                && *self.address(flow.destination) == key.destination
+        })
+    }
+
+    /// Makes a flow that is not there yet, if there is room.
+    fn open(&mut self, hash: Hash, sample: &Sample, now_ns: u64) -> Option<u32> {
+        if self.flows.len() >= self.limits.max_flows {
+            return None;
+        }
+        let key = &sample.key;
+        let family = family(key);
+        let flow = Flow {
+            hash: hash.bits,
+            side: hash.side,
+            source: self.hold_address(key.source, family),
+            destination: self.hold_address(key.destination, family),
+            link: self.links.hold(Link::new(key, &sample.counters)),
+            source_port: key.source_port,
+            destination_port: key.destination_port,
+            ..Flow::new(now_ns)
+        };
+        let Self { flows, index, .. } = self;
+        let id = flows.insert(flow);
+        index.insert(hash, id, |other| flows[other].hash());
+        Some(id)
+    }
+
+    fn hold_address(&mut self, bytes: [u8; 16], family: Family) -> u32 {
+        let host = self.hosts.number(bytes, family);
+        host.unwrap_or_else(|| self.guests.hold(bytes) | GUEST)
+    }
+
+    fn let_go_of_address(&mut self, number: u32) {
+        if number & GUEST != 0 {
+            self.guests.let_go(number & !GUEST);
+        }
+    }
+
+    /// An address by its number.
+    pub(crate) fn address(&self, number: u32) -> &[u8; 16] {
+        if number & GUEST == 0 {
+            self.hosts.bytes(number)
+        } else {
+            self.guests.get(number & !GUEST)
+        }
+    }
+
+    /// Credits the ends of a flow.
+    fn credit(&mut self, ends: [u32; 2], sample: &Sample, now: (u64, Ticks)) {
+        for (number, sum) in ends.into_iter().zip([SENT, RECEIVED]) {
+            if number & GUEST == 0 {
+                self.hosts.credit(number, sum, sample, now);
+            } else if family(&sample.key) != Family::Mac {
+                self.hosts.refuse(sample);
+            }
+        }
+    }
+
+    /// Credits the ends of a flow that there is no room for.
+    fn credit_without_flow(&mut self, sample: &Sample, now: (u64, Ticks)) {
+        let family = family(&sample.key);
+        let mut number = |bytes| self.hosts.number(bytes, family).unwrap_or(GUEST);
+        let ends = [number(sample.key.source), number(sample.key.destination)];
+        self.credit(ends, sample, now);
+    }
+
+    /// Reports flows whose time has come, and lets the idle ones go; looks at no more than
+    /// `at_most`. Returns how many it looked at.
     pub(crate) fn report_due(
         &mut self,
         now_ns: u64,
-        mut report: impl FnMut(&FlowKey, &Flow, EndReason),
-    ) {
-        while let Some(due) = self.expiry.take_due(now_ns) {
-            for key in due {
-                self.visit(key, now_ns, &mut report);
-            }
+        at_most: usize,
+        report: &mut dyn FnMut(&Live<'_>, EndReason),
+    ) -> usize {
+        for looked_at in 0..at_most {
+            let Some(id) = self.expiry.take_due(now_ns) else {
+                return looked_at;
+            };
+            self.visit(id, now_ns, report);
         }
+        at_most
     }
 
-    fn visit(
-        &mut self,
-        key: FlowKey,
-        now_ns: u64,
-        report: &mut impl FnMut(&FlowKey, &Flow, EndReason),
-    ) {
-        let Entry::Occupied(mut entry) = self.flows.entry(key) else {
-            return;
-        };
-        let flow = entry.get_mut();
+    fn visit(&mut self, id: u32, now_ns: u64, report: &mut dyn FnMut(&Live<'_>, EndReason)) {
+        let flow = &self.flows[id];
         match self.limits.reason(flow, now_ns) {
             Some(EndReason::Idle) => {
-                report(&key, flow, EndReason::Idle);
-                let flow = entry.remove();
-                self.live = wrapping_difference(self.live, flow.count);
-                self.ended += flow.count;
+                report(&self.live(id), EndReason::Idle);
+                self.close(id);
                 return;
             }
             Some(reason) => {
                 if flow.has_unreported() {
-                    report(&key, flow, reason);
+                    report(&self.live(id), reason);
                 }
-                flow.mark_reported(now_ns);
+                self.flows[id].mark_reported(now_ns);
             }
             None => {}
         }
-        self.expiry.queue(self.limits.due_ns(flow), key);
+        self.expiry.queue(self.limits.due_ns(&self.flows[id]), id);
     }
 
-    /// Reports every flow with anything unreported, the one that began first at first.
+    /// Takes a flow out.
+    fn close(&mut self, id: u32) {
+        let flow = self.flows.remove(id);
+        self.index.remove(flow.hash(), id);
+        self.links.let_go(flow.link);
+        self.let_go_of_address(flow.source);
+        self.let_go_of_address(flow.destination);
+        self.live = wrapping_difference(self.live, flow.count);
+        self.ended += flow.count;
+    }
+
+    /// Reports flows with anything unreported, the one that began first at first; looks at no more
+    /// than `at_most`. Returns how many it looked at.
     pub(crate) fn report_all(
         &mut self,
         now_ns: u64,
-        mut report: impl FnMut(&FlowKey, &Flow, EndReason),
-    ) {
-        let flows = self.flows.iter_mut();
-        let mut flows: Vec<_> = flows.filter(|(_, flow)| flow.has_unreported()).collect();
-        flows.sort_unstable_by_key(|(key, flow)| (flow.first_ns, **key));
-        for (key, flow) in flows {
-            report(key, flow, EndReason::Exit);
-            flow.mark_reported(now_ns);
+        at_most: usize,
+        report: &mut dyn FnMut(&Live<'_>, EndReason),
+    ) -> usize {
+        let mut left = match self.exit.take() {
+            Some(left) => left,
+            None => self.unreported().into_iter(),
+        };
+        let mut looked_at = 0;
+        for id in left.by_ref().take(at_most) {
+            looked_at += 1;
+            let flow = &self.flows[id];
+            if flow.is_live && flow.has_unreported() {
+                report(&self.live(id), EndReason::Exit);
+                self.flows[id].mark_reported(now_ns);
+            }
+        }
+        self.exit = (looked_at > 0).then_some(left);
+        looked_at
+    }
+
+    fn unreported(&self) -> Vec<u32> {
+        let flows = self.range(0..self.end());
+        let unreported = flows.filter(|(_, flow)| flow.has_unreported());
+        let mut ids: Vec<_> = unreported.map(|(id, _)| id).collect();
+        ids.sort_unstable_by(|&id, &other| {
+            let begin = |id| self.flows[id].first_ns;
+            let by_time = begin(id).cmp(&begin(other));
+            by_time.then_with(|| self.key(id).cmp(&self.key(other)))
+        });
+        ids
+    }
+
+    pub(crate) fn get(&self, id: u32) -> &Flow {
+        &self.flows[id]
+    }
+
+    /// The key of a flow.
+    pub(crate) fn key(&self, id: u32) -> FlowKey {
+        let flow = &self.flows[id];
+        self.links.get(flow.link).key(&Ends {
+            source: *self.address(flow.source),
+            destination: *self.address(flow.destination),
+            source_port: flow.source_port,
+            destination_port: flow.destination_port,
+            direction: flow.direction(),
+        })
+    }
+
+    pub(crate) fn link(&self, id: u32) -> &Link {
+        self.links.get(self.flows[id].link)
+    }
+
+    /// All that is known of a flow.
+    pub(crate) fn live(&self, id: u32) -> Live<'_> {
+        let link = self.link(id);
+        Live {
+            key: self.key(id),
+            source_mac: link.source_mac,
+            destination_mac: link.destination_mac,
+            flow: &self.flows[id],
         }
     }
 
-    pub(crate) fn get(&self, key: &FlowKey) -> Option<(&FlowKey, &Flow)> {
-        self.flows.get_key_value(key)
+    /// The flow that is tied to another one as its other direction.
+    pub(crate) fn partner(&self, id: u32) -> Option<u32> {
+        let flow = &self.flows[id];
+        let link = self.links.get(flow.link);
+        let find = |kin: &Kin| {
+            self.index.find(kin.hash, |other| {
+                let other = &self.flows[other];
+                kin.is(other) && self.links.get(other.link).is_as(link)
+            })
+        };
+        reverse::partner(flow, link, find)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&FlowKey, &Flow)> {
-        self.flows.iter()
+    /// Flows whose numbers are in a range.
+    pub(crate) fn range(&self, range: Range<u32>) -> impl Iterator<Item = (u32, &Flow)> {
+        self.flows.range(range).filter(|(_, flow)| flow.is_live)
+    }
+
+    /// All numbers of flows are below this one.
+    pub(crate) fn end(&self) -> u32 {
+        self.flows.end()
+    }
+
+    /// Gives the numbers of all flows that have a part of the hash in common, as a flow has it with
+    /// its partner.
+    pub(crate) fn for_shard(&self, shard: u32, mut give: impl FnMut(u32)) {
+        let ids: Vec<_> = self.index.of_shard(shard).collect();
+        for group in ids.chunks(GROUP) {
+            // As in `prepare`.
+            for flow in group.iter().map(|&id| &self.flows[id]) {
+                black_box((flow.hash, flow.last_ns));
+            }
+            group.iter().copied().for_each(&mut give);
+        }
+    }
+
+    pub(crate) const fn hosts(&self) -> &Hosts {
+        &self.hosts
     }
 
     /// Number of live flows.
@@ -151,7 +399,7 @@ impl Table {
 
     /// The same, summed from the flows themselves.
     pub(crate) fn summed(&self) -> Count {
-        let live = self.flows.values().map(|flow| flow.count);
+        let live = self.range(0..self.end()).map(|(_, flow)| flow.count);
         live.fold(self.ended, |sum, count| sum + count)
     }
 
@@ -172,5 +420,66 @@ const fn wrapping_difference(sum: Count, part: Count) -> Count {
         packets: sum.packets.wrapping_sub(part.packets),
         frames: sum.frames.wrapping_sub(part.frames),
         bytes: sum.bytes.wrapping_sub(part.bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Limits, Table};
+    use crate::{Sample, rate::Ticks};
+    use netweir_wire::map::{FlowCounters, FlowKey};
+
+    #[test]
+    fn what_flows_share_goes_with_the_last_of_them() {
+        let limits = Limits {
+            idle_ns: 10,
+            active_ns: 10,
+            max_flows: 20_000,
+        };
+        let mut table = Table::new(limits, 3);
+        let ticks = Ticks::new(0);
+        for round in 0..3_u64 {
+            let now_ns = round * 1_000_000_000;
+            for number in 0..30_000_u32 {
+                let sample = sample(number);
+                let hash = table.prepare(&[sample])[0];
+                table.add(&sample, hash, true, (now_ns, ticks));
+            }
+            assert_eq!((table.len(), table.hosts.len()), (20_000, 3));
+            assert!(table.guests.len() > 10_000 && table.links.len() == 14);
+            let visited = table.report_due(now_ns + 900_000_000, usize::MAX, &mut |_, _| {});
+            assert_eq!((visited, table.len()), (20_000, 0));
+            assert_eq!((table.guests.len(), table.links.len()), (0, 0));
+            assert_eq!(table.end(), 20_000, "numbers are given out again");
+            assert!(
+                (0..crate::index::Index::SHARDS)
+                    .all(|shard| { table.index.of_shard(shard).next().is_none() })
+            );
+        }
+        assert_eq!(table.full().packets, 30_000);
+        assert_eq!(table.in_flows().packets, 60_000);
+    }
+
+    fn sample(number: u32) -> Sample {
+        let [_, _, high, low] = number.to_be_bytes();
+        let address = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 1, high, low];
+        let ethertype = if number.is_multiple_of(2) {
+            [8, 0]
+        } else {
+            [8, 6]
+        };
+        Sample {
+            key: FlowKey {
+                source: address,
+                destination: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 2, 0, 1],
+                ethertype,
+                ..FlowKey::default()
+            },
+            counters: FlowCounters {
+                packets: 1,
+                source_mac: [(number % 7) as u8; 6],
+                ..FlowCounters::default()
+            },
+        }
     }
 }

@@ -1,65 +1,37 @@
 //! What is read from a meter.
 //!
-//! A view of flows, connections or hosts looks at each of them once, and orders no more than it
-//! returns. Nothing here changes the meter.
+//! A view of flows, connections or hosts looks at each of them once, and keeps and orders no more
+//! than it returns. Nothing here changes the meter.
 
 use crate::{
-    Accounting, Connection, Filter, Host, InterfaceAccounting, InterfaceState, Meter, Query,
-    Record, Totals,
+    Accounting, Connection, Filter, Host, InterfaceAccounting, InterfaceId, InterfaceState, Meter,
+    Query, Record, Totals,
     connection::Pair,
     cumulative::Cumulative,
     filter::Facts,
-    host::HostState,
-    lens::interface_id,
-    rank::{flow_rank, host_rank, pair_rank},
+    host::{RECEIVED, SENT},
+    index::Index,
+    listing::{self, Listed, SLICE},
+    query::ThingKey,
+    rank::{Rank, flow_rank, host_rank, pair_rank},
 };
-use netweir_wire::map::FlowKey;
-use std::net::IpAddr;
+use std::sync::Arc;
 
 impl Meter {
-    /// Live flows.
+    /// Live flows. With very many of them, see [`crate::Listing`].
     pub fn flows(&self, query: &Query) -> Vec<Record> {
-        let wanted = self.table.iter().filter(|(key, _)| self.wants(query, key));
-        let ranked = wanted.map(|flow| (flow_rank(query.sort, self.ticks, flow), flow));
-        let lens = self.lens();
-        query
-            .select(ranked.collect(), |(key, _), (other, _)| key.cmp(other))
-            .map(|(key, flow)| lens.record(key, flow, None))
-            .collect()
+        listing::all(self, query)
     }
 
     /// Live connections, and flows that nothing answers.
     pub fn connections(&self, query: &Query) -> Vec<Connection> {
-        let pairs = self
-            .table
-            .iter()
-            .filter_map(|flow| Pair::of(&self.table, flow));
-        let wanted = pairs.filter(|pair| pair.flows().any(|(key, _)| self.wants(query, key)));
-        let ranked = wanted.map(|pair| (pair_rank(query.sort, self.ticks, pair), pair));
-        let lens = self.lens();
-        query
-            .select(ranked.collect(), |pair, other| {
-                pair.forward.0.cmp(other.forward.0)
-            })
-            .map(|pair| pair.read(&lens))
-            .collect()
+        listing::all(self, query)
     }
 
     /// Addresses with what they sent and received. In the filter, `src` and `dst` are alike, and
     /// what an address alone cannot tell, such as a port, does not match.
     pub fn hosts(&self, query: &Query) -> Vec<Host> {
-        let is_wanted = |address| match &query.filter {
-            Some(filter) => filter.matches_facts(&Facts::of_host(address)),
-            None => true,
-        };
-        let wanted = self.hosts.iter().filter(|(address, _)| is_wanted(*address));
-        let ranked = wanted.map(|host| (host_rank(query.sort, self.ticks, host), host));
-        query
-            .select(ranked.collect(), |(address, _), (other, _)| {
-                address.cmp(other)
-            })
-            .map(|(address, host)| self.host(address, host))
-            .collect()
+        listing::all(self, query)
     }
 
     /// Every interface that was ever watched, those that are gone included.
@@ -107,10 +79,10 @@ impl Meter {
             malformed: self.malformed,
             unlisted: self.unlisted,
             strays: self.strays.each_ref().map(Cumulative::total),
-            hosts_full: self.hosts.full(),
+            hosts_full: self.table.hosts().full(),
             interfaces_passed_over: self.interfaces_passed_over,
             flows: self.table.len(),
-            hosts: self.hosts.len(),
+            hosts: self.table.hosts().len(),
             expiry_visits: self.table.visits(),
         }
     }
@@ -122,32 +94,151 @@ impl Meter {
             ..self.accounting()
         }
     }
+}
 
-    /// Whether a flow is one that was asked for.
-    fn wants(&self, query: &Query, key: &FlowKey) -> bool {
-        if query.interface.is_none() && query.filter.is_none() {
-            return true;
+impl Listed for Record {
+    type Candidate = u32;
+
+    fn offer(
+        meter: &Meter,
+        query: &Query,
+        begin: u32,
+        offer: &mut dyn FnMut(Rank, u32),
+    ) -> Option<u32> {
+        let mut wanted = Wanted::new(meter, query);
+        let end = begin.saturating_add(SLICE);
+        for (id, _) in meter.table.range(begin..end) {
+            if wanted.has(id) {
+                offer(flow_rank(query.sort, meter.ticks, &meter.table, id), id);
+            }
         }
-        let name = self.interfaces.name(interface_id(key));
-        let matches = |filter: &Filter| filter.matches_facts(&Facts::of_flow(key, &name));
-        query
-            .interface
-            .as_ref()
-            .is_none_or(|wanted| **wanted == *name)
-            && query.filter.as_ref().is_none_or(matches)
+        (end < meter.table.end()).then_some(end)
     }
 
-    fn host(&self, address: IpAddr, host: &HostState) -> Host {
-        let lens = self.lens();
-        Host {
-            address,
-            sent: self.sampling.count(host.sent),
-            received: self.sampling.count(host.received),
+    fn key(meter: &Meter, id: u32) -> ThingKey {
+        ThingKey::Flow(meter.table.key(id))
+    }
+
+    fn read(meter: &Meter, id: u32) -> Self {
+        meter.lens().record(&meter.table.live(id), None)
+    }
+}
+
+impl Listed for Connection {
+    type Candidate = Pair;
+
+    /// Both flows of a connection are in the same shard, so that a slice has all of it.
+    fn offer(
+        meter: &Meter,
+        query: &Query,
+        begin: u32,
+        offer: &mut dyn FnMut(Rank, Pair),
+    ) -> Option<u32> {
+        let table = &meter.table;
+        let mut wanted = Wanted::new(meter, query);
+        let mut looked_at = 0;
+        for shard in begin..Index::SHARDS {
+            if looked_at >= SLICE {
+                return Some(shard);
+            }
+            table.for_shard(shard, |id| {
+                looked_at += 1;
+                let pair = Pair::of(table, id);
+                if let Some(pair) = pair.filter(|pair| pair.flows().any(|id| wanted.has(id))) {
+                    offer(pair_rank(query.sort, meter.ticks, table, pair), pair);
+                }
+            });
+        }
+        None
+    }
+
+    fn key(meter: &Meter, pair: Pair) -> ThingKey {
+        ThingKey::Flow(meter.table.key(pair.forward))
+    }
+
+    fn read(meter: &Meter, pair: Pair) -> Self {
+        pair.read(&meter.table, &meter.lens())
+    }
+}
+
+impl Listed for Host {
+    type Candidate = u32;
+
+    fn offer(
+        meter: &Meter,
+        query: &Query,
+        begin: u32,
+        offer: &mut dyn FnMut(Rank, u32),
+    ) -> Option<u32> {
+        let hosts = meter.table.hosts();
+        let end = begin.saturating_add(SLICE);
+        for (id, host) in hosts.range(begin..end) {
+            let matches = |filter: &Filter| filter.matches_facts(&Facts::of_host(host.address()));
+            if query.filter.as_ref().is_none_or(matches) {
+                offer(host_rank(query.sort, meter.ticks, host), id);
+            }
+        }
+        (end < hosts.end()).then_some(end)
+    }
+
+    fn key(meter: &Meter, id: u32) -> ThingKey {
+        ThingKey::Host(meter.table.hosts().get(id).address())
+    }
+
+    fn read(meter: &Meter, id: u32) -> Self {
+        let host = meter.table.hosts().get(id);
+        let lens = meter.lens();
+        Self {
+            address: host.address(),
+            sent: meter.sampling.count(host.sent),
+            received: meter.sampling.count(host.received),
             first_unix_ns: lens.unix_ns(host.first_ns),
             last_unix_ns: lens.unix_ns(host.last_ns),
-            sent_rate: self.sampling.rate(host.sent_pulse.rate(self.ticks)),
-            received_rate: self.sampling.rate(host.received_pulse.rate(self.ticks)),
-            sampling: self.sampling.one_in(),
+            sent_rate: meter.sampling.rate(host.pulse.rate(meter.ticks, SENT)),
+            received_rate: meter.sampling.rate(host.pulse.rate(meter.ticks, RECEIVED)),
+            sampling: meter.sampling.one_in(),
         }
+    }
+}
+
+/// Which flows are asked for.
+struct Wanted<'a> {
+    meter: &'a Meter,
+    query: &'a Query,
+    /// The interface of the last flow, and its name: it is mostly that of the next one.
+    interface: Option<(InterfaceId, Arc<str>)>,
+}
+
+impl<'a> Wanted<'a> {
+    const fn new(meter: &'a Meter, query: &'a Query) -> Self {
+        Self {
+            meter,
+            query,
+            interface: None,
+        }
+    }
+
+    fn has(&mut self, id: u32) -> bool {
+        let Query {
+            filter, interface, ..
+        } = self.query;
+        if interface.is_none() && filter.is_none() {
+            return true;
+        }
+        let table = &self.meter.table;
+        let name = self.name(table.link(id).interface());
+        let matches =
+            |filter: &Filter| filter.matches_facts(&Facts::of_flow(&table.key(id), &name));
+        interface.as_ref().is_none_or(|wanted| **wanted == *name)
+            && filter.as_ref().is_none_or(matches)
+    }
+
+    fn name(&mut self, id: InterfaceId) -> Arc<str> {
+        if let Some((_, name)) = self.interface.as_ref().filter(|(last, _)| *last == id) {
+            return Arc::clone(name);
+        }
+        let name = self.meter.interfaces.name(id);
+        self.interface = Some((id, Arc::clone(&name)));
+        name
     }
 }

@@ -72,16 +72,17 @@ pub(super) fn records(config: &Config) -> anyhow::Result<()> {
 }
 
 fn show(view: &View, meter: &RwLock<Meter>, screen: Option<&Screen>) -> io::Result<()> {
-    let (report, title) = {
-        let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
-        let title = screen
-            .and_then(|_| meter.totals(None))
-            .map(|totals| title(&totals));
-        (view.report(&meter, screen.map(Screen::rows)), title)
+    let with = |look: &mut dyn FnMut(&Meter)| {
+        look(&meter.read().unwrap_or_else(PoisonError::into_inner));
     };
+    let report = view.report(&with, screen.map(Screen::rows));
+    let mut totals = None;
+    if screen.is_some() {
+        with(&mut |meter| totals = meter.totals(None));
+    }
     let mut text = Vec::new();
-    if let Some(title) = title {
-        writeln!(text, "{title}")?;
+    if let Some(totals) = totals {
+        writeln!(text, "{}", title(&totals))?;
     }
     view.write(&report, &mut text)?;
     match screen {

@@ -45,7 +45,7 @@ pub(super) fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
     }));
     let meter = replay.finish();
     let mut out = io::BufWriter::new(io::stdout().lock());
-    view.write(&view.report(&meter, None), &mut out)?;
+    view.write(&view.report(&|look| look(&meter), None), &mut out)?;
     out.flush()?;
     print_books(&RwLock::new(meter));
     match broken.len() {

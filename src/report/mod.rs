@@ -10,7 +10,7 @@ mod screen;
 
 use std::io::{self, Write};
 
-use netweir_flow::{Connection, Filter, Host, Meter, Query, Record, SortKey};
+use netweir_flow::{Connection, Filter, Host, Listing, Meter, Query, Record, SortKey};
 use netweir_web::view;
 
 use crate::{
@@ -30,6 +30,9 @@ pub(crate) struct View {
     format: Format,
     resolver: Option<Resolver>,
 }
+
+/// What lends a meter for one look.
+type Lend<'a> = dyn Fn(&mut dyn FnMut(&Meter)) + 'a;
 
 /// What one report shows.
 pub(crate) struct Report {
@@ -86,26 +89,31 @@ impl View {
         self.format == Format::Table
     }
 
-    /// Takes a report out of a meter; at most `fitting` rows where nobody said how many.
-    pub(crate) fn report(&self, meter: &Meter, fitting: Option<usize>) -> Report {
+    /// Takes a report out of a meter; at most `fitting` rows where nobody said how many. `with` lends
+    /// the meter for one look; where the number of rows is limited, there are many short ones.
+    pub(crate) fn report(&self, with: &Lend<'_>, fitting: Option<usize>) -> Report {
         let mut query = self.query.clone();
         if !self.limited {
             query.limit = fitting;
         }
         let rows = match self.by {
-            By::Flow => Rows::Flows(meter.flows(&query)),
-            By::Connection => Rows::Connections(meter.connections(&query)),
-            By::Ip => Rows::Hosts(meter.hosts(&query)),
-            By::Interface => {
-                Rows::Interfaces(meter.interfaces().map(view::Interface::from).collect())
+            By::Flow => Rows::Flows(list(query, with, Meter::flows, Listing::<Record>::read)),
+            By::Connection => {
+                let read = Listing::<Connection>::read;
+                Rows::Connections(list(query, with, Meter::connections, read))
             }
+            By::Ip => Rows::Hosts(list(query, with, Meter::hosts, Listing::<Host>::read)),
+            By::Interface => Rows::Interfaces(look(with, |meter| {
+                meter.interfaces().map(view::Interface::from).collect()
+            })),
             By::Accounting => {
-                Rows::Accounting(view::Accounting::from(&meter.accounting()).interfaces)
+                let lines = look(with, |meter| meter.accounting().interfaces);
+                Rows::Accounting(lines.iter().map(view::InterfaceAccounting::from).collect())
             }
         };
         let sampling = match rows {
             Rows::Interfaces(_) | Rows::Accounting(_) => 1,
-            Rows::Flows(_) | Rows::Connections(_) | Rows::Hosts(_) => meter.sampling(),
+            Rows::Flows(_) | Rows::Connections(_) | Rows::Hosts(_) => look(with, Meter::sampling),
         };
         Report { rows, sampling }
     }
@@ -127,6 +135,28 @@ impl View {
             Format::Csv => write_csv(&rows.csv(), out),
         }
     }
+}
+
+/// A list: slice by slice, unless all of it is wanted anyway.
+fn list<T>(
+    query: Query,
+    with: &Lend<'_>,
+    all: fn(&Meter, &Query) -> Vec<T>,
+    read: fn(&mut Listing<T>, &Meter) -> bool,
+) -> Vec<T> {
+    if query.limit.is_none() {
+        return look(with, |meter| all(meter, &query));
+    }
+    let mut listing = Listing::new(query);
+    while look(with, |meter| read(&mut listing, meter)) {}
+    listing.finish()
+}
+
+/// Takes something out of a meter at one look.
+fn look<T: Default>(with: &Lend<'_>, mut take: impl FnMut(&Meter) -> T) -> T {
+    let mut taken = T::default();
+    with(&mut |meter| taken = take(meter));
+    taken
 }
 
 impl Rows {

@@ -50,8 +50,13 @@ fn sampling_meter(sampling: u32, frames: &[(u32, Vec<u8>)]) -> Meter {
 }
 
 fn report(by: By, format: Format, meter: &Meter) -> String {
+    report_of(None, by, format, meter)
+}
+
+/// A report of all, or one that is read in slices.
+fn report_of(top: Option<usize>, by: By, format: Format, meter: &Meter) -> String {
     let args = ViewArgs {
-        top: None,
+        top,
         sort: "bytes".into(),
         filter: None,
         resolve: false,
@@ -60,7 +65,7 @@ fn report(by: By, format: Format, meter: &Meter) -> String {
     };
     let view = View::new(by, &args).expect("a view");
     let mut text = Vec::new();
-    view.write(&view.report(meter, None), &mut text)
+    view.write(&view.report(&|look| look(meter), None), &mut text)
         .expect("a vector takes everything");
     String::from_utf8(text).expect("text")
 }
@@ -166,6 +171,10 @@ UDP       192.0.2.1:40000  192.0.2.2:53         200  7.81 KiB
         assert!(csv.ends_with(last), "{csv}");
         let json = report(by, Format::Json, &meter);
         assert!(json.contains("\"sampling\":100"), "{json}");
+        for format in [Format::Table, Format::Json, Format::Csv] {
+            let (all, slices) = (report(by, format, &meter), Some(1000));
+            assert_eq!(report_of(slices, by, format, &meter), all);
+        }
     }
     // Interfaces are exact.
     for by in [By::Interface, By::Accounting] {

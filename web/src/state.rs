@@ -70,7 +70,7 @@ impl State {
     /// A state of which nothing has been asked yet. `ticks` tell when `meter` has ticked.
     ///
     /// Whoever writes to the meter waits for two requests at most, and for each of them no longer
-    /// than it takes to find and copy what it asks for.
+    /// than it takes to find and copy what it asks for, or a slice of a list.
     pub fn new(meter: Arc<RwLock<Meter>>, ticks: Ticks, settings: Settings) -> Self {
         let max_streams = settings.max_streams.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Shared {
@@ -140,19 +140,37 @@ impl State {
         take: impl FnOnce(&Meter) -> Result<T, Problem> + Send + 'static,
         tell: impl FnOnce(T) -> V + Send + 'static,
     ) -> Result<Json, Problem> {
+        self.look(|access| access.with(take), tell).await
+    }
+
+    /// The same for what is taken in slices: the lock is held for each by itself, and whoever
+    /// writes to the meter gets in between.
+    pub(crate) async fn look<T, V: Serialize>(
+        &self,
+        take: impl FnOnce(&Access) -> Result<T, Problem> + Send + 'static,
+        tell: impl FnOnce(T) -> V + Send + 'static,
+    ) -> Result<Json, Problem> {
         let readers = Arc::clone(&self.0.readers);
         let permit = readers.acquire_owned().await;
-        let meter = Arc::clone(&self.0.meter);
-        let read = move || {
+        let access = Access(Arc::clone(&self.0.meter));
+        let look = move || {
             let _permit = permit;
-            // A meter whose keeper has panicked is shown as it was left: it does not tick any
-            // more, and health says so.
-            let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
-            let taken = take(&meter);
-            drop(meter);
-            Json::new(&tell(taken?))
+            let taken = take(&access)?;
+            Json::new(&tell(taken))
         };
-        let answer = tokio::task::spawn_blocking(read).await;
+        let answer = tokio::task::spawn_blocking(look).await;
         answer.unwrap_or_else(|error| Err(Problem::internal(&error)))
+    }
+}
+
+/// The meter, for one look after the other.
+pub(crate) struct Access(Arc<RwLock<Meter>>);
+
+impl Access {
+    /// Holds the lock for one look.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&Meter) -> T) -> T {
+        // A meter whose keeper has panicked is shown as it was left: it does not tick any
+        // more, and health says so.
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

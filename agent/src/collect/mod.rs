@@ -37,6 +37,19 @@ use ring::Ring;
 /// Flows that are read with one system call, and handed over at once.
 const BATCH_FLOWS: usize = 4096;
 
+/// How far a drain has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Everything was taken.
+    Taken,
+    /// The epoch is closed.
+    Begun,
+    /// Its flows were handed over.
+    Read,
+    /// Some of its flows were.
+    Broken,
+}
+
 /// The maps of one loaded object.
 pub struct Collector {
     epoch: Epoch,
@@ -52,8 +65,7 @@ pub struct Collector {
     tick_ns: u64,
     /// Removed interfaces whose counters may be let go once this epoch is taken.
     removed: Vec<(InterfaceKey, u32)>,
-    /// Whether a drain has failed half way.
-    is_broken: bool,
+    stage: Stage,
     /// Maps that are read through memory: the programs still to be loaded need them open.
     _open: [Map; 2],
 }
@@ -89,7 +101,7 @@ impl Collector {
             drained_opened: 0,
             tick_ns: object.tick_ns,
             removed: Vec::new(),
-            is_broken: false,
+            stage: Stage::Taken,
             _open: [epoch_map, ring_map],
             epoch,
         };
@@ -169,7 +181,7 @@ impl Collector {
     /// # Errors
     /// A map cannot be read.
     pub fn begin(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        if self.is_broken {
+        if self.stage == Stage::Broken {
             return Err(Error::Broken);
         }
         self.drained_opened = self.cache.opened()?;
@@ -177,7 +189,9 @@ impl Collector {
         let admitted = self.cache.admitted()?;
         self.interfaces.read(admitted)?;
         self.interfaces.samples(&mut batch.interfaces);
-        self.read_strays(batch)
+        self.read_strays(batch)?;
+        self.stage = Stage::Begun;
+        Ok(())
     }
 
     /// Hands over the flows of the epoch that has passed, piece by piece; then [`Self::take`] is due.
@@ -186,7 +200,7 @@ impl Collector {
     /// A map cannot be read. Some of the flows may have been handed over then, so this collector
     /// hands over no more; the others show as being in flight.
     pub fn read_flows(&mut self, hand_over: &mut dyn FnMut(&[Sample])) -> Result<(), Error> {
-        if std::mem::replace(&mut self.is_broken, true) {
+        if std::mem::replace(&mut self.stage, Stage::Broken) != Stage::Begun {
             return Err(Error::Broken);
         }
         let passed = self.epoch.current().wrapping_sub(1);
@@ -204,7 +218,7 @@ impl Collector {
             ring.read(|entry| pieces.add(&entry.key, &entry.value));
         }
         pieces.finish();
-        self.is_broken = false;
+        self.stage = Stage::Read;
         Ok(())
     }
 
@@ -231,9 +245,10 @@ impl Collector {
     /// # Errors
     /// A map cannot be cleared, or not all was handed over.
     pub fn take(&mut self) -> Result<(), Error> {
-        if self.is_broken {
+        if self.stage != Stage::Read {
             return Err(Error::Broken);
         }
+        self.stage = Stage::Taken;
         let current = self.epoch.current();
         self.epoch.set_taken(Taken {
             epochs: current,

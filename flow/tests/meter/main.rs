@@ -8,6 +8,8 @@ mod hosts;
 mod interfaces;
 mod kernel_filter;
 mod lifetime;
+mod listing;
+mod model;
 mod properties;
 mod query;
 mod records;

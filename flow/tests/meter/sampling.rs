@@ -1,7 +1,7 @@
 //! One frame in N is counted: views and records show N times as much, the accounting does not.
 
 use crate::driver::{Driver, SECOND, START, count, egress, sample, tcp};
-use netweir_flow::{Difference, Query, Settings};
+use netweir_flow::{Connection, Difference, Host, Listing, Query, Record, Settings};
 use netweir_wire::map::Count;
 
 fn one_in_100() -> Settings {
@@ -47,7 +47,7 @@ fn views_are_multiplied_and_say_so() {
 #[test]
 fn records_tell_what_they_have_not_told_multiplied() {
     let mut driver = conversation(&one_in_100());
-    let told = |records: Vec<netweir_flow::Record>| {
+    let told = |records: Vec<Record>| {
         assert!(records.iter().all(|record| record.sampling == 100));
         records
             .iter()
@@ -59,6 +59,54 @@ fn records_tell_what_they_have_not_told_multiplied() {
     let second = driver.meter.finish(driver.now_ns);
     assert_eq!(second[0].count, count(400, 40_000));
     assert_eq!(told(second), count(100, 10_000));
+}
+
+#[test]
+fn slices_are_multiplied_and_say_so() {
+    let driver = conversation(&one_in_100());
+    let (meter, query) = (&driver.meter, Query::default());
+    let mut flows = Listing::<Record>::new(query.clone());
+    while flows.read(meter) {}
+    let flows = flows.finish();
+    assert_eq!(flows, meter.flows(&query));
+    assert_eq!(
+        (flows[1].count, flows[1].sampling),
+        (count(300, 30_000), 100)
+    );
+    let mut connections = Listing::<Connection>::new(query.clone());
+    while connections.read(meter) {}
+    let connections = connections.finish();
+    assert_eq!(connections, meter.connections(&query));
+    let sums = (connections[0].forward, connections[0].sampling);
+    assert_eq!(sums, (count(300, 30_000), 100));
+    let mut hosts = Listing::<Host>::new(query.clone());
+    while hosts.read(meter) {}
+    let hosts = hosts.finish();
+    assert_eq!(hosts, meter.hosts(&query));
+    let sums = (hosts[0].sent + hosts[0].received, hosts[0].sampling);
+    assert_eq!(sums, (count(400, 130_000), 100));
+}
+
+#[test]
+fn records_in_pieces_are_multiplied_and_say_so() {
+    let told = |mut piece: Box<dyn FnMut() -> Option<Vec<Record>> + '_>| {
+        let mut deltas = Count::default();
+        while let Some(records) = piece() {
+            assert!(records.len() <= 1);
+            for record in records {
+                assert_eq!((record.sampling, record.delta), (100, record.count));
+                deltas += record.delta;
+            }
+        }
+        deltas
+    };
+    let Driver { mut meter, now_ns } = conversation(&one_in_100());
+    let rest = told(Box::new(|| meter.rest(now_ns, 1)));
+    assert_eq!(rest, count(400, 130_000));
+    let Driver { mut meter, now_ns } = conversation(&one_in_100());
+    meter.end_tick(now_ns + 3600 * SECOND);
+    let due = told(Box::new(|| meter.due(1)));
+    assert_eq!(due, count(400, 130_000));
 }
 
 #[test]

@@ -4,9 +4,9 @@ use super::{
     name,
     parameters::{MAX_LIMIT, OfList, Parameters},
 };
-use crate::{Problem, State, json::Json, view::Connections};
+use crate::{Problem, State, json::Json, state::Access, view::Connections};
 use axum::extract;
-use netweir_flow::Meter;
+use netweir_flow::Listing;
 
 /// Live connections: both directions of a conversation, and flows that nothing answers.
 #[utoipa::path(get, path = "/api/connections", tag = "lists", params(OfList), responses(
@@ -21,12 +21,14 @@ pub(super) async fn connections(
     Parameters(parameters): Parameters<OfList>,
 ) -> Result<Json, Problem> {
     let query = parameters.query(MAX_LIMIT)?;
-    let take = move |meter: &Meter| {
-        name::expect(meter, query.interface.as_deref())?;
-        Ok(meter.connections(&query))
+    let take = move |access: &Access| {
+        access.with(|meter| name::expect(meter, query.interface.as_deref()))?;
+        let mut listing = Listing::<netweir_flow::Connection>::new(query);
+        while access.with(|meter| listing.read(meter)) {}
+        Ok(listing.finish())
     };
     let tell = |connections: Vec<netweir_flow::Connection>| Connections {
         connections: connections.iter().map(Into::into).collect(),
     };
-    state.read(take, tell).await
+    state.look(take, tell).await
 }

@@ -4,9 +4,9 @@ use super::{
     name,
     parameters::{MAX_LIMIT, OfList, Parameters},
 };
-use crate::{Problem, State, json::Json, view::Flows};
+use crate::{Problem, State, json::Json, state::Access, view::Flows};
 use axum::extract;
-use netweir_flow::Meter;
+use netweir_flow::Listing;
 
 /// Live flows: each is one direction of a 5-tuple on an interface.
 #[utoipa::path(get, path = "/api/flows", tag = "lists", params(OfList), responses(
@@ -21,12 +21,14 @@ pub(super) async fn flows(
     Parameters(parameters): Parameters<OfList>,
 ) -> Result<Json, Problem> {
     let query = parameters.query(MAX_LIMIT)?;
-    let take = move |meter: &Meter| {
-        name::expect(meter, query.interface.as_deref())?;
-        Ok(meter.flows(&query))
+    let take = move |access: &Access| {
+        access.with(|meter| name::expect(meter, query.interface.as_deref()))?;
+        let mut listing = Listing::<netweir_flow::Record>::new(query);
+        while access.with(|meter| listing.read(meter)) {}
+        Ok(listing.finish())
     };
     let tell = |flows: Vec<netweir_flow::Record>| Flows {
         flows: flows.iter().map(Into::into).collect(),
     };
-    state.read(take, tell).await
+    state.look(take, tell).await
 }

@@ -1,9 +1,9 @@
 //! The hosts that are known.
 
 use super::parameters::{OfHosts, Parameters};
-use crate::{Problem, State, json::Json, view::Hosts};
+use crate::{Problem, State, json::Json, state::Access, view::Hosts};
 use axum::extract;
-use netweir_flow::{Host, Meter};
+use netweir_flow::{Host, Listing};
 
 /// Addresses with what they sent and received, on all interfaces together.
 #[utoipa::path(get, path = "/api/hosts", tag = "lists", params(OfHosts), responses(
@@ -16,9 +16,13 @@ pub(super) async fn hosts(
     Parameters(parameters): Parameters<OfHosts>,
 ) -> Result<Json, Problem> {
     let query = parameters.query()?;
-    let take = move |meter: &Meter| Ok(meter.hosts(&query));
+    let take = move |access: &Access| {
+        let mut listing = Listing::<Host>::new(query);
+        while access.with(|meter| listing.read(meter)) {}
+        Ok(listing.finish())
+    };
     let tell = |hosts: Vec<Host>| Hosts {
         hosts: hosts.iter().map(Into::into).collect(),
     };
-    state.read(take, tell).await
+    state.look(take, tell).await
 }

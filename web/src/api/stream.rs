@@ -11,6 +11,7 @@ use super::{
 use crate::{
     Problem, State, Ticks,
     json::Json,
+    state::Access,
     view::{Interface, Tick},
 };
 use axum::{
@@ -22,7 +23,7 @@ use axum::{
     },
 };
 use futures_util::stream::{self, Stream};
-use netweir_flow::{Accounting, InterfaceState, Meter, Query, Record, Totals};
+use netweir_flow::{Accounting, InterfaceState, Listing, Meter, Query, Record, Totals};
 use netweir_wire::map::Direction;
 use std::{cmp::Reverse, convert::Infallible};
 use tokio::sync::OwnedSemaphorePermit;
@@ -94,8 +95,8 @@ impl Feed {
             tick = self.ticks.next() => tick,
         }?;
         let query = self.query.clone();
-        let take = move |meter: &Meter| Taken::of(meter, &query);
-        let json = self.state.read(take, move |taken| taken.tell(tick)).await;
+        let take = move |access: &Access| Taken::of(access, query);
+        let json = self.state.look(take, move |taken| taken.tell(tick)).await;
         json.ok()
     }
 }
@@ -109,12 +110,18 @@ struct Taken {
 }
 
 impl Taken {
-    fn of(meter: &Meter, query: &Query) -> Result<Self, Problem> {
-        Ok(Self {
-            totals: totals(meter, query.interface.as_deref())?,
-            accounting: meter.accounting(),
-            flows: meter.flows(query),
-            interfaces: interfaces(meter),
+    fn of(access: &Access, query: Query) -> Result<Self, Problem> {
+        let interface = query.interface.clone();
+        let mut listing = Listing::<Record>::new(query);
+        while access.with(|meter| listing.read(meter)) {}
+        let flows = listing.finish();
+        access.with(|meter| {
+            Ok(Self {
+                totals: totals(meter, interface.as_deref())?,
+                accounting: meter.accounting(),
+                flows,
+                interfaces: interfaces(meter),
+            })
         })
     }
 
