@@ -19,7 +19,7 @@ const ROOM: u32 = 131_072;
 pub(crate) fn measure() -> anyhow::Result<Table> {
     let mut rows = Vec::new();
     for flows in [10_000, 100_000] {
-        let mut rig = Rig::new(7, sizes(ROOM))?;
+        let mut rig = Rig::watching(7, sizes(ROOM))?;
         let mut meter = Meter::new(&Settings::default(), now_ns());
         let frames: Vec<Vec<u8>> = (0..flows).map(frame).collect();
         // The first round opens the flows, the others find them again.

@@ -79,7 +79,7 @@ fn row(mix: &Mix, [program, empty, plain]: [Program; 3]) -> anyhow::Result<Vec<f
         rounds.empty.push(yardstick.mix(&target, &frame, packets)?);
         let target = Target::new(&mut yardstick, plain)?;
         rounds.plain.push(yardstick.mix(&target, &frame, packets)?);
-        let mut rig = Rig::new(7, sizes(mix.room))?;
+        let mut rig = Rig::watching(7, sizes(mix.room))?;
         let target = Target::new(&mut rig.object, program)?;
         rounds.ours.push(yardstick.mix(&target, &frame, packets)?);
         missing = missing.max(count_missing(mix, &mut rig)?);

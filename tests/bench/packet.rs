@@ -17,7 +17,7 @@ const FLOWS: u32 = 65_536;
 /// Measures each program with each packet, in turns with the plain and the empty one.
 pub(crate) fn measure() -> anyhow::Result<Table> {
     let _pinned = Pinned::to_one_cpu()?;
-    let mut rig = Rig::new(7, sizes(FLOWS))?;
+    let mut rig = Rig::watching(7, sizes(FLOWS))?;
     let mut yardstick = Yardstick::new(FLOWS)?;
     let mut rows = Vec::new();
     for (place, program, empty, plain) in [

@@ -116,6 +116,19 @@ impl Rig {
         })
     }
 
+    /// The same, with the interface of runs known to the programs beforehand, as the agent does it.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn watching(netns: u32, sizes: MapSizes) -> anyhow::Result<Self> {
+        let mut rig = Self::new(netns, sizes)?;
+        for program in [Program::TC_INGRESS, Program::TC_EGRESS] {
+            let interface = rig.interface(program);
+            rig.collector.add_interface(interface)?;
+        }
+        Ok(rig)
+    }
+
     /// What a program counts its runs under.
     pub const fn interface(&self, program: Program) -> InterfaceKey {
         InterfaceKey {
