@@ -25,27 +25,26 @@ use crate::{
 /// Accounts for a usual frame if the cache knows its flow; says whether it does.
 #[inline(always)]
 pub(crate) fn account_usual(usual: &Usual, interface: InterfaceKey, count: Count) -> bool {
-    let Some(counters) = near(interface).and_then(counters) else {
-        return false;
-    };
     let key = FlowKey::words(interface, usual);
-    let home = Home::of(&key);
-    let Some(entry) = cache::find(home, &key) else {
+    let Some(entry) = cache::find(Home::of(&key), &key) else {
         return false;
     };
-    counters.seen += count;
+    let value = &mut entry.value;
+    let Some(counters) = counters(value.interface) else {
+        return false;
+    };
     if !is_sample() {
-        leave_out(counters, entry.value.classes, count.volume());
+        counters.seen += count;
+        leave_out(counters, value.classes, count.volume());
         return true;
     }
-    let value = &mut entry.value;
+    counters.short += count;
     value.packets += count.packets;
     value.frames += count.frames;
     value.bytes += count.bytes;
     value.last_tick = tick();
     value.tcp_flags |= usual.tcp_flags;
     value.traffic_class = usual.traffic_class;
-    counters.counted += count;
     true
 }
 

@@ -79,7 +79,7 @@ pub(super) const SETTINGS: [Setting; 21] = [
     },
     Setting {
         key: "maps.cache",
-        default: "65536",
+        default: "131072",
         help: "flows in the caches of all CPUs between two drains (4 in a tick); 0 for no cache",
     },
     Setting {

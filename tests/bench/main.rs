@@ -113,7 +113,7 @@ fn write(tables: &[(&str, Table)], bars: &Bars) -> anyhow::Result<()> {
 /// Kernel maps with room for so many flows.
 const fn sizes(flows: u32) -> MapSizes {
     MapSizes {
-        cache: 65_536,
+        cache: 131_072,
         flows,
         ring: 1 << 20,
         interfaces: 16,

@@ -191,6 +191,7 @@ impl Interfaces {
             for Layout(value) in values.map_err(map_error(name::COUNTERS))?.iter() {
                 counters += value;
             }
+            let counters = counters.settled();
             // Counters of nothing say nothing, not even that there is an interface.
             if counters != InterfaceCounters::ZERO {
                 self.read.push((key, number, counters));

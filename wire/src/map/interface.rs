@@ -120,6 +120,8 @@ pub const INTERFACE_CLASSES: usize = Class::ALL.len();
 
 /// What one CPU counted at one direction of an interface since the start.
 ///
+/// `short` is part of both `seen` and `counted`: the programs count what takes the short way once, and
+/// user space adds it to both ([`InterfaceCounters::settled`]). After that,
 /// `seen = counted + filtered + sampled + lost`, in packets and in bytes; each of them is added to by
 /// its own code. Classes and problems are those of packets that are in no flow; with the classes of
 /// the flows they sum up to what was seen.
@@ -136,6 +138,8 @@ pub struct InterfaceCounters {
     pub sampled: Volume,
     /// What should have been added to a flow and was not, by [`LossReason`].
     pub lost: [Volume; LossReason::ALL.len()],
+    /// What came by the hook and was added to a flow that the cache knew.
+    pub short: Count,
     /// What was seen, by [`Class`].
     pub classes: [Volume; INTERFACE_CLASSES],
     /// Frames seen, by [`Problem`]; the first place stays 0.
@@ -153,6 +157,7 @@ impl core::ops::AddAssign<&Self> for InterfaceCounters {
     fn add_assign(&mut self, other: &Self) {
         self.seen += other.seen;
         self.counted += other.counted;
+        self.short += other.short;
         self.filtered += other.filtered;
         self.sampled += other.sampled;
         for (sum, &more) in self.lost.iter_mut().zip(&other.lost) {
@@ -168,6 +173,15 @@ impl core::ops::AddAssign<&Self> for InterfaceCounters {
 }
 
 impl InterfaceCounters {
+    /// With what took the short way in `seen` and in `counted`.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        let short = core::mem::take(&mut self.short);
+        self.seen += short;
+        self.counted += short;
+        self
+    }
+
     /// Adds to the classes of these numbers; to be in no class is not counted.
     pub fn add_classes(&mut self, numbers: [u8; 3], volume: Volume) {
         for number in numbers {
@@ -184,6 +198,7 @@ impl InterfaceCounters {
     pub const ZERO: Self = Self {
         seen: Count::ZERO,
         counted: Count::ZERO,
+        short: Count::ZERO,
         filtered: Volume::ZERO,
         sampled: Volume::ZERO,
         lost: [Volume::ZERO; LossReason::ALL.len()],

@@ -60,7 +60,7 @@ pod! {
     InterfaceKey: 12,
     InterfacePlace: 8,
     NearInterface: 8,
-    InterfaceCounters: 24 + 24 + 2 * 16 + 3 * 16 + 13 * 16 + 10 * 8,
+    InterfaceCounters: 3 * 24 + 2 * 16 + 3 * 16 + 13 * 16 + 10 * 8,
     FilterTerm: 40,
     FilterClause: 8,
     FilterProgram: 16 * 40 + 8 * 8 + 4 * 4,

@@ -59,7 +59,11 @@ impl Usual {
         let mut found = number(packet, ETHERNET_BYTES - 2)?;
         let mut offset = ETHERNET_BYTES;
         let mut vlans = [0, 0];
-        if is_tag(found) {
+        // Most frames have no tag: so these are asked for first.
+        if found != wire(ethertype::IPV4) && found != wire(ethertype::IPV6) {
+            if !is_tag(found) {
+                return None;
+            }
             (vlans[0], found) = read_tag(packet, ETHERNET_BYTES)?;
             offset += TAG_BYTES;
             if is_tag(found) {
