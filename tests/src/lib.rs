@@ -1,6 +1,7 @@
 //! Shared by rings 3 and 4 and by the benchmarks.
 
 mod child;
+mod feature;
 mod host;
 mod report;
 mod rig;
@@ -12,6 +13,7 @@ use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
 use netweir_wire::packet::protocol;
 
 pub use child::{Child, Ended, Netweir, binary};
+pub use feature::{Feature, tc_hook};
 pub use host::Reading;
 pub use report::{Counted, Table, books, sum, table};
 pub use rig::{Entry, PROGRAMS, Program, Rig, drain};

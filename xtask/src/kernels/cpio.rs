@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn folders_come_before_what_is_in_them_and_once() {
         let mut cpio = Cpio::default();
-        cpio.file("usr/bin/one", b"12345");
+        cpio.file("usr/bin/one", b"bytes");
         cpio.file("usr/bin/two", b"");
         cpio.file("usr/bin/one", b"other");
         cpio.link("usr/three", "bin/one");
@@ -123,7 +123,7 @@ mod tests {
             ("000081ed", "00000005")
         );
         assert!(
-            entries[2].ends_with("usr/bin/one\0\0\012345\0\0\0"),
+            entries[2].ends_with("usr/bin/one\0\0\0bytes\0\0\0"),
             "{:?}",
             entries[2]
         );

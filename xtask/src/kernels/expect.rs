@@ -18,7 +18,11 @@ const CHECKS: [(&str, Version); 5] = [
 ];
 
 /// What a test says that it needs, and the kernel that first has it.
-const NEEDS: [(&str, Version); 1] = [("TCX", (6, 6))];
+const NEEDS: [(&str, Version); 3] = [
+    ("TCX", (6, 6)),
+    ("XDP frags", (5, 18)),
+    ("paged data at the tracepoints", (6, 11)),
+];
 
 /// Major and minor number of a kernel.
 pub(super) type Version = (u32, u32);

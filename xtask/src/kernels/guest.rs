@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::{package::Kernel, protocol::Transcript};
+use crate::tool;
 
 const QEMU: &str = "qemu-system-x86_64";
 /// All that can be emulated but one instruction: QEMU 7.2 leaves wrong flags behind `cmpxchg16b`,
@@ -60,8 +61,10 @@ impl Drop for Qemu {
 
 fn start(kernel: &Kernel, image: &Path, folder: &Path) -> Result<Qemu> {
     let console = format!("file:{}", folder.join("console.log").display());
-    let mut command = Command::new(QEMU);
+    // Should this task be ended, so is QEMU.
+    let mut command = Command::new("setpriv");
     command
+        .args(["--pdeathsig", "KILL", "--", QEMU])
         .args(["-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2"])
         .args(["-m", MEMORY_MIB, "-nodefaults", "-no-reboot"])
         .args(["-display", "none", "-serial", &console, "-serial", "stdio"])
@@ -72,9 +75,9 @@ fn start(kernel: &Kernel, image: &Path, folder: &Path) -> Result<Qemu> {
         .args(["-append", "console=ttyS0 panic=-1 quiet"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    let started = command.spawn();
     let missing = || format!("starting {QEMU}: `scripts/check-deps kernels` gets it");
-    Ok(Qemu(started.with_context(missing)?))
+    tool::find(QEMU).with_context(missing)?;
+    Ok(Qemu(command.spawn().with_context(missing)?))
 }
 
 /// The lines of a pipe; what is not UTF-8 in them is replaced.

@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # The first process of a guest: sets the machine up, runs every test of /netweir/tests, switches the
 # machine off. What it says goes to the second serial port, the kernel's own words to the first.
 # Lines that begin with @netweir are for protocol.rs.
@@ -18,6 +19,8 @@ mount -t bpf bpf /sys/fs/bpf
 mount -t tracefs trace /sys/kernel/tracing
 mount -t cgroup2 cgroup /sys/fs/cgroup
 ip link set lo up
+# Tunnels put an interface into every namespace that is made; the tests want none.
+echo 1 >/proc/sys/net/core/fb_tunnels_only_for_init_net
 
 while read -r module; do
     insmod "/modules/$module.ko" || echo "module $module cannot be loaded"
