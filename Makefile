@@ -2,9 +2,10 @@
 
 ARGS ?=
 SECONDS ?= 60
+ONLY ?=
 
-.PHONY: help run test bench fuzz build build-ebpf check-ebpf check-deps fmt clippy clean \
-	install-kernel-toolchain
+.PHONY: help run test test-kernels bench fuzz build build-ebpf check-ebpf check-deps fmt clippy \
+	clean install-kernel-toolchain
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-26s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +23,10 @@ run: build ## Build and start netweir (ARGS="…" are handed on); without root: 
 test: ## Run the tests; rings 3 and 4 as root only
 	@scripts/check-deps test
 	cargo xtask test
+
+test-kernels: ## Run rings 3 and 4 on other kernels, in QEMU (ONLY=5.10,7.2)
+	@scripts/check-deps kernels
+	cargo xtask kernels $(if $(ONLY),--only $(ONLY))
 
 bench: ## Measure what the kernel programs and user space cost (ARGS="packet mix" for some tables)
 	@scripts/check-deps test

@@ -110,7 +110,7 @@ impl<'a> Copied<'a> {
         context: &TcContext,
     ) -> Self {
         let mut length = (context.len() as usize).min(COPIED_BYTES);
-        if length != 0 {
+        if length > 1 {
             // SAFETY: the memory is larger than `length`.
             let failed = unsafe {
                 generated::bpf_skb_load_bytes(

@@ -5,11 +5,12 @@ use std::thread;
 use netweir_agent::{attach::MapSizes, now_ns};
 use netweir_flow::{Batch, InterfaceSample, Sample};
 use netweir_packets::{Case, corpus};
-use netweir_tests::{Entry, PROGRAMS, Program, Reading, Rig, is_root};
+use netweir_tests::{Entry, Feature, PROGRAMS, Program, Reading, Rig, is_root};
 use netweir_wire::{
     map::{InterfaceCounters, InterfaceKey},
     packet::LinkType,
 };
+use rustix::time::{ClockId, clock_gettime};
 
 const SIZES: MapSizes = MapSizes {
     cache: 16_384,
@@ -22,8 +23,9 @@ const SIZES: MapSizes = MapSizes {
 /// room before it (256) and behind it (320).
 const XDP_BUFFER_BYTES: usize = 3520;
 
-/// The coarse clock is at most one timer tick behind, which is 10 ms at the lowest frequency.
-const CLOCK_LAG_NS: u64 = 10_000_000;
+/// A timer tick at the lowest frequency: what is read from the clock of the programs may differ from
+/// the coarse clock by one.
+const TICK_NS: u64 = 10_000_000;
 
 #[test]
 fn the_kernel_counts_what_the_host_reads() {
@@ -33,7 +35,10 @@ fn the_kernel_counts_what_the_host_reads() {
     let cases = &with_headless(corpus());
     let complaints: Vec<String> = thread::scope(|scope| {
         let spawn = |program| scope.spawn(move || compare(program, cases));
-        let threads: Vec<_> = PROGRAMS.map(spawn).into();
+        let frags = Feature::XdpFrags.is_there();
+        let programs = PROGRAMS.into_iter();
+        let programs = programs.filter(|program| frags || *program != Program::XDP);
+        let threads: Vec<_> = programs.map(spawn).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap();
         threads.into_iter().flat_map(join).collect()
     });
@@ -68,7 +73,7 @@ fn compare(program: Program, cases: &[Case]) -> Vec<String> {
     let mut shown = InterfaceCounters::ZERO;
     let mut complaints = Vec::new();
     let mut skipped = 0;
-    let (mut cases_run, mut last) = (0, now_ns());
+    let (mut cases_run, mut last) = (0, coarse_now_ns());
     for case in cases.iter().filter(|case| case.link == program.link) {
         if let Some(reason) = refusal(program, case) {
             println!("{}: {} skipped: {reason}", program.name, case.name);
@@ -92,7 +97,7 @@ fn compare(program: Program, cases: &[Case]) -> Vec<String> {
                 .map_or(shown, |sample| sample.counters);
         }
         cases_run += 1;
-        last = now_ns();
+        last = coarse_now_ns();
     }
     println!("{}: {cases_run} cases run, {skipped} skipped", program.name);
     assert!(cases_run > 0, "{}", program.name);
@@ -150,7 +155,7 @@ fn expected_batch(interface: InterfaceKey, reading: &Reading, shown: &InterfaceC
 
 /// The batch with its times set to 0; `None` where one of them cannot be true.
 fn without_times(batch: &Batch, after_ns: u64) -> Option<Batch> {
-    let possible = after_ns.saturating_sub(CLOCK_LAG_NS)..=now_ns();
+    let possible = after_ns.saturating_sub(TICK_NS)..=now_ns();
     let clear = |sample: &Sample| {
         let mut counters = sample.counters;
         let same = counters.first_ns == counters.last_ns;
@@ -166,4 +171,10 @@ fn without_times(batch: &Batch, after_ns: u64) -> Option<Batch> {
         flows: flows?,
         ..batch.clone()
     })
+}
+
+/// The time of the last timer tick: a machine whose timer is late has programs whose clock is, too.
+fn coarse_now_ns() -> u64 {
+    let now = clock_gettime(ClockId::MonotonicCoarse);
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }

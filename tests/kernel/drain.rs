@@ -111,7 +111,7 @@ fn batches_and_single_moves_hand_over_the_same() {
             rig.collector.move_singly();
         }
         for port in 0..FLOWS {
-            rig.run(Program::XDP, &udp_frame(port, 0)).unwrap();
+            rig.run(Program::TC_INGRESS, &udp_frame(port, 0)).unwrap();
         }
         let batch = rig.drain().unwrap();
         // Both ways leave the map empty: two drains later the same one is read again.

@@ -8,7 +8,7 @@ use netweir_agent::{
     Error,
     attach::{MapSizes, Object, Purpose, Shedding},
 };
-use netweir_tests::is_root;
+use netweir_tests::{Feature, is_root};
 use netweir_wire::{name, version};
 
 const SIZES: MapSizes = MapSizes {
@@ -53,6 +53,9 @@ fn takes_every_program(shedding: Shedding) {
     let load = |purpose| Object::load_shedding(&purpose, SIZES, shedding).unwrap();
     let mut object = load(Purpose::Interfaces { netns: 7 });
     for name in [name::XDP, name::XDP_LINEAR, name::EMPTY_XDP] {
+        if name == name::XDP && !Feature::XdpFrags.is_there() {
+            continue;
+        }
         load!(object, Xdp, name, Xdp::load);
     }
     let classifiers = [
@@ -68,6 +71,9 @@ fn takes_every_program(shedding: Shedding) {
     let mut object = load(Purpose::Tracepoints { any: true });
     for name in [name::TRACE_RECEIVE_LINEAR, name::TRACE_TRANSMIT_LINEAR] {
         load!(object, RawTracePoint, name, RawTracePoint::load);
+    }
+    if !Feature::TracedPages.is_there() {
+        return;
     }
     let types = Btf::from_sys_fs().unwrap();
     let paged = [

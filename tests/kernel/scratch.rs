@@ -11,20 +11,26 @@ use netweir_agent::{
     watch,
 };
 use netweir_flow::Hook;
-use netweir_tests::is_root;
+use netweir_tests::{Feature, is_root};
 
 #[test]
 fn every_hook_counts_every_frame() {
     if !is_root() {
         return;
     }
+    let tcx = Feature::Tcx.is_there();
+    let best = if tcx { Hook::Tcx } else { Hook::Clsact };
     for (choice, tc, expected) in [
-        (HookChoice::Auto, TcMode::Auto, Hook::Tcx),
+        (HookChoice::Auto, TcMode::Auto, best),
         (HookChoice::Tc, TcMode::Tcx, Hook::Tcx),
         (HookChoice::Tc, TcMode::Clsact, Hook::Clsact),
         (HookChoice::Xdp, TcMode::Auto, Hook::XdpNative),
         (HookChoice::Tracepoint, TcMode::Auto, Hook::Tracepoint),
     ] {
+        if tc == TcMode::Tcx && !tcx {
+            assert!(try_hook(choice, tc).is_err());
+            continue;
+        }
         let tried = try_hook(choice, tc).unwrap();
         assert_eq!(tried.hook, expected);
         assert_eq!(tried.counted, tried.sent, "{tried:?}");

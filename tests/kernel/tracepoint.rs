@@ -17,7 +17,7 @@ use netweir_agent::{
     watch,
 };
 use netweir_flow::Batch;
-use netweir_tests::{drain, is_root, udp_frame};
+use netweir_tests::{Feature, drain, is_root, udp_frame};
 use netweir_wire::{
     map::{Direction, InterfaceKey},
     name,
@@ -29,7 +29,7 @@ const FRAMES: u64 = 100;
 
 #[test]
 fn tracepoints_count_what_is_watched() {
-    if !is_root() {
+    if !is_root() || !Feature::TracedPages.is_there_or_skip() {
         return;
     }
     count_watched(|object| {

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
-use netweir_tests::{Counted, Netweir, Server, Table, World, await_that, is_root, sum, table};
+use netweir_tests::{
+    Counted, Netweir, Server, Table, World, await_that, is_root, sum, table, tc_hook,
+};
 use netweir_wire::packet::protocol;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -106,7 +108,7 @@ fn check_lists(server: &Server, all: Counted, flows: &Table) {
     let interface = &interfaces["interfaces"][0];
     assert_eq!(
         (&interface["name"], &interface["hook"]),
-        (&"w0".into(), &"tcx".into())
+        (&"w0".into(), &tc_hook().into())
     );
     assert_eq!(Counted::of(&interface["ingress"]["seen"]), all);
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use aya::programs::{SchedClassifier, TcAttachType};
 use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
-use netweir_tests::{Ended, Netweir, World, books, is_root};
+use netweir_tests::{Ended, Feature, Netweir, World, books, is_root};
 use netweir_wire::packet::protocol;
 use rustix::process::Signal;
 
@@ -13,7 +13,14 @@ const WAYS: [&[&str]; 4] = [
     &["--hook", "xdp"],
     &["--hook", "tracepoint"],
 ];
+const TCX: &[&str] = WAYS[0];
 const CLSACT: &[&str] = WAYS[1];
+
+/// Those that this kernel has.
+fn ways() -> impl Iterator<Item = &'static [&'static str]> {
+    let tcx = Feature::Tcx.is_there();
+    WAYS.into_iter().filter(move |way| tcx || *way != TCX)
+}
 
 /// Everything that hangs on the near interface, as text.
 fn attached(world: &World) -> String {
@@ -32,6 +39,9 @@ fn attached(world: &World) -> String {
             .map(|line| format!("{line}\n")),
     );
     for place in [TcAttachType::Ingress, TcAttachType::Egress] {
+        if !Feature::Tcx.is_there() {
+            continue;
+        }
         let (_, programs) = world
             .near
             .enter(|| SchedClassifier::query_tcx("w0", place))
@@ -59,7 +69,7 @@ fn is_removed_by_signals() {
     if !is_root() {
         return;
     }
-    for way in WAYS {
+    for way in ways() {
         let world = World::new();
         let nothing = attached(&world);
         for signal in [Signal::TERM, Signal::INT] {
@@ -83,7 +93,7 @@ fn dies_with_the_process() {
     if !is_root() {
         return;
     }
-    for way in WAYS {
+    for way in ways() {
         let world = World::new();
         let nothing = attached(&world);
         let child = Netweir::flows(&world, way).meter();
@@ -160,7 +170,7 @@ fn a_second_one_counts_beside_the_first() {
         return;
     }
     // There is only one place for XDP: the second one takes TC.
-    for way in [WAYS[0], WAYS[2], WAYS[3]] {
+    for way in ways().filter(|way| *way != CLSACT) {
         let world = World::new();
         let first = Netweir::flows(&world, way).meter();
         send(&world, 10);

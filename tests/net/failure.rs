@@ -5,8 +5,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use netweir_tests::{Ended, Netweir, World, books, is_root};
-use rustix::process::Signal;
+use netweir_tests::{Ended, Feature, Netweir, World, books, is_root};
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 
 /// Checks that this line is all there is.
 fn check(ended: &Ended, line: &str) {
@@ -96,7 +96,17 @@ fn needs_no_more_than_it_says() {
     if !is_root() {
         return;
     }
+    // Before 5.11 the memory of maps counts against this limit, which a service is given.
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    setrlimit(Resource::Memlock, unlimited).unwrap();
     for hook in ["tc", "xdp", "tracepoint"] {
+        // clsact is claimed by a file in /run/netweir, where only root may write.
+        if hook == "tc" && !Feature::Tcx.is_there() {
+            continue;
+        }
         let world = World::new();
         let arguments = ["flows", "--iface", "w0", "--every", "1h", "--hook", hook];
         let call = Netweir::new(arguments).inside(&world.near);

@@ -1,7 +1,7 @@
 //! Every hook counts every protocol, packet for packet and byte for byte.
 
 use netweir_agent::watch::Statistics;
-use netweir_tests::{Counted, Server, Table, World, books, is_root, sum};
+use netweir_tests::{Counted, Feature, Server, Table, World, books, is_root, sum};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -9,6 +9,9 @@ use crate::traffic::{echo, send_crafted, tcp_both_ways, udp_both_ways};
 
 #[test]
 fn tcx() {
+    if !Feature::Tcx.is_there_or_skip() {
+        return;
+    }
     both_directions(&["--hook", "tc"], "tcx");
 }
 
@@ -19,12 +22,16 @@ fn clsact() {
 
 #[test]
 fn tracepoint() {
+    if !Feature::TracedPages.is_there_or_skip() {
+        return;
+    }
     both_directions(&["--hook", "tracepoint"], "tracepoint");
 }
 
 #[test]
 fn xdp() {
-    if !is_root() {
+    // The frames are longer than a buffer.
+    if !is_root() || !Feature::XdpFrags.is_there_or_skip() {
         return;
     }
     let world = World::new();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use netweir_packets::{Case, corpus};
-use netweir_tests::{Netweir, World, is_root};
+use netweir_tests::{Feature, Netweir, World, is_root};
 use netweir_wire::packet::{LinkType, Problem, ethertype};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -132,6 +132,9 @@ fn tells_the_same_as_xdp() {
 
 #[test]
 fn tells_the_same_as_the_tracepoints() {
+    if !Feature::TracedPages.is_there_or_skip() {
+        return;
+    }
     tells_the_same_as("tracepoint");
 }
 

@@ -2,6 +2,7 @@
 
 mod child;
 mod cpu;
+mod feature;
 mod host;
 mod report;
 mod rig;
@@ -17,6 +18,7 @@ use netweir_wire::packet::protocol;
 
 pub use child::{Child, Ended, Netweir, binary};
 pub use cpu::Pinned;
+pub use feature::{Feature, tc_hook};
 pub use host::Reading;
 pub use report::{Counted, Table, books, sum, table};
 pub use rig::{Entry, PROGRAMS, Program, Rig, drain};

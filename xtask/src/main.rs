@@ -15,6 +15,7 @@ mod bench;
 mod deps;
 mod ebpf;
 mod fuzz;
+mod kernels;
 mod man;
 mod repository;
 mod test;
@@ -23,6 +24,9 @@ mod tool;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+/// Exit code where nothing failed, but something could not be had to try.
+const ABSENT: u8 = 3;
 
 /// Tasks of the Netweir repository.
 #[derive(Parser)]
@@ -34,6 +38,7 @@ enum Task {
     Deps(deps::Args),
     Man(man::Args),
     Bench(bench::Args),
+    Kernels(kernels::Args),
 }
 
 fn main() -> ExitCode {
@@ -44,12 +49,17 @@ fn main() -> ExitCode {
         Task::Deps(args) => deps::run(&args),
         Task::Man(args) => man::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Kernels(args) => kernels::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
             eprintln!("xtask: {err:#}");
-            ExitCode::FAILURE
+            if err.is::<kernels::Absent>() {
+                ExitCode::from(ABSENT)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

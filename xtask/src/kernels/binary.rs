@@ -1,0 +1,133 @@
+//! The programs that run in a guest: built as `cargo xtask test` builds them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use super::{DOCTOR, Test};
+use crate::tool;
+
+/// The same selection as for all tests: what a package is built with depends on it.
+const WORKSPACE: [&str; 3] = ["--workspace", "--exclude", "netweir-kernel"];
+/// The test programs of rings 3 and 4.
+const SUITES: [&str; 2] = ["kernel", "net"];
+
+/// Tests that are left out, by their beginning: half a million packets take too long where every
+/// instruction is translated, their generator would have to be carried, and nothing is lost of what
+/// is sent so slowly.
+const TOO_MUCH: [&str; 3] = ["net generator::", "net offload::", "net loss::"];
+
+/// A message of cargo, as far as it is of interest.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+    target: Option<Target>,
+    profile: Option<Profile>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+/// Builds the program and its tests; returns each by its name.
+///
+/// # Errors
+/// Fails where the build does.
+pub(super) fn build() -> Result<BTreeMap<String, PathBuf>> {
+    let mut binaries = BTreeMap::new();
+    let tests = run_cargo(&["test", "--no-run"])?;
+    let bins = run_cargo(&["build", "--bins"])?;
+    for (name, is_test) in SUITES
+        .map(|suite| (suite, true))
+        .into_iter()
+        .chain([("netweir", false)])
+    {
+        let text = if is_test { &tests } else { &bins };
+        let binary = executable(text, name, is_test);
+        let binary = binary.with_context(|| format!("cargo has built no program {name}"))?;
+        binaries.insert(name.to_owned(), binary);
+    }
+    Ok(binaries)
+}
+
+fn run_cargo(arguments: &[&str]) -> Result<String> {
+    let mut cargo = tool::cargo();
+    cargo.args(arguments).args(WORKSPACE);
+    cargo.args(["--message-format", "json-render-diagnostics"]);
+    tool::output(&mut cargo)
+}
+
+fn executable(messages: &str, name: &str, is_test: bool) -> Option<PathBuf> {
+    let messages = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    messages
+        .filter(|message: &Message| {
+            let target = message.target.as_ref().map(|target| target.name.as_str());
+            let of_tests = message.profile.as_ref().map(|profile| profile.test);
+            (target, of_tests) == (Some(name), Some(is_test))
+        })
+        .find_map(|message| message.executable)
+}
+
+/// The tests that a guest runs: those whose names have `filter` in them.
+///
+/// # Errors
+/// Fails where a test program does not list its tests.
+pub(super) fn tests(binaries: &BTreeMap<String, PathBuf>, filter: &str) -> Result<Vec<Test>> {
+    let mut tests = vec![DOCTOR.to_owned()];
+    for suite in SUITES {
+        let binary = binaries
+            .get(suite)
+            .map_or(Path::new(suite), PathBuf::as_path);
+        let list = tool::output(Command::new(binary).args(["--list", "--format", "terse"]))?;
+        tests.extend(listed(suite, &list));
+    }
+    tests.retain(|test| test.contains(filter));
+    Ok(tests)
+}
+
+fn listed(suite: &str, list: &str) -> Vec<Test> {
+    let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
+    let tests = names.map(|name| format!("{suite} {name}"));
+    tests
+        .filter(|test| !TOO_MUCH.iter().any(|beginning| test.starts_with(beginning)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{executable, listed};
+
+    #[test]
+    fn the_programs_are_found_in_what_cargo_says() {
+        let messages = r#"{"reason":"build-script-executed","package_id":"x"}
+{"reason":"compiler-artifact","target":{"name":"net"},"profile":{"test":false},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"net"},"profile":{"test":true},"executable":"/t/net-1"}
+not a message
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(
+            executable(messages, "net", true),
+            Some(PathBuf::from("/t/net-1"))
+        );
+        assert_eq!(executable(messages, "net", false), None);
+        assert_eq!(executable(messages, "kernel", true), None);
+    }
+
+    #[test]
+    fn what_takes_too_long_is_left_out() {
+        let list = "hooks::tcx: test\ngenerator::tcx: test\nsomething: benchmark\n";
+        assert_eq!(listed("net", list), ["net hooks::tcx"]);
+    }
+}

@@ -1,0 +1,95 @@
+//! A guest: a kernel that QEMU runs in software, and what it says until it is off.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::{package::Kernel, protocol::Transcript};
+use crate::tool;
+
+const QEMU: &str = "qemu-system-x86_64";
+/// All that can be emulated but one instruction: QEMU 7.2 leaves wrong flags behind `cmpxchg16b`,
+/// which the kernel's allocator uses where it is there. Kernel 6.12 died of it.
+const CPU: &str = "max,cx16=off";
+const MEMORY_MIB: &str = "1024";
+/// A guest that is not off by then is ended.
+const TIMEOUT: Duration = Duration::from_secs(20 * 60);
+
+/// Boots a kernel with an image, and hears it out. `folder` keeps what it said.
+///
+/// # Errors
+/// Fails where QEMU does not start; a guest that stops early is none.
+pub(super) fn run(kernel: &Kernel, image: &Path, folder: &Path) -> Result<Transcript> {
+    let deadline = Instant::now() + TIMEOUT;
+    let mut qemu = start(kernel, image, folder)?;
+    let output = qemu.0.stdout.take().context("the pipe of QEMU")?;
+    let mut log = File::create(folder.join("tests.log")).context("making tests.log")?;
+    let lines = read(output);
+    let mut transcript = Transcript::default();
+    // The pipe ends with QEMU.
+    while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        writeln!(log, "{line}").context("writing tests.log")?;
+        transcript.push(&line);
+    }
+    Ok(transcript)
+}
+
+/// The end of what the kernel said, for a guest that did not get through.
+pub(super) fn last_words(folder: &Path) -> String {
+    let console = fs::read(folder.join("console.log")).unwrap_or_default();
+    let console = String::from_utf8_lossy(&console);
+    let lines: Vec<&str> = console.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
+
+/// A process that ends with this value.
+struct Qemu(Child);
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        // One that has ended by itself cannot be killed.
+        let _ended = self.0.kill();
+        let _status = self.0.wait();
+    }
+}
+
+fn start(kernel: &Kernel, image: &Path, folder: &Path) -> Result<Qemu> {
+    let console = format!("file:{}", folder.join("console.log").display());
+    // Should this task be ended, so is QEMU.
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "--", QEMU])
+        .args(["-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2"])
+        .args(["-m", MEMORY_MIB, "-nodefaults", "-no-reboot"])
+        .args(["-display", "none", "-serial", &console, "-serial", "stdio"])
+        .arg("-kernel")
+        .arg(&kernel.image)
+        .arg("-initrd")
+        .arg(image)
+        .args(["-append", "console=ttyS0 panic=-1 quiet"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    let missing = || format!("starting {QEMU}: `scripts/check-deps kernels` gets it");
+    tool::find(QEMU).with_context(missing)?;
+    Ok(Qemu(command.spawn().with_context(missing)?))
+}
+
+/// The lines of a pipe; what is not UTF-8 in them is replaced.
+fn read(pipe: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
