@@ -204,8 +204,11 @@ fn each(
     collectors: &mut [&mut Collector],
     mut act: impl FnMut(&mut Collector) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let results = collectors.iter_mut().map(|collector| act(collector));
-    results.fold(Ok(()), |first, result| first.and(result))
+    let mut first = Ok(());
+    for collector in collectors {
+        first = first.and(act(collector));
+    }
+    first
 }
 
 /// A meter whose lock was poisoned by a panic elsewhere is still the best knowledge there is.

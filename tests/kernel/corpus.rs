@@ -1,13 +1,13 @@
 //! The corpus on two machines: what the kernel counted is what the host parser says.
 
-use std::thread;
+use std::{collections::HashMap, thread};
 
 use netweir_agent::{attach::MapSizes, now_ns};
 use netweir_flow::{Batch, InterfaceSample, Sample};
 use netweir_packets::{Case, corpus};
-use netweir_tests::{Entry, Feature, PROGRAMS, Program, Reading, Rig, is_root};
+use netweir_tests::{Entry, Feature, PROGRAMS, Pinned, Program, Reading, Rig, is_root};
 use netweir_wire::{
-    map::{InterfaceCounters, InterfaceKey},
+    map::{FlowCounters, FlowKey, InterfaceCounters, InterfaceKey},
     packet::LinkType,
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -19,6 +19,9 @@ const SIZES: MapSizes = MapSizes {
     interfaces: 4,
 };
 
+/// Inode number of a namespace that there is none of.
+const NETNS: u32 = 4_026_531_999;
+
 /// Bytes of a packet that the kernel puts into the first XDP buffer: a page of 4,096 bytes less the
 /// room before it (256) and behind it (320).
 const XDP_BUFFER_BYTES: usize = 3520;
@@ -27,17 +30,40 @@ const XDP_BUFFER_BYTES: usize = 3520;
 /// the coarse clock by one.
 const TICK_NS: u64 = 10_000_000;
 
+/// Runs of a frame before a drain: the first opens the flow, the others find it in the cache.
+const CACHED_RUNS: u64 = 3;
+
 #[test]
 fn the_kernel_counts_what_the_host_reads() {
+    on_every_program(|program, cases| compare(program, cases, 1));
+}
+
+#[test]
+fn the_cache_counts_what_the_host_reads() {
+    on_every_program(|program, cases| compare(program, cases, CACHED_RUNS));
+}
+
+#[test]
+fn all_cases_of_one_epoch_are_counted_in_their_flows() {
+    on_every_program(compare_at_once);
+}
+
+/// Does it for every program at once; fails with all that they complain about.
+fn on_every_program(compare: impl Fn(Program, &[Case]) -> Vec<String> + Copy + Send) {
     if !is_root() {
         return;
     }
     let cases = &with_headless(corpus());
     let complaints: Vec<String> = thread::scope(|scope| {
-        let spawn = |program| scope.spawn(move || compare(program, cases));
+        let spawn = |(place, program)| {
+            scope.spawn(move || {
+                let _pinned = Pinned::to_cpu(place).unwrap();
+                compare(program, cases)
+            })
+        };
         let frags = Feature::XdpFrags.is_there();
-        let programs = PROGRAMS.into_iter();
-        let programs = programs.filter(|program| frags || *program != Program::XDP);
+        let programs = PROGRAMS.into_iter().enumerate();
+        let programs = programs.filter(|(_, program)| frags || *program != Program::XDP);
         let threads: Vec<_> = programs.map(spawn).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap();
         threads.into_iter().flat_map(join).collect()
@@ -48,6 +74,51 @@ fn the_kernel_counts_what_the_host_reads() {
         complaints.len(),
         complaints.join("\n")
     );
+}
+
+/// Runs a program over every case of its link type twice, forth and back, and drains at the end;
+/// returns what differs.
+fn compare_at_once(program: Program, cases: &[Case]) -> Vec<String> {
+    let sizes = MapSizes {
+        flows: 1024,
+        ..SIZES
+    };
+    let mut rig = Rig::new(NETNS, sizes).unwrap();
+    let interface = rig.interface(program);
+    rig.collector.add_interface(interface).unwrap();
+    let mut expected: HashMap<FlowKey, FlowCounters> = HashMap::new();
+    let mut shown = InterfaceCounters::ZERO;
+    let runnable = |case: &&Case| case.link == program.link && refusal(program, case).is_none();
+    let cases: Vec<_> = cases.iter().filter(runnable).collect();
+    let began = now_ns();
+    for case in cases.iter().chain(cases.iter().rev()) {
+        rig.run(program, &case.bytes).unwrap();
+        let reading = Reading::new(&case.bytes, case.link);
+        let Sample { key, counters } = reading.sample(interface);
+        let known = expected.entry(key).and_modify(|sum| sum.merge(&counters));
+        known.or_insert(counters);
+        reading.add_to(&mut shown);
+    }
+    let found = without_times(&rig.drain().unwrap(), began).expect("possible times");
+    let flows = found
+        .flows
+        .iter()
+        .map(|sample| (sample.key, sample.counters));
+    let flows: HashMap<_, _> = flows.collect();
+    assert_eq!(flows.len(), found.flows.len(), "one sample for each flow");
+    assert_eq!(found.interfaces.len(), 1);
+    assert_eq!(found.interfaces[0].counters, shown, "{}", program.name);
+    let keys = expected.keys().chain(flows.keys());
+    let differing = keys.filter(|key| expected.get(key) != flows.get(key));
+    let complaint = |key: &FlowKey| {
+        format!(
+            "{} {key:?}\n  found    {:?}\n  expected {:?}",
+            program.name,
+            flows.get(key),
+            expected.get(key)
+        )
+    };
+    differing.map(complaint).collect()
 }
 
 /// The cases, and each that announces IP once more without its Ethernet header.
@@ -66,10 +137,15 @@ fn with_headless(mut cases: Vec<Case>) -> Vec<Case> {
     cases
 }
 
-/// Runs a program over every case of its link type; returns what differs.
-fn compare(program: Program, cases: &[Case]) -> Vec<String> {
-    let mut rig = Rig::new(4_026_531_999, SIZES).unwrap();
+/// Runs a program over every case of its link type so many times, and drains after each; returns
+/// what differs.
+fn compare(program: Program, cases: &[Case], times: u64) -> Vec<String> {
+    let mut rig = Rig::new(NETNS, SIZES).unwrap();
     let interface = rig.interface(program);
+    if times > 1 {
+        // The short way is for interfaces that the agent knows.
+        rig.collector.add_interface(interface).unwrap();
+    }
     let mut shown = InterfaceCounters::ZERO;
     let mut complaints = Vec::new();
     let mut skipped = 0;
@@ -80,12 +156,14 @@ fn compare(program: Program, cases: &[Case]) -> Vec<String> {
             skipped += 1;
             continue;
         }
-        rig.run(program, &case.bytes)
-            .unwrap_or_else(|error| panic!("{}: {error:#}", case.name));
-        let found = rig.drain().unwrap();
         let reading = Reading::new(&case.bytes, case.link);
-        reading.add_to(&mut shown);
-        let expected = expected_batch(interface, &reading, &shown);
+        for _ in 0..times {
+            rig.run(program, &case.bytes)
+                .unwrap_or_else(|error| panic!("{}: {error:#}", case.name));
+            reading.add_to(&mut shown);
+        }
+        let found = rig.drain().unwrap();
+        let expected = expected_batch(sample(&reading, interface, times), &shown);
         if without_times(&found, last) != Some(expected.clone()) {
             complaints.push(format!(
                 "{}: {}\n  found    {found:?}\n  expected {expected:?}",
@@ -142,24 +220,44 @@ fn most_skipped(program: Program) -> usize {
     }
 }
 
-fn expected_batch(interface: InterfaceKey, reading: &Reading, shown: &InterfaceCounters) -> Batch {
+/// What so many of the same frame are handed over as.
+fn sample(reading: &Reading, interface: InterfaceKey, times: u64) -> Sample {
+    let once = reading.sample(interface);
+    let mut all = once;
+    for _ in 1..times {
+        all.counters.merge(&once.counters);
+    }
+    all
+}
+
+fn expected_batch(sample: Sample, shown: &InterfaceCounters) -> Batch {
     Batch {
-        flows: vec![reading.sample(interface)],
         interfaces: vec![InterfaceSample {
-            key: interface,
+            key: InterfaceKey {
+                netns: sample.key.netns,
+                ifindex: sample.key.ifindex,
+                direction: sample.key.direction.into(),
+            },
             counters: *shown,
         }],
+        flows: vec![sample],
         ..Batch::default()
     }
 }
 
 /// The batch with its times set to 0; `None` where one of them cannot be true.
 fn without_times(batch: &Batch, after_ns: u64) -> Option<Batch> {
-    let possible = after_ns.saturating_sub(TICK_NS)..=now_ns();
+    let now_ns = now_ns();
+    let possible = after_ns.saturating_sub(TICK_NS)..=now_ns;
+    // Whole ticks are added to the first time.
+    let possible_end = ..=now_ns + TICK_NS;
     let clear = |sample: &Sample| {
         let mut counters = sample.counters;
-        let same = counters.first_ns == counters.last_ns;
-        let is_true = same && possible.contains(&counters.first_ns);
+        let is_single = counters.frames == 1;
+        let is_true = possible.contains(&counters.first_ns)
+            && (counters.first_ns..).contains(&counters.last_ns)
+            && possible_end.contains(&counters.last_ns)
+            && (!is_single || counters.first_ns == counters.last_ns);
         (counters.first_ns, counters.last_ns) = (0, 0);
         is_true.then_some(Sample {
             key: sample.key,

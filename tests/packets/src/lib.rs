@@ -4,15 +4,18 @@
 //! written by hand from the standards: it is never computed by the parser under test. The host
 //! parser is tested on the corpus here, the kernel programs are tested on it by
 //! `BPF_PROG_TEST_RUN`, and fuzzers begin with it. [`frame`] builds the bytes, [`Expected`] the
-//! meaning, and `case` holds a table for each noun.
+//! meaning, and `case` holds a table for each noun. [`read_usual`] holds the short way of reading
+//! against the complete one.
 
 mod case;
 mod expected;
 pub mod frame;
+mod usual;
 
 pub use case::corpus;
 pub use expected::{Expected, port_bits};
 use netweir_wire::packet::LinkType;
+pub use usual::read_usual;
 
 /// A frame and its meaning.
 #[derive(Clone, Debug)]

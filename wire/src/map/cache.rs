@@ -93,7 +93,7 @@ impl IndexWord {
     /// The bucket of a key among so many.
     #[inline(always)]
     pub const fn bucket(hash: u64, buckets: u32) -> u32 {
-        ((hash >> 32) * buckets as u64 >> 32) as u32
+        (((hash >> 32) * buckets as u64) >> 32) as u32
     }
 }
 
