@@ -122,7 +122,7 @@ fn compare_at_once(program: Program, cases: &[Case]) -> Vec<String> {
 }
 
 /// The cases, and each that announces IP once more without its Ethernet header.
-fn with_headless(mut cases: Vec<Case>) -> Vec<Case> {
+pub(crate) fn with_headless(mut cases: Vec<Case>) -> Vec<Case> {
     let headless = |case: &Case| {
         let (header, packet) = case.bytes.split_at_checked(14)?;
         let is_ip = matches!(header[12..], [8, 0] | [0x86, 0xdd]);

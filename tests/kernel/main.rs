@@ -11,9 +11,12 @@
 
 mod corpus;
 mod drain;
+mod filter;
 mod full;
 mod load;
 mod offload;
+mod sampling;
 mod scratch;
+mod tiers;
 mod tracepoint;
 mod yardstick;

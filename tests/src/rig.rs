@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use aya::{TestRunOptions, programs::TestRun};
 use netweir_agent::{
-    attach::{MapSizes, Object, Purpose},
+    attach::{MapSizes, Object, Purpose, Shedding},
     collect::Collector,
 };
 use netweir_flow::Batch;
@@ -102,7 +102,15 @@ impl Rig {
     /// # Errors
     /// The kernel refuses.
     pub fn new(netns: u32, sizes: MapSizes) -> anyhow::Result<Self> {
-        let mut object = Object::load(&Purpose::Interfaces { netns }, sizes)?;
+        Self::shedding(netns, sizes, Shedding::default())
+    }
+
+    /// The same, with programs that count only a part in flows.
+    ///
+    /// # Errors
+    /// As of [`Self::new`].
+    pub fn shedding(netns: u32, sizes: MapSizes, shedding: Shedding) -> anyhow::Result<Self> {
+        let mut object = Object::load_shedding(&Purpose::Interfaces { netns }, sizes, shedding)?;
         let mut collector = Collector::new(&mut object)?;
         let mut ports = Box::new(PortClasses { bits: [0; 65536] });
         for (port, bits) in (0..=u16::MAX).zip(&mut ports.bits) {
