@@ -19,8 +19,6 @@ mount -t bpf bpf /sys/fs/bpf
 mount -t tracefs trace /sys/kernel/tracing
 mount -t cgroup2 cgroup /sys/fs/cgroup
 ip link set lo up
-# Tunnels put an interface into every namespace that is made; the tests want none.
-echo 1 >/proc/sys/net/core/fb_tunnels_only_for_init_net
 
 while read -r module; do
     insmod "/modules/$module.ko" || echo "module $module cannot be loaded"
