@@ -45,6 +45,9 @@ pub enum Error {
         #[source]
         source: aya::maps::MapError,
     },
+    /// The interface went away before it could be attached to.
+    #[error("the interface is gone")]
+    Gone,
     /// A drain has failed before.
     #[error("what the kernel counted could not be read before; nothing more is read")]
     Broken,
@@ -137,7 +140,7 @@ impl Error {
     /// Whether the interface went away before it could be attached to.
     pub(crate) fn is_gone(&self) -> bool {
         let Self::Attach { source, .. } = self else {
-            return false;
+            return matches!(self, Self::Gone);
         };
         let error = match source {
             ProgramError::TcError(TcError::IoError(error)) => error,

@@ -186,6 +186,10 @@ impl Place {
                 Ok(hook) => return Ok(hook),
                 Err(error @ (Error::Busy { .. } | Error::NotPermitted)) => return Err(error),
                 Err(error) if choice == HookChoice::Auto && error.is_of_hook() => {
+                    // The kernel says in many ways that a device is gone.
+                    if !self.watch.has(&self.netns, device.ifindex)? {
+                        return Err(Error::Gone);
+                    }
                     tracing::warn!(interface = device.name, error = %Chain(&error), "no TC here, tracing it");
                 }
                 Err(error) => return Err(error),
