@@ -29,6 +29,14 @@ const SIZES: MapSizes = MapSizes {
 const PROGRAM: Program = Program::TC_INGRESS;
 const FLOWS: u16 = 60;
 
+/// So many flows in the map that to clear it takes as long as all else that a reader does: some are
+/// killed there.
+const MANY_FLOWS: u16 = 1500;
+const SIZES_OF_MANY: MapSizes = MapSizes {
+    flows: 1400,
+    ..SIZES
+};
+
 /// Counts by source port, of whichever drains they came from.
 type Sums = BTreeMap<u16, Count>;
 
@@ -40,8 +48,8 @@ fn add(sums: &mut Sums, samples: &[Sample]) {
 }
 
 /// A rig whose program is loaded, and that counts at an interface which is known.
-fn rig() -> Rig {
-    let mut rig = Rig::new(7, SIZES).unwrap();
+fn rig(sizes: MapSizes) -> Rig {
+    let mut rig = Rig::new(7, sizes).unwrap();
     let interface = rig.interface(PROGRAM);
     rig.collector.add_interface(interface).unwrap();
     rig.run(PROGRAM, &udp_frame(0, 0)).unwrap();
@@ -50,9 +58,9 @@ fn rig() -> Rig {
 }
 
 /// Sends one frame of each flow.
-fn send(object: &mut Object, sent: &mut Sums) {
-    for port in 0..FLOWS {
-        let frame = udp_frame(port, usize::from(port));
+fn send(object: &mut Object, flows: u16, sent: &mut Sums) {
+    for port in 0..flows {
+        let frame = udp_frame(port, usize::from(port % 100));
         PROGRAM.run(object, &frame, 1).unwrap();
         *sent.entry(port).or_default() += Count {
             packets: 1,
@@ -83,17 +91,17 @@ fn a_successor_hands_over_what_was_not_taken() {
     for end in [End::Begun, End::Read, End::Decided, End::Taken] {
         for singly in [false, true] {
             let what = format!("{end:?}, singly: {singly}");
-            let mut rig = rig();
+            let mut rig = rig(SIZES);
             let (mut sent, mut found) = (Sums::new(), Sums::new());
             for _ in 0..4 {
-                send(&mut rig.object, &mut sent);
+                send(&mut rig.object, FLOWS, &mut sent);
                 if singly {
                     rig.collector.move_singly();
                 }
                 let last_words = live_until(end, &mut rig, &mut sent);
                 add(&mut found, &last_words);
                 rig.collector = successor(&rig.collector);
-                send(&mut rig.object, &mut sent);
+                send(&mut rig.object, FLOWS, &mut sent);
                 add(&mut found, &rig.drain().unwrap().flows);
             }
             finish(&mut rig.collector, &mut found);
@@ -106,7 +114,7 @@ fn a_successor_hands_over_what_was_not_taken() {
 fn live_until(end: End, rig: &mut Rig, sent: &mut Sums) -> Vec<Sample> {
     let mut samples = Vec::new();
     rig.collector.begin(&mut Batch::default()).unwrap();
-    send(&mut rig.object, sent);
+    send(&mut rig.object, FLOWS, sent);
     if matches!(end, End::Begun) {
         return samples;
     }
@@ -114,13 +122,13 @@ fn live_until(end: End, rig: &mut Rig, sent: &mut Sums) -> Vec<Sample> {
         .collector
         .read_flows(&mut |piece| samples.extend_from_slice(piece));
     read.unwrap();
-    send(&mut rig.object, sent);
+    send(&mut rig.object, FLOWS, sent);
     match end {
         End::Begun | End::Read => return Vec::new(),
         End::Decided => rig.collector.decide().unwrap(),
         End::Taken => rig.collector.take().unwrap(),
     }
-    send(&mut rig.object, sent);
+    send(&mut rig.object, FLOWS, sent);
     samples
 }
 
@@ -154,7 +162,7 @@ fn what_a_killed_reader_has_not_taken_is_not_lost() {
     if !is_root() {
         return;
     }
-    let mut rig = rig();
+    let mut rig = rig(SIZES_OF_MANY);
     let (mut sent, mut found) = (Sums::new(), Sums::new());
     let mut unfinished = 0;
     for life in 0..LIVES {
@@ -181,6 +189,8 @@ fn what_a_killed_reader_has_not_taken_is_not_lost() {
 /// Starts a reader, and kills it at some moment while frames come; returns the last report of each
 /// epoch.
 fn live(object: &mut Object, sent: &mut Sums, maps: &Collector, life: u64) -> BTreeMap<u32, Sums> {
+    // There is much to take at once.
+    send(object, MANY_FLOWS, sent);
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "death::reader_to_be_killed", "--nocapture"])
         .env(MAPS, inheritance(maps.maps()))
@@ -193,15 +203,15 @@ fn live(object: &mut Object, sent: &mut Sums, maps: &Collector, life: u64) -> BT
     thread::scope(|scope| {
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
-                send(object, sent);
+                send(object, MANY_FLOWS, sent);
             }
         });
-        let wanted = 1 + life % 5;
+        let wanted = 1 + life % 2;
         while (text.matches(REPORT).count() as u64) < wanted {
             assert_ne!(output.read_line(&mut text).unwrap(), 0, "{text}");
         }
         // From nothing to about as long as a drain takes.
-        for turn in 0..(life * 7919 % 100) * 200 {
+        for turn in 0..(life * 7919 % 100) * 2000 {
             std::hint::black_box(turn);
         }
         child.kill().unwrap();
