@@ -10,6 +10,7 @@
 )]
 
 mod corpus;
+mod death;
 mod drain;
 mod filter;
 mod full;

@@ -2,7 +2,7 @@
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader, GlobalData, include_bytes_aligned,
-    maps::{Map, MapError},
+    maps::Map,
     programs::{ProgramError, ProgramType},
     sys::{BpfHelper, is_helper_supported},
 };
@@ -197,15 +197,6 @@ impl Object {
             ring_bytes: sizes.ring_bytes(),
             tick_ns: if jiffies { jiffy_ns() } else { 1 << 20 },
         })
-    }
-
-    /// Takes a map out of the object.
-    pub(crate) fn take<M>(&mut self, name: &'static str) -> Result<M, Error>
-    where
-        M: TryFrom<Map, Error = MapError>,
-    {
-        let map = self.take_raw(name)?;
-        map.try_into().map_err(|source| Error::Map { name, source })
     }
 
     /// Takes a map out of the object without looking at what it is.

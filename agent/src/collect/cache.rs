@@ -8,10 +8,10 @@ use netweir_wire::{
     name,
 };
 
-use super::{BATCH_FLOWS, MapExt, map_error};
+use super::{BATCH_FLOWS, Maps, map_error};
 use crate::{
     Error,
-    attach::{Layout, Object},
+    attach::Layout,
     error::Doing,
     sys::{self, Reading},
 };
@@ -30,14 +30,12 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    pub(super) fn new(object: &mut Object) -> Result<Self, Error> {
-        let flows = object.cache_flows;
-        let entries = object.take_raw(name::CACHE)?;
-        let descriptor = entries.descriptor().doing("share a map")?;
+    pub(super) fn new(maps: &Maps) -> Result<Self, Error> {
+        let flows = maps.constants().cache_flows;
         Ok(Self {
-            entries: entries.try_into().map_err(map_error(name::CACHE))?,
-            descriptor,
-            state: object.take(name::CACHE_STATE)?,
+            entries: maps.get(name::CACHE)?,
+            descriptor: maps.descriptor(name::CACHE)?,
+            state: maps.get(name::CACHE_STATE)?,
             flows,
             keys: Vec::new(),
             values: Vec::new(),

@@ -5,10 +5,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use aya::maps::{HashMap, MapData};
 use netweir_wire::map::{FlowKey, FlowValue};
 
-use super::{BATCH_FLOWS, MapExt, map_error};
+use super::{BATCH_FLOWS, Maps, map_error};
 use crate::{
     Error,
-    attach::{Layout, Object},
+    attach::Layout,
     error::Doing,
     sys::{self, Reading},
 };
@@ -26,13 +26,11 @@ pub(super) struct FlowMap {
 }
 
 impl FlowMap {
-    pub(super) fn new(object: &mut Object, name: &'static str) -> Result<Self, Error> {
-        let map = object.take_raw(name)?;
-        let descriptor = map.descriptor().doing("share a map")?;
+    pub(super) fn new(maps: &Maps, name: &'static str) -> Result<Self, Error> {
         Ok(Self {
             name,
-            map: map.try_into().map_err(map_error(name))?,
-            descriptor,
+            map: maps.get(name)?,
+            descriptor: maps.descriptor(name)?,
             keys: Vec::new(),
             values: Vec::new(),
             batches: true,

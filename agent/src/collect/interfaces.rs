@@ -12,11 +12,8 @@ use netweir_wire::{
     name,
 };
 
-use super::map_error;
-use crate::{
-    Error,
-    attach::{Layout, Object},
-};
+use super::{Maps, map_error};
+use crate::{Error, attach::Layout};
 
 /// Insert only where there is none: `BPF_NOEXIST`.
 const NEW: u64 = 1;
@@ -42,14 +39,14 @@ pub(super) struct Interfaces {
 }
 
 impl Interfaces {
-    /// Takes the maps out of a loaded object; `prepared` when another agent has used them before.
-    pub(super) fn new(object: &mut Object, prepared: bool) -> Result<Self, Error> {
+    /// Of these maps; `prepared` when another agent has used them before.
+    pub(super) fn new(maps: &Maps, prepared: bool) -> Result<Self, Error> {
         let mut interfaces = Self {
             admitted: 0,
-            places: object.take(name::INTERFACES)?,
-            counters: object.take(name::COUNTERS)?,
-            near: object.take(name::NEAR)?,
-            free: object.take(name::FREE_COUNTERS)?,
+            places: maps.get(name::INTERFACES)?,
+            counters: maps.get(name::COUNTERS)?,
+            near: maps.get(name::NEAR)?,
+            free: maps.get(name::FREE_COUNTERS)?,
             known: HashMap::new(),
             classes: Vec::new(),
             read: Vec::new(),

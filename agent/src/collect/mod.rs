@@ -11,11 +11,10 @@ mod cache;
 mod epoch;
 mod flows;
 mod interfaces;
+mod maps;
 mod ring;
 
-use std::os::fd::{AsFd, OwnedFd};
-
-use aya::maps::{Array, Map, MapData, MapError, PerCpuArray};
+use aya::maps::{Array, MapData, MapError, PerCpuArray};
 use netweir_flow::{Batch, Sample};
 use netweir_wire::{
     map::{FilterProgram, FlowKey, FlowValue, InterfaceKey, PortClasses, StrayReason, Volume},
@@ -25,13 +24,13 @@ use netweir_wire::{
 use crate::{
     Error,
     attach::{Layout, Object},
-    error::Doing,
 };
 use barrier::Barrier;
 use cache::Cache;
 use epoch::{Epoch, Taken};
 use flows::FlowMap;
 use interfaces::Interfaces;
+pub use maps::{Constants, Maps};
 use ring::Ring;
 
 /// Flows that are read with one system call, and handed over at once.
@@ -66,8 +65,7 @@ pub struct Collector {
     /// Removed interfaces whose counters may be let go once this epoch is taken.
     removed: Vec<(InterfaceKey, u32)>,
     stage: Stage,
-    /// Maps that are read through memory: the programs still to be loaded need them open.
-    _open: [Map; 2],
+    maps: Maps,
 }
 
 impl Collector {
@@ -76,33 +74,44 @@ impl Collector {
     /// # Errors
     /// A map is missing, or cannot be mapped into memory.
     pub fn new(object: &mut Object) -> Result<Self, Error> {
-        let epoch_map = object.take_raw(name::EPOCH)?;
-        let epoch = Epoch::new(epoch_map.descriptor().doing("share a map")?)?;
-        let ring_map = object.take_raw(name::OVERFLOW)?;
-        let ring = match object.ring_bytes {
+        Self::open(Maps::of(object)?)
+    }
+
+    /// Goes on where another collector of the same maps has ended, however it did.
+    ///
+    /// # Errors
+    /// A map cannot be used, or mapped into memory.
+    pub fn open(maps: Maps) -> Result<Self, Error> {
+        let epoch = Epoch::new(maps.descriptor(name::EPOCH)?)?;
+        let Constants {
+            ring_bytes,
+            tick_ns,
+            ..
+        } = maps.constants();
+        let ring = match ring_bytes {
             0 => None,
             bytes => {
-                let descriptor = ring_map.descriptor().doing("share a map")?;
+                let descriptor = maps.descriptor(name::OVERFLOW)?;
                 Some(Ring::new(descriptor, bytes, epoch.taken().ring)?)
             }
         };
         let mut collector = Self {
-            interfaces: Interfaces::new(object, epoch.is_prepared())?,
+            interfaces: Interfaces::new(&maps, epoch.is_prepared())?,
             barrier: Barrier::new()?,
-            cache: Cache::new(object)?,
+            cache: Cache::new(&maps)?,
             flows: [
-                FlowMap::new(object, name::FLOWS_EVEN)?,
-                FlowMap::new(object, name::FLOWS_ODD)?,
+                FlowMap::new(&maps, name::FLOWS_EVEN)?,
+                FlowMap::new(&maps, name::FLOWS_ODD)?,
             ],
             ring,
-            ports: object.take(name::PORTS)?,
-            filter: object.take(name::FILTER)?,
-            strays: object.take(name::STRAY)?,
+            ports: maps.get(name::PORTS)?,
+            filter: maps.get(name::FILTER)?,
+            strays: maps.get(name::STRAY)?,
             drained_opened: 0,
-            tick_ns: object.tick_ns,
+            tick_ns,
             removed: Vec::new(),
             stage: Stage::Taken,
-            _open: [epoch_map, ring_map],
+            maps,
             epoch,
         };
         if collector.epoch.is_prepared() {
@@ -110,6 +119,16 @@ impl Collector {
         }
         collector.epoch.set_prepared();
         Ok(collector)
+    }
+
+    /// The maps, for another collector to [go on](Self::open) when this one has ended.
+    pub const fn maps(&self) -> &Maps {
+        &self.maps
+    }
+
+    /// How many epochs were taken for good, modulo 2^32.
+    pub fn taken_epochs(&self) -> u32 {
+        self.epoch.taken().epochs
     }
 
     /// Ends what an agent before this one may have left half done.
@@ -245,6 +264,20 @@ impl Collector {
     /// # Errors
     /// A map cannot be cleared, or not all was handed over.
     pub fn take(&mut self) -> Result<(), Error> {
+        self.decide()?;
+        if let Some(ring) = &self.ring {
+            ring.let_go();
+        }
+        self.flows[other(self.epoch.current())].clear()?;
+        self.interfaces.let_go(std::mem::take(&mut self.removed))
+    }
+
+    /// The moment in which everything is taken. What [`Self::take`] does behind it makes room, which
+    /// a successor does as well; by itself this is for tests of just that.
+    ///
+    /// # Errors
+    /// Not all was handed over.
+    pub fn decide(&mut self) -> Result<(), Error> {
         if self.stage != Stage::Read {
             return Err(Error::Broken);
         }
@@ -254,11 +287,7 @@ impl Collector {
             epochs: current,
             ring: self.ring.as_ref().map_or(0, Ring::position),
         });
-        if let Some(ring) = &self.ring {
-            ring.let_go();
-        }
-        self.flows[other(current)].clear()?;
-        self.interfaces.let_go(std::mem::take(&mut self.removed))
+        Ok(())
     }
 
     fn read_strays(&self, batch: &mut Batch) -> Result<(), Error> {
@@ -308,19 +337,4 @@ impl Pieces<'_> {
 /// What the error of a map of that name is told as.
 fn map_error(name: &'static str) -> impl Fn(MapError) -> Error {
     move |source| Error::Map { name, source }
-}
-
-/// What aya does not offer of a map.
-trait MapExt {
-    /// A descriptor of the same map.
-    fn descriptor(&self) -> std::io::Result<OwnedFd>;
-}
-
-impl MapExt for Map {
-    fn descriptor(&self) -> std::io::Result<OwnedFd> {
-        let (Self::Array(map) | Self::HashMap(map) | Self::RingBuf(map)) = self else {
-            return Err(std::io::ErrorKind::InvalidInput.into());
-        };
-        map.fd().as_fd().try_clone_to_owned()
-    }
 }
