@@ -10,6 +10,7 @@ mod api;
 mod attachment;
 mod failure;
 mod generator;
+mod generators;
 mod hooks;
 mod interface;
 mod loss;

@@ -82,6 +82,13 @@ impl Sender {
         Ok(sent)
     }
 
+    /// What a report calls a flow at `w0`.
+    pub fn name(flow: u32) -> String {
+        let [_, b, c, d] = (flow / PORTS).to_be_bytes();
+        let port = 1024 + flow % PORTS;
+        format!("w0 ingress UDP 10.{b}.{c}.{d} {port} > 10.0.0.2 5000")
+    }
+
     fn send_all(&self, frames: &[Vec<u8>]) -> anyhow::Result<()> {
         let slices: Vec<[IoSlice<'_>; 1]> =
             frames.iter().map(|frame| [IoSlice::new(frame)]).collect();
