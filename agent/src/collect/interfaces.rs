@@ -71,7 +71,8 @@ impl Interfaces {
     pub(super) fn add(&mut self, key: InterfaceKey, names: u32) -> Result<(), Error> {
         self.gone.retain(|gone| *gone != key);
         if let Some(&number) = self.known.get(&key) {
-            return self.put(key, InterfacePlace { number, names }, 0);
+            self.put(key, InterfacePlace { number, names }, 0)?;
+            return self.know(key, number);
         }
         let number = match self.free.pop(0) {
             Ok(number) => number,
@@ -145,6 +146,10 @@ impl Interfaces {
     /// Lets counters go that no program can be using any more.
     pub(super) fn let_go(&mut self, removed: Vec<(InterfaceKey, u32)>) -> Result<(), Error> {
         for (key, number) in removed {
+            // It came back meanwhile, and counts on under the same number.
+            if self.places.get(&Layout(key), 0).is_ok() {
+                continue;
+            }
             let cpus = aya::util::nr_cpus().map_err(|(_, source)| Error::System {
                 action: "count the CPUs",
                 source,
