@@ -146,3 +146,33 @@ fn two_namespaces_never_mix() {
     });
     assert_eq!(found, [(7, 1, 3), (8, 1, 5)]);
 }
+
+#[test]
+fn an_interface_that_comes_back_counts_on() {
+    if !is_root() {
+        return;
+    }
+    let mut rig = Rig::watching(7, SIZES).unwrap();
+    let key = rig.interface(Program::TC_INGRESS);
+    let seen = |batch: &Batch| {
+        let mut samples = batch.interfaces.iter();
+        samples
+            .find(|sample| sample.key == key)
+            .map(|sample| sample.counters.seen.packets)
+    };
+    for round in 1..=4 {
+        rig.run(Program::TC_INGRESS, &udp_frame(1, 0)).unwrap();
+        // It goes, and is back before what it counted could be let go.
+        rig.collector.remove_interface(key);
+        assert_eq!(seen(&rig.drain().unwrap()), Some(round));
+        rig.collector.add_interface(key).unwrap();
+    }
+    // Gone for good: its counters serve another one, from nothing.
+    rig.collector.remove_interface(key);
+    for _ in 0..3 {
+        rig.drain().unwrap();
+    }
+    rig.collector.add_interface(key).unwrap();
+    rig.run(Program::TC_INGRESS, &udp_frame(1, 0)).unwrap();
+    assert_eq!(seen(&rig.drain().unwrap()), Some(1));
+}

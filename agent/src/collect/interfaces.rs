@@ -70,6 +70,8 @@ impl Interfaces {
     /// the bits of the filter's names that it has.
     pub(super) fn add(&mut self, key: InterfaceKey, names: u32) -> Result<(), Error> {
         self.gone.retain(|gone| *gone != key);
+        // One that comes back counts on under the number that it had.
+        self.removed.retain(|(removed, _)| *removed != key);
         if let Some(&number) = self.known.get(&key) {
             self.put(key, InterfacePlace { number, names }, 0)?;
             return self.know(key, number);
@@ -146,10 +148,6 @@ impl Interfaces {
     /// Lets counters go that no program can be using any more.
     pub(super) fn let_go(&mut self, removed: Vec<(InterfaceKey, u32)>) -> Result<(), Error> {
         for (key, number) in removed {
-            // It came back meanwhile, and counts on under the same number.
-            if self.places.get(&Layout(key), 0).is_ok() {
-                continue;
-            }
             let cpus = aya::util::nr_cpus().map_err(|(_, source)| Error::System {
                 action: "count the CPUs",
                 source,
