@@ -5,7 +5,7 @@ use std::{collections::HashMap, thread};
 use netweir_agent::{attach::MapSizes, now_ns};
 use netweir_flow::{Batch, InterfaceSample, Sample};
 use netweir_packets::{Case, corpus};
-use netweir_tests::{Entry, Feature, PROGRAMS, Pinned, Program, Reading, Rig, is_root};
+use netweir_tests::{Entry, Pinned, Program, Reading, Rig, is_root};
 use netweir_wire::{
     map::{FlowCounters, FlowKey, InterfaceCounters, InterfaceKey},
     packet::LinkType,
@@ -61,10 +61,7 @@ fn on_every_program(compare: impl Fn(Program, &[Case]) -> Vec<String> + Copy + S
                 compare(program, cases)
             })
         };
-        let frags = Feature::XdpFrags.is_there();
-        let programs = PROGRAMS.into_iter().enumerate();
-        let programs = programs.filter(|(_, program)| frags || *program != Program::XDP);
-        let threads: Vec<_> = programs.map(spawn).collect();
+        let threads: Vec<_> = Program::all().enumerate().map(spawn).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap();
         threads.into_iter().flat_map(join).collect()
     });

@@ -5,7 +5,7 @@ use std::{collections::HashMap, thread};
 use netweir_agent::attach::{MapSizes, Shedding};
 use netweir_flow::{Batch, Filter, KernelFilter};
 use netweir_packets::{Case, corpus};
-use netweir_tests::{PROGRAMS, Pinned, Program, Reading, Rig, is_root};
+use netweir_tests::{Pinned, Program, Reading, Rig, is_root};
 use netweir_wire::map::{Count, FlowKey, InterfaceCounters};
 
 use crate::corpus::with_headless;
@@ -70,7 +70,7 @@ fn the_kernel_admits_what_the_host_does() {
     let filters = &filters();
     assert!(filters.len() > QUESTIONS.len() + RANDOM_FILTERS / 2);
     thread::scope(|scope| {
-        for (place, program) in PROGRAMS.into_iter().enumerate() {
+        for (place, program) in Program::all().enumerate() {
             scope.spawn(move || {
                 let _pinned = Pinned::to_cpu(place).unwrap();
                 compare(program, cases, filters);

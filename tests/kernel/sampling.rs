@@ -26,7 +26,7 @@ fn one_frame_in_so_many_is_counted() {
     }
     // Every CPU would hand over a flow of its own.
     let _pinned = Pinned::to_one_cpu().unwrap();
-    for program in [Program::XDP, Program::TC_INGRESS, Program::TC_EGRESS] {
+    for program in [Program::xdp(), Program::TC_INGRESS, Program::TC_EGRESS] {
         for one_in in [1, 2, 10, 1000] {
             let mut rig = rig(program, one_in);
             program.run(&mut rig.object, &frame(), FRAMES).unwrap();
@@ -42,7 +42,7 @@ fn one_frame_in_so_many_of_all_flows_is_counted() {
         return;
     }
     let sequence: Vec<u32> = (0..FLOWS).collect();
-    for program in [Program::XDP, Program::TC_INGRESS] {
+    for program in [Program::xdp(), Program::TC_INGRESS] {
         for one_in in [1, 10] {
             let mut yardstick = Yardstick::with_sequence(FLOWS, &sequence).unwrap();
             let mut rig = rig(program, one_in);

@@ -37,7 +37,7 @@ fn each_tier_takes_what_the_one_before_has_no_room_for() {
         return;
     }
     let _pinned = Pinned::to_one_cpu().unwrap();
-    for program in [Program::XDP, Program::TC_EGRESS] {
+    for program in [Program::xdp(), Program::TC_EGRESS] {
         for (known, singly) in [(true, false), (false, true)] {
             let mut rig = Rig::new(7, SIZES).unwrap();
             if known {

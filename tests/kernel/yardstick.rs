@@ -40,8 +40,8 @@ fn the_mixer_makes_the_flows_of_its_sequence() {
     let v4 = ethernet_ipv4(ipv4(protocol::UDP).carrying(udp(1, 9, &[0; 18])));
     let v6 = ethernet_ipv6(ipv6(protocol::UDP).carrying(udp(1, 9, &[])));
     for (program, frame) in [
-        (Program::XDP, &v4),
-        (Program::XDP, &v6),
+        (Program::xdp(), &v4),
+        (Program::xdp(), &v6),
         (Program::TC_INGRESS, &v4),
         (Program::TC_INGRESS, &v6),
     ] {

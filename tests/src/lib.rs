@@ -21,7 +21,7 @@ pub use cpu::Pinned;
 pub use feature::{Feature, tc_hook};
 pub use host::Reading;
 pub use report::{Counted, Table, books, sum, table};
-pub use rig::{Entry, PROGRAMS, Program, Rig, drain};
+pub use rig::{Entry, Program, Rig, drain};
 pub use sender::{Load, Sender};
 pub use server::{Server, Stream};
 pub use skb::SkbContext;

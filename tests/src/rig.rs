@@ -16,7 +16,7 @@ use netweir_wire::{
     packet::LinkType,
 };
 
-use crate::{Programs, SkbContext};
+use crate::{Feature, Programs, SkbContext};
 
 /// What a program is run with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +44,8 @@ pub struct Program {
     pub link: LinkType,
 }
 
-/// Every program that counts and that the kernel runs over a frame. It runs none of the
-/// tracepoints so.
-pub const PROGRAMS: [Program; 6] = {
+/// Every program that counts and that a kernel runs over a frame. None runs the tracepoints so.
+const PROGRAMS: [Program; 6] = {
     use Direction::{Egress, Ingress};
     use Entry::{Tc, Xdp};
     use LinkType::{Ethernet, Ip};
@@ -81,6 +80,22 @@ impl Program {
     pub const TC_INGRESS: Self = PROGRAMS[2];
     /// The TC program of the transmit path.
     pub const TC_EGRESS: Self = PROGRAMS[3];
+
+    /// All that the running kernel can load.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let frags = Feature::XdpFrags.is_there();
+        let loads = move |program: &Self| frags || *program != Self::XDP;
+        PROGRAMS.into_iter().filter(loads)
+    }
+
+    /// The XDP program that the agent would take on the running kernel.
+    pub fn xdp() -> Self {
+        if Feature::XdpFrags.is_there() {
+            Self::XDP
+        } else {
+            Self::XDP_LINEAR
+        }
+    }
 }
 
 /// A load of the object for one namespace, with nothing attached.
