@@ -86,7 +86,7 @@ fn is_same(known: &FlowKey, key: &[u64; KEY_WORDS]) -> bool {
     pairs.fold(0, |difference, (known, word)| difference | known ^ word) == 0
 }
 
-/// Puts an entry into the list, if there is room; its epoch is set.
+/// Puts an entry that the list does not have into it, if there is room; its epoch is set.
 #[inline(always)]
 pub(crate) fn insert(home: Home, entry: &mut CacheEntry, state: &mut CacheState) -> bool {
     let side = (home.epoch & 1) as usize;
@@ -107,6 +107,11 @@ pub(crate) fn insert(home: Home, entry: &mut CacheEntry, state: &mut CacheState)
     let mark = home.mark();
     // SAFETY: the list is this CPU's own (see above).
     let words = unsafe { &mut *bucket };
+    // Behind a word that looks alike it would never be found, and be put there again and again.
+    let looks_alike = |&word: &u64| IndexWord(word).has(mark) && IndexWord(word).is_taken(mark);
+    if words.iter().any(looks_alike) {
+        return false;
+    }
     let Some(word) = words
         .iter_mut()
         .find(|word| !IndexWord(**word).is_taken(mark))

@@ -5,7 +5,7 @@
 //! programs of one CPU alone, and read by user space only when no program writes there any more.
 //! Nothing is ever cleared: a word or an entry of another epoch counts as absent.
 
-use super::{FlowCounters, FlowKey, KEY_WORDS};
+use super::{ADDRESS_WORDS, FlowCounters, FlowKey, KEY_WORDS};
 
 /// Words in a bucket of the index.
 pub const WAYS: usize = 4;
@@ -28,6 +28,9 @@ pub struct CacheSeed {
 impl CacheSeed {
     /// The hash of a key: a sum of products (multilinear hashing), of which the upper bits are
     /// good.
+    ///
+    /// A bit of a word has an effect on the bits of the sum from its own place upwards only. So the
+    /// bytes of an address, of which the last tells most, are taken as the network has them.
     pub fn hash(&self, key: &[u64; KEY_WORDS]) -> u64 {
         Self::sum(key, self.words.iter().copied())
     }
@@ -35,8 +38,10 @@ impl CacheSeed {
     /// The same, with the random numbers from wherever they are.
     #[inline(always)]
     pub fn sum(key: &[u64; KEY_WORDS], words: impl Iterator<Item = u64>) -> u64 {
-        let pairs = key.iter().zip(words);
-        pairs.fold(0, |sum, (&word, random)| {
+        let pairs = key.iter().zip(words).enumerate();
+        pairs.fold(0, |sum, (place, (&word, random))| {
+            let is_address = ADDRESS_WORDS.contains(&place);
+            let word = if is_address { u64::from_be(word) } else { word };
             sum.wrapping_add(word.wrapping_mul(random))
         })
     }
@@ -72,7 +77,8 @@ impl IndexWord {
         Self(mark | place as u64)
     }
 
-    /// Whether this is the word of a key with this mark, or of one that looks alike.
+    /// Whether this is the word of a key with this mark, or of one that looks alike; a word that was
+    /// never written can look like one of the first epoch.
     #[inline(always)]
     pub const fn has(self, mark: u64) -> bool {
         self.0 ^ mark <= PLACES
@@ -191,4 +197,90 @@ pub struct CacheState {
     pub opened: u64,
     /// Interfaces that programs have made an entry for, because nobody had told them of it.
     pub admitted: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{vec, vec::Vec};
+
+    use super::*;
+
+    /// Flows that find no word in the index of a list that is just large enough for all of them.
+    fn left_out(keys: &[[u64; KEY_WORDS]], seed: &CacheSeed) -> usize {
+        let buckets = keys.len() as u32 / FLOWS_PER_BUCKET;
+        let mut index = vec![Bucket::default(); buckets as usize];
+        let mut left_out = 0;
+        for (place, key) in (1..).zip(keys) {
+            let hash = seed.hash(key);
+            let mark = IndexWord::mark(hash, 1);
+            let bucket = &mut index[IndexWord::bucket(hash, buckets) as usize];
+            let free = bucket.iter_mut().find(|word| **word == 0);
+            match free {
+                Some(free) => *free = IndexWord::new(mark, place).0,
+                None => left_out += 1,
+            }
+            assert!(
+                bucket
+                    .iter()
+                    .filter(|&&word| IndexWord(word).has(mark))
+                    .count()
+                    <= 1
+            );
+        }
+        left_out
+    }
+
+    /// Numbers that are the same in every run.
+    fn random(state: &mut u64) -> u64 {
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (*state ^ *state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// Pairs of neighbours, which is what addresses and ports are like, find words nearly as flows at
+    /// random do. (A sum of products sets some of them closer together with some seeds.)
+    #[test]
+    fn neighbours_are_told_apart() {
+        let flow = |source: u128, destination: u128, ports: [u16; 2]| {
+            let [a, b, c, d] = [source, source >> 64, destination, destination >> 64]
+                .map(|word| (word as u64).to_be());
+            let ports = u64::from(ports[0].to_be()) | u64::from(ports[1].to_be()) << 16;
+            [2 << 32 | 7, b, a, d, c, ports | 8 << 32, 6]
+        };
+        let v4 = |last: u32| 0xffff_0a00_0000 | u128::from(last);
+        let v6 = |last: u32| 0x2001_0db8 << 96 | u128::from(last);
+        let pairs = || (0..256).flat_map(|one| (0..256).map(move |other| (one, other)));
+        let sets: [Vec<_>; 5] = [
+            pairs()
+                .map(|(one, other)| flow(v4(one), v4(other), [443, 443]))
+                .collect(),
+            pairs()
+                .map(|(one, other)| flow(v6(one), v6(other), [443, 443]))
+                .collect(),
+            pairs()
+                .map(|(one, other)| flow(v4(one << 8), v4(other << 16), [1, 2]))
+                .collect(),
+            pairs()
+                .map(|(one, other)| flow(v4(one), v4(1), [53, other as u16]))
+                .collect(),
+            pairs()
+                .map(|(one, other)| flow(v6(1), v6(1), [one as u16, other as u16]))
+                .collect(),
+        ];
+        let mut state = 1;
+        for _ in 0..4 {
+            let seed = CacheSeed {
+                words: [(); KEY_WORDS].map(|()| random(&mut state) | 1),
+            };
+            let scattered: Vec<_> = (0..65_536)
+                .map(|_| [(); KEY_WORDS].map(|()| random(&mut state)))
+                .collect();
+            let usual = left_out(&scattered, &seed);
+            for (number, set) in sets.iter().enumerate() {
+                let here = left_out(set, &seed);
+                assert!(here < 5 * usual, "set {number}: {here}, scattered: {usual}");
+            }
+        }
+    }
 }

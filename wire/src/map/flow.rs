@@ -1,5 +1,7 @@
 //! A flow in the kernel: its key and its counters.
 
+use core::{mem::offset_of, ops::Range};
+
 use super::InterfaceKey;
 use crate::packet::{Headers, Usual};
 
@@ -93,6 +95,10 @@ impl FlowKey {
 
 /// Words of memory in a [`FlowKey`].
 pub const KEY_WORDS: usize = size_of::<FlowKey>() / 8;
+
+/// Which of its words the addresses are.
+pub(super) const ADDRESS_WORDS: Range<usize> =
+    offset_of!(FlowKey, source) / 8..offset_of!(FlowKey, source_port) / 8;
 
 /// Two numbers as they follow each other in memory.
 #[inline(always)]

@@ -22,6 +22,7 @@ pub use filter::{
     FILTER_CLAUSES, FILTER_DESTINATION, FILTER_SOURCE, FILTER_TERMS, FilterClause, FilterKind,
     FilterProgram, FilterTerm, words,
 };
+use flow::ADDRESS_WORDS;
 pub use flow::{FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT, FlowCounters, FlowKey, KEY_WORDS};
 pub use interface::{
     Direction, INTERFACE_CLASSES, InterfaceCounters, InterfaceKey, InterfacePlace, LossReason,
