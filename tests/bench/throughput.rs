@@ -47,9 +47,9 @@ const LOADS: [(&str, Load, usize); 6] = [
     (
         "TCX, both ends",
         Load::Netweir(HookChoice::Tc, TcMode::Tcx, Ends::Both),
-        7,
+        15,
     ),
-    ("nothing", Load::Nothing, 7),
+    ("nothing", Load::Nothing, 15),
     (
         "clsact, both ends",
         Load::Netweir(HookChoice::Tc, TcMode::Clsact, Ends::Both),
