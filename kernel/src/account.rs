@@ -9,8 +9,8 @@ use aya_ebpf::{
 };
 use netweir_wire::{
     map::{
-        Class, Count, FlowKey, FlowValue, InterfaceCounters, InterfaceKey, InterfacePlace,
-        KEY_WORDS, LossReason, StrayReason, Volume, classes, near_place,
+        CacheEntry, Class, Count, FlowKey, FlowValue, InterfaceCounters, InterfaceKey,
+        InterfacePlace, KEY_WORDS, LossReason, StrayReason, Volume, classes, near_place,
     },
     packet::{Headers, Problem, Usual},
 };
@@ -22,21 +22,21 @@ use crate::{
     reader::forget,
 };
 
-/// Accounts for a usual frame if the cache knows its flow; says whether it does.
+/// Accounts for a usual frame if the cache knows its flow; returns what the cache knows.
 #[inline(always)]
-pub(crate) fn account_usual(usual: &Usual, interface: InterfaceKey, count: Count) -> bool {
+pub(crate) fn account_usual(
+    usual: &Usual,
+    interface: InterfaceKey,
+    count: Count,
+) -> Option<&'static CacheEntry> {
     let key = FlowKey::words(interface, usual);
-    let Some(entry) = cache::find(Home::of(&key), &key) else {
-        return false;
-    };
+    let entry = cache::find(Home::of(&key), &key)?;
     let value = &mut entry.value;
-    let Some(counters) = counters(value.interface) else {
-        return false;
-    };
+    let counters = counters(value.interface)?;
     if !is_sample() {
         counters.seen += count;
         leave_out(counters, value.classes, count.volume());
-        return true;
+        return Some(entry);
     }
     counters.short += count;
     value.packets += count.packets;
@@ -45,27 +45,29 @@ pub(crate) fn account_usual(usual: &Usual, interface: InterfaceKey, count: Count
     value.last_tick = tick();
     value.tcp_flags |= usual.tcp_flags;
     value.traffic_class = usual.traffic_class;
-    true
+    Some(entry)
 }
 
-/// Accounts for one frame, whose headers are in `work`, at an interface that is counted in any case.
+/// Accounts for one frame, whose headers are in `work`, at an interface that is counted in any case;
+/// says whether it may be QUIC.
 #[inline(always)]
-pub(crate) fn account(work: &mut Work, interface: InterfaceKey, count: Count) {
+pub(crate) fn account(work: &mut Work, interface: InterfaceKey, count: Count) -> bool {
     match nearby(interface)
         .or_else(|| find(&interface))
         .or_else(|| admit(&interface))
     {
         Some(place) => add(work, place, interface, count),
-        None => stray(StrayReason::InterfaceMapFull, count.volume()),
+        None => {
+            stray(StrayReason::InterfaceMapFull, count.volume());
+            false
+        }
     }
 }
 
-/// Accounts for one frame if its interface is among those that are watched.
+/// The same if its interface is among those that are watched.
 #[inline(always)]
-pub(crate) fn account_watched(work: &mut Work, interface: InterfaceKey, count: Count) {
-    if let Some(place) = find(&interface) {
-        add(work, place, interface, count);
-    }
+pub(crate) fn account_watched(work: &mut Work, interface: InterfaceKey, count: Count) -> bool {
+    find(&interface).is_some_and(|place| add(work, place, interface, count))
 }
 
 /// Counts a packet that can be charged to no interface.
@@ -131,9 +133,10 @@ fn counters(number: u32) -> Option<&'static mut InterfaceCounters> {
 }
 
 #[inline(always)]
-fn add(work: &mut Work, place: InterfacePlace, interface: InterfaceKey, count: Count) {
+fn add(work: &mut Work, place: InterfacePlace, interface: InterfaceKey, count: Count) -> bool {
     let Some(counters) = counters(place.number) else {
-        return stray(StrayReason::InterfaceMapFull, count.volume());
+        stray(StrayReason::InterfaceMapFull, count.volume());
+        return false;
     };
     let count = Count {
         packets: forget(&work.offset, count.packets as usize) as u64,
@@ -145,10 +148,13 @@ fn add(work: &mut Work, place: InterfacePlace, interface: InterfaceKey, count: C
     work.entry.key = FlowKey::new(interface, &work.headers);
     if !is_admitted(work, place.names) {
         counters.filtered += count.volume();
-        return add_classes(counters, classes, count.volume());
+        add_classes(counters, classes, count.volume());
+        return false;
     }
+    let may_be_quic = classes[2] == Class::QuicCandidate as u8;
     if !is_sample() {
-        return leave_out(counters, classes, count.volume());
+        leave_out(counters, classes, count.volume());
+        return may_be_quic;
     }
     match add_to_flow(work, classes, place.number, count) {
         Ok(()) => counters.counted += count,
@@ -159,6 +165,7 @@ fn add(work: &mut Work, place: InterfacePlace, interface: InterfaceKey, count: C
             add_classes(counters, classes, count.volume());
         }
     }
+    may_be_quic
 }
 
 /// Whether the filter admits a flow. (The cache has only flows that it admits.)
@@ -298,7 +305,7 @@ fn merge(value: &mut FlowValue, headers: &Headers, count: Count) {
 /// The number of an enum as an index that the compiler knows nothing of, so that it keeps the
 /// comparison with the array's length: the verifier wants to see it.
 #[inline(always)]
-fn opaque<T>(number: &T) -> usize {
+pub(crate) fn opaque<T>(number: &T) -> usize {
     const { assert!(size_of::<T>() == 1) };
     // SAFETY: one byte is read from a reference to one byte.
     usize::from(unsafe { core::ptr::from_ref(number).cast::<u8>().read_volatile() })
@@ -306,7 +313,7 @@ fn opaque<T>(number: &T) -> usize {
 
 /// The cheap clock: jiffies, or where the kernel has no such helper, about a millisecond.
 #[inline(always)]
-fn tick() -> u32 {
+pub(crate) fn tick() -> u32 {
     if map::setting(&map::JIFFIES) == 1 {
         // SAFETY: the helper takes no arguments.
         (unsafe { bpf_jiffies64() }) as u32

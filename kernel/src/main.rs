@@ -3,7 +3,7 @@
 //! Three hooks read packets with the parser of the `wire` crate and add them to the maps of
 //! [`map`]: interfaces first, then the flow. Nothing here decides about a packet: XDP passes it,
 //! TC hands it to the next program. [`hook`] holds the programs, [`reader`] every access to packet
-//! memory, [`account`] what happens to a packet that was read.
+//! memory, [`account`] what happens to a packet that was read, [`quic`] what is looked at then.
 
 #![no_std]
 #![no_main]
@@ -19,6 +19,7 @@ mod cache;
 mod flows;
 mod hook;
 mod map;
+mod quic;
 mod reader;
 
 /// Helpers such as `bpf_probe_read_kernel` are reserved for programs under the GPL.

@@ -13,8 +13,9 @@ use aya_ebpf::{
 use netweir_wire::{
     map::{
         Bucket, CacheEntry, CacheSeed, CacheState, Epoch, FilterProgram, FlowKey, FlowValue,
-        InterfaceCounters, InterfaceKey, InterfacePlace, KEY_WORDS, NEAR_PLACES, NearInterface,
-        PortClasses, SkbOffsets, StrayReason, Volume,
+        InterfaceCounters, InterfaceKey, InterfacePlace, KEY_WORDS, LayoutProgram, NEAR_PLACES,
+        NearInterface, PortClasses, QUIC_CAPTURED_BYTES, QuicBackendKey, QuicCounters, QuicEvent,
+        QuicLimits, QuicPlace, SkbOffsets, StrayReason, Volume,
     },
     packet::{Headers, MAX_HEADER_BYTES},
     version,
@@ -80,6 +81,45 @@ pub(crate) static PORTS: Array<PortClasses> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static STRAY: PerCpuArray<Volume> =
     PerCpuArray::with_max_entries(StrayReason::ALL.len() as u32, 0);
+
+/// What user space is told of QUIC.
+#[map]
+pub(crate) static QUIC_EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// What is remembered of QUIC flows, by their hash.
+#[map]
+pub(crate) static QUIC_PLACES: Array<QuicPlace> = Array::with_max_entries(QUIC_PLACE_COUNT, 0);
+
+/// How many places there are: a power of two.
+pub(crate) const QUIC_PLACE_COUNT: u32 = 1 << 14;
+
+/// What was counted of QUIC.
+#[map]
+pub(crate) static QUIC_COUNTERS: PerCpuArray<QuicCounters> = PerCpuArray::with_max_entries(1, 0);
+
+/// Short headers by the backend and queue that their connection IDs name.
+#[map]
+pub(crate) static QUIC_BACKENDS: HashMap<QuicBackendKey, Volume> =
+    HashMap::with_max_entries(16_384, 0);
+
+/// How connection IDs are read. Written by the agent alone, before programs are attached.
+#[map]
+pub(crate) static LAYOUTS: Array<LayoutProgram> = Array::with_max_entries(1, 0);
+
+/// An event as it is put together.
+#[repr(C)]
+pub(crate) struct QuicWork {
+    /// Where a number is put that the verifier is to forget.
+    pub(crate) number: AtomicU64,
+    /// The head of the event.
+    pub(crate) event: QuicEvent,
+    /// The bytes of the datagram.
+    pub(crate) bytes: [u8; QUIC_CAPTURED_BYTES + 1],
+}
+
+/// Working memory of whoever looks at QUIC on this CPU.
+#[map]
+pub(crate) static QUIC_WORK: PerCpuArray<QuicWork> = PerCpuArray::with_max_entries(1, 0);
 
 /// Bytes of headers that a program may copy, and the longest header read past the limit.
 pub(crate) const COPIED_BYTES: usize = MAX_HEADER_BYTES + 64;
@@ -150,6 +190,19 @@ pub(crate) static FILTERS: u32 = 0;
 /// One frame in so many is counted in its flow; 1 for every frame.
 #[unsafe(no_mangle)]
 pub(crate) static SAMPLING: u32 = 1;
+
+/// How much is told of QUIC; nothing is looked at where `ticks_per_second` is 0.
+#[unsafe(no_mangle)]
+pub(crate) static QUIC_LIMITS: QuicLimits = QuicLimits {
+    ticks_per_second: 0,
+    of_flow: 0,
+    of_cpu: 0,
+    pause_ticks: 0,
+};
+
+/// How many layouts there are in [`LAYOUTS`].
+#[unsafe(no_mangle)]
+pub(crate) static LAYOUT_COUNT: u32 = 0;
 
 /// 1 when the tracepoints count every interface, 0 when those with an entry in [`INTERFACES`].
 #[unsafe(no_mangle)]

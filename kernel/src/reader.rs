@@ -216,6 +216,27 @@ pub(crate) fn forget(memory: &AtomicU64, offset: usize) -> usize {
     }
 }
 
+/// Copies `bytes` (at least one) at `offset` of an skb's own data, paged or not; says whether they are
+/// there.
+///
+/// # Safety
+/// `to` must have room for them.
+#[inline(always)]
+pub(crate) unsafe fn read_paged(skb: u64, offset: u32, to: *mut u8, bytes: u32) -> bool {
+    let mut dynptr = Dynptr::default();
+    // SAFETY: as in `append_data`; there is room by the caller's word.
+    unsafe {
+        dynptr_from_skb(skb, 0, &mut dynptr) == 0
+            && generated::bpf_dynptr_read(
+                to.cast(),
+                bytes as _,
+                core::ptr::from_mut(&mut dynptr).cast(),
+                offset as _,
+                0,
+            ) == 0
+    }
+}
+
 /// The kernel's `struct bpf_dynptr`.
 #[repr(C, align(8))]
 #[derive(Default)]

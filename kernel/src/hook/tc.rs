@@ -2,17 +2,19 @@
 
 use aya_ebpf::{
     bindings::{__sk_buff, TC_ACT_UNSPEC},
+    helpers::generated::bpf_skb_load_bytes,
     macros::classifier,
     programs::TcContext,
 };
 use netweir_wire::{
-    map::{Count, Direction, InterfaceKey, segments, wire_bytes},
+    map::{Count, Direction, FlowKey, InterfaceKey, segments, wire_bytes},
     packet::{LinkType, Problem, Usual},
 };
 
 use crate::{
     account::{account, account_usual},
     map::{self, Work},
+    quic::{self, Datagrams, Payload},
     reader::{Copied, Direct, Linear},
 };
 
@@ -56,7 +58,10 @@ fn meter(context: &TcContext, direction: Direction, link: LinkType) -> i32 {
     };
     if let Some(usual) = read_usual(context, skb, link) {
         let count = count(skb, direction, u32::from(usual.payload_offset));
-        if account_usual(&usual, interface, count) {
+        if let Some(known) = account_usual(&usual, interface, count) {
+            if quic::is_candidate(known) {
+                look(context.skb.skb, &known.key, usual.payload_offset.into());
+            }
             return TC_ACT_UNSPEC;
         }
     }
@@ -68,8 +73,36 @@ fn meter(context: &TcContext, direction: Direction, link: LinkType) -> i32 {
         work.headers.push_outer_tag(skb.vlan_tci as u16);
     }
     let count = count(skb, direction, u32::from(work.headers.payload_offset));
-    account(work, interface, count);
+    if account(work, interface, count) && quic::is_on() {
+        let offset = u32::from(work.headers.payload_offset);
+        look(context.skb.skb, &work.entry.key, offset);
+    }
     TC_ACT_UNSPEC
+}
+
+/// Looks at the datagrams of a frame, the first of which begins at `offset`. Not a part of the
+/// programs that call it: the verifier reads it twice, but its stack is its own.
+#[inline(never)]
+fn look(skb: *mut __sk_buff, key: &FlowKey, offset: u32) {
+    // SAFETY: the context is the one that the kernel passed in.
+    let (bytes, segment) = unsafe { ((*skb).len, (*skb).gso_size) };
+    let datagrams = Datagrams {
+        offset,
+        bytes: bytes.saturating_sub(offset),
+        segment,
+    };
+    quic::look(&Skb(skb), key, datagrams);
+}
+
+/// The frame of a TC context.
+struct Skb(*mut __sk_buff);
+
+impl Payload for Skb {
+    #[inline(always)]
+    unsafe fn load(&self, offset: u32, to: *mut u8, bytes: u32) -> bool {
+        // SAFETY: the context is the kernel's, and there is room by the caller's word.
+        unsafe { bpf_skb_load_bytes(self.0.cast(), offset, to.cast(), bytes) == 0 }
+    }
 }
 
 /// How much a frame is, whose headers within the linear part have `header_bytes`.

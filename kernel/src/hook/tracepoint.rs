@@ -5,18 +5,23 @@
 //! at the offset that the running kernel's type information gives.
 
 use aya_ebpf::{
+    helpers::generated::bpf_probe_read_kernel,
     macros::{btf_tracepoint, raw_tracepoint},
     programs::{BtfTracePointContext, RawTracePointContext},
 };
 use netweir_wire::{
-    map::{Count, Direction, InterfaceKey, SkbOffsets, StrayReason, Volume, segments, wire_bytes},
+    map::{
+        Count, Direction, FlowKey, InterfaceKey, SkbOffsets, StrayReason, Volume, segments,
+        wire_bytes,
+    },
     packet::{Headers, LinkType, Truncated},
 };
 
 use crate::{
     account::{account, account_watched, stray},
     map::{self, Work},
-    reader::{Copied, field},
+    quic::{self, Datagrams, Payload},
+    reader::{Copied, field, read_paged},
 };
 
 /// Hardware types (ARPHRD_) whose frames begin with an Ethernet header.
@@ -78,12 +83,49 @@ fn meter(skb: u64, direction: Direction, paged: bool) -> i32 {
     };
     read_headers(work, &skb, paged);
     let count = count(&skb, &work.headers);
-    if map::setting(&map::TRACE_ANY) == 1 {
-        account(work, skb.interface, count);
+    let may_be_quic = if map::setting(&map::TRACE_ANY) == 1 {
+        account(work, skb.interface, count)
     } else {
-        account_watched(work, skb.interface, count);
+        account_watched(work, skb.interface, count)
+    };
+    if may_be_quic && quic::is_on() {
+        let offset = u32::from(work.headers.payload_offset);
+        look(&skb, &work.entry.key, offset, paged);
     }
     0
+}
+
+/// Looks at the datagrams of a frame, the first of which begins at `offset`. Not a part of the
+/// programs that call it: its stack is its own.
+#[inline(never)]
+fn look(skb: &Skb, key: &FlowKey, offset: u32, paged: bool) {
+    let datagrams = Datagrams {
+        offset,
+        bytes: (skb.pulled + skb.data_length).saturating_sub(offset),
+        segment: u32::from(skb.gso_size),
+    };
+    quic::look(&Traced { skb, paged }, key, datagrams);
+}
+
+/// A frame in kernel memory.
+struct Traced<'a> {
+    skb: &'a Skb,
+    paged: bool,
+}
+
+impl Payload for Traced<'_> {
+    #[inline(always)]
+    unsafe fn load(&self, offset: u32, to: *mut u8, bytes: u32) -> bool {
+        let skb = self.skb;
+        let linear = skb.pulled + skb.data_length.saturating_sub(skb.paged_length);
+        if offset + bytes <= linear {
+            let from = skb.start + u64::from(offset);
+            // SAFETY: there is room by the caller's word; the kernel checks the address.
+            return unsafe { bpf_probe_read_kernel(to.cast(), bytes, from as *const _) == 0 };
+        }
+        // SAFETY: there is room by the caller's word.
+        self.paged && unsafe { read_paged(skb.address, offset - skb.pulled, to, bytes) }
+    }
 }
 
 #[inline(always)]

@@ -3,18 +3,19 @@
 use aya_ebpf::{
     EbpfContext,
     bindings::{xdp_action::XDP_PASS, xdp_md},
-    helpers::generated::bpf_xdp_get_buff_len,
+    helpers::generated::{bpf_probe_read_kernel, bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
     macros::xdp,
     programs::XdpContext,
 };
 use netweir_wire::{
-    map::{Count, Direction, InterfaceKey},
+    map::{Count, Direction, FlowKey, InterfaceKey},
     packet::{LinkType, Usual},
 };
 
 use crate::{
     account::{account, account_usual},
     map,
+    quic::{self, Datagrams, Payload},
     reader::{Direct, Linear, kernel_context},
 };
 
@@ -27,7 +28,7 @@ fn netweir_xdp(context: XdpContext) -> u32 {
     } else {
         linear_bytes(&context)
     };
-    meter(&context, bytes)
+    meter::<true>(&context, bytes)
 }
 
 /// Whether a packet has several buffers, as far as can be told: reading a flag of the kernel's own
@@ -54,7 +55,7 @@ fn linear_bytes(context: &XdpContext) -> u64 {
 /// For the others: a packet is one buffer.
 #[xdp]
 fn netweir_xdp_lin(context: XdpContext) -> u32 {
-    meter(&context, linear_bytes(&context))
+    meter::<false>(&context, linear_bytes(&context))
 }
 
 /// Does nothing: what measurements are compared with.
@@ -63,9 +64,10 @@ fn netweir_no_xdp(_context: XdpContext) -> u32 {
     XDP_PASS
 }
 
+/// `FRAGS` says whether packets may have several buffers.
 #[inline(always)]
-fn meter(context: &XdpContext, bytes: u64) -> u32 {
-    let md: *const xdp_md = context.as_ptr().cast();
+fn meter<const FRAGS: bool>(context: &XdpContext, bytes: u64) -> u32 {
+    let md: *mut xdp_md = context.as_ptr().cast();
     let interface = InterfaceKey {
         netns: map::setting(&map::NETNS),
         // SAFETY: the context is the one that the kernel passed in.
@@ -77,8 +79,12 @@ fn meter(context: &XdpContext, bytes: u64) -> u32 {
         frames: 1,
         bytes,
     };
-    let usual = Usual::read(&Direct::new(context.data(), context.data_end()));
-    if usual.is_some_and(|usual| account_usual(&usual, interface, count)) {
+    if let Some(usual) = Usual::read(&Direct::new(context.data(), context.data_end()))
+        && let Some(known) = account_usual(&usual, interface, count)
+    {
+        if quic::is_candidate(known) {
+            look::<FRAGS>(md, &known.key, usual.payload_offset.into(), bytes as u32);
+        }
         return XDP_PASS;
     }
     let Some(work) = map::work() else {
@@ -86,6 +92,42 @@ fn meter(context: &XdpContext, bytes: u64) -> u32 {
     };
     let packet = Linear::new(context.data(), context.data_end(), &work.offset);
     work.headers.read_from(&packet, LinkType::Ethernet);
-    account(work, interface, count);
+    if account(work, interface, count) && quic::is_on() {
+        let offset = u32::from(work.headers.payload_offset);
+        look::<FRAGS>(md, &work.entry.key, offset, bytes as u32);
+    }
     XDP_PASS
+}
+
+/// Looks at the datagram of a frame of so many bytes, which begins at `offset`. Not a part of the
+/// programs that call it: the verifier reads it twice, but its stack is its own.
+#[inline(never)]
+fn look<const FRAGS: bool>(md: *mut xdp_md, key: &FlowKey, offset: u32, bytes: u32) {
+    let datagrams = Datagrams {
+        offset,
+        bytes: bytes.saturating_sub(offset),
+        segment: 0,
+    };
+    quic::look(&Buffer::<FRAGS>(md), key, datagrams);
+}
+
+/// The packet of an XDP context.
+struct Buffer<const FRAGS: bool>(*mut xdp_md);
+
+impl<const FRAGS: bool> Payload for Buffer<FRAGS> {
+    #[inline(always)]
+    unsafe fn load(&self, offset: u32, to: *mut u8, bytes: u32) -> bool {
+        if FRAGS {
+            // SAFETY: the context is the kernel's, and there is room by the caller's word.
+            return unsafe { bpf_xdp_load_bytes(self.0, offset, to.cast(), bytes) } == 0;
+        }
+        // SAFETY: the context is the one that the kernel passed in.
+        let (data, end) = unsafe { ((*self.0).data as u64, (*self.0).data_end as u64) };
+        let from = data + u64::from(offset);
+        if from + u64::from(bytes) > end {
+            return false;
+        }
+        // SAFETY: there is room by the caller's word; the kernel checks the address.
+        unsafe { bpf_probe_read_kernel(to.cast(), bytes, from as *const _) == 0 }
+    }
 }
