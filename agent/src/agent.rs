@@ -15,7 +15,7 @@ use rustix::{
 
 use crate::{
     Error, Netns,
-    attach::{HookChoice, MapSizes, Object, Purpose, Shedding, TcMode},
+    attach::{HookChoice, MapSizes, Object, Purpose, TcMode, Variant},
     choice::Choice,
     collect::Collector,
     error::Doing,
@@ -46,11 +46,12 @@ pub struct Settings {
 impl Settings {
     /// Loads the programs for a purpose, with their maps as they are wanted.
     pub(crate) fn load(&self, purpose: &Purpose) -> Result<(Object, Collector), Error> {
-        let shedding = Shedding {
+        let variant = Variant {
             filters: self.only.is_some(),
             sampling: self.sampling,
+            layouts: false,
         };
-        let mut object = Object::load_shedding(purpose, self.maps, shedding)?;
+        let mut object = Object::load_variant(purpose, self.maps, variant)?;
         let mut collector = Collector::new(&mut object)?;
         collector.set_ports(&self.ports)?;
         if let Some(only) = &self.only {

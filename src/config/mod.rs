@@ -239,6 +239,7 @@ impl Layers {
                 cache: self.typed("maps.cache", |text| within(text, 0, 16_777_216))?,
                 ring: self.typed("maps.ring", |text| within(text, 0, 1 << 30))?,
                 flows: self.typed("maps.flows", |text| within(text, 16, 16_777_216))?,
+                quic: 0,
                 interfaces: self.typed("maps.interfaces", |text| within(text, 2, 65_536))?,
             },
             idle_timeout: self.typed("flow.idle_timeout", duration)?,

@@ -116,6 +116,7 @@ const fn sizes(flows: u32) -> MapSizes {
         cache: 131_072,
         flows,
         ring: 1 << 20,
+        quic: 0,
         interfaces: 16,
     }
 }

@@ -16,6 +16,7 @@ const SIZES: MapSizes = MapSizes {
     cache: 16_384,
     flows: 16,
     ring: 4096,
+    quic: 0,
     interfaces: 4,
 };
 

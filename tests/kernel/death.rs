@@ -24,6 +24,7 @@ const SIZES: MapSizes = MapSizes {
     cache: 1,
     flows: 8,
     ring: 1 << 24,
+    quic: 0,
     interfaces: 4,
 };
 const PROGRAM: Program = Program::TC_INGRESS;

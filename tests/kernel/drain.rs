@@ -15,6 +15,7 @@ const SIZES: MapSizes = MapSizes {
     cache: 16_384,
     flows: 16_384,
     ring: 4096,
+    quic: 0,
     interfaces: 4,
 };
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, thread};
 
-use netweir_agent::attach::{MapSizes, Shedding};
+use netweir_agent::attach::{MapSizes, Variant};
 use netweir_flow::{Batch, Filter, KernelFilter};
 use netweir_packets::{Case, corpus};
 use netweir_tests::{Pinned, Program, Reading, Rig, is_root};
@@ -14,11 +14,13 @@ const SIZES: MapSizes = MapSizes {
     cache: 16_384,
     flows: 1024,
     ring: 4096,
+    quic: 0,
     interfaces: 4,
 };
-const SHEDDING: Shedding = Shedding {
+const VARIANT: Variant = Variant {
     filters: true,
     sampling: 1,
+    layouts: false,
 };
 /// The name of the interface that frames come by.
 const NAME: &str = "eth0";
@@ -116,7 +118,7 @@ impl Random {
 
 /// Runs one frame of each flow of the corpus under each filter.
 fn compare(program: Program, cases: &[Case], filters: &[(String, KernelFilter)]) {
-    let mut rig = Rig::shedding(7, SIZES, SHEDDING).unwrap();
+    let mut rig = Rig::variant(7, SIZES, VARIANT).unwrap();
     let interface = rig.interface(program);
     rig.collector.add_interface(interface).unwrap();
     let of_link = cases.iter().filter(|case| case.link == program.link);

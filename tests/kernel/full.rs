@@ -18,6 +18,7 @@ fn a_full_flow_map_loses_new_flows_only() {
         cache: 0,
         flows: FLOWS.into(),
         ring: 0,
+        quic: 0,
         interfaces: 4,
     };
     let mut rig = Rig::new(7, sizes).unwrap();
@@ -66,6 +67,7 @@ fn a_full_interface_map_counts_strays() {
         cache: 0,
         flows: 64,
         ring: 0,
+        quic: 0,
         interfaces: 1,
     };
     let mut rig = Rig::new(7, sizes).unwrap();

@@ -6,7 +6,7 @@ use aya::{
 };
 use netweir_agent::{
     Error,
-    attach::{MapSizes, Object, Purpose, Shedding},
+    attach::{MapSizes, Object, Purpose, Variant},
 };
 use netweir_tests::{Feature, is_root};
 use netweir_wire::{name, version};
@@ -15,6 +15,7 @@ const SIZES: MapSizes = MapSizes {
     cache: 16_384,
     flows: 16,
     ring: 4096,
+    quic: 4096,
     interfaces: 4,
 };
 
@@ -23,9 +24,10 @@ const SIZES: MapSizes = MapSizes {
 const MOST_VERIFIED: u32 = 200_000;
 
 /// Programs with all that a person can ask for.
-const SHEDDING: Shedding = Shedding {
+const VARIANT: Variant = Variant {
     filters: true,
     sampling: 10,
+    layouts: true,
 };
 
 /// Loads a program and prints how much work the verifier had with it.
@@ -44,13 +46,13 @@ fn the_verifier_takes_every_program() {
     if !is_root() {
         return;
     }
-    for shedding in [Shedding::default(), SHEDDING] {
-        takes_every_program(shedding);
+    for variant in [Variant::default(), VARIANT] {
+        takes_every_program(variant);
     }
 }
 
-fn takes_every_program(shedding: Shedding) {
-    let load = |purpose| Object::load_shedding(&purpose, SIZES, shedding).unwrap();
+fn takes_every_program(variant: Variant) {
+    let load = |purpose| Object::load_variant(&purpose, SIZES, variant).unwrap();
     let mut object = load(Purpose::Interfaces { netns: 7 });
     for name in [name::XDP, name::XDP_LINEAR, name::EMPTY_XDP] {
         if name == name::XDP && !Feature::XdpFrags.is_there() {
@@ -101,7 +103,7 @@ fn an_object_of_another_number_is_refused() {
         .unwrap();
     object[place + "ABI_".len()] = b'0';
     let purpose = Purpose::Interfaces { netns: 7 };
-    let Err(error) = Object::load_from(&object, &purpose, SIZES, Shedding::default()) else {
+    let Err(error) = Object::load_from(&object, &purpose, SIZES, Variant::default()) else {
         panic!("it was taken");
     };
     assert!(

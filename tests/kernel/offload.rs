@@ -62,6 +62,7 @@ fn segments_are_counted_as_the_wire_carries_them() {
         cache: 16_384,
         flows: 16,
         ring: 4096,
+        quic: 0,
         interfaces: 4,
     };
     let mut rig = Rig::new(7, sizes).unwrap();

@@ -1,6 +1,6 @@
 //! One frame in so many: everything is seen, and nothing is guessed but which frames are counted.
 
-use netweir_agent::attach::{MapSizes, Shedding};
+use netweir_agent::attach::{MapSizes, Variant};
 use netweir_flow::Batch;
 use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
 use netweir_tests::{Pinned, Program, Rig, Target, Yardstick, is_root};
@@ -13,6 +13,7 @@ const SIZES: MapSizes = MapSizes {
     cache: 262_144,
     flows: 65_536,
     ring: 1 << 20,
+    quic: 0,
     interfaces: 4,
 };
 const FRAMES: u32 = 200_000;
@@ -56,11 +57,11 @@ fn one_frame_in_so_many_of_all_flows_is_counted() {
 }
 
 fn rig(program: Program, sampling: u32) -> Rig {
-    let shedding = Shedding {
+    let variant = Variant {
         sampling,
-        ..Shedding::default()
+        ..Variant::default()
     };
-    let mut rig = Rig::shedding(7, SIZES, shedding).unwrap();
+    let mut rig = Rig::variant(7, SIZES, variant).unwrap();
     let interface = rig.interface(program);
     rig.collector.add_interface(interface).unwrap();
     rig

@@ -17,6 +17,7 @@ const SIZES: MapSizes = MapSizes {
     cache: 1,
     flows: MAP_FLOWS,
     ring: RING_BYTES,
+    quic: 0,
     interfaces: 4,
 };
 /// Entries of the ring with their headers; the kernel leaves a byte free.

@@ -74,6 +74,7 @@ fn count_watched(attach: impl FnOnce(&mut Object)) {
         cache: 16_384,
         flows: 64,
         ring: 4096,
+        quic: 0,
         interfaces: 4,
     };
     let mut object = Object::load(&Purpose::Tracepoints { any: false }, sizes).unwrap();

@@ -11,6 +11,7 @@ const SIZES: MapSizes = MapSizes {
     cache: 1024,
     ring: 4096,
     flows: 4096,
+    quic: 0,
     interfaces: 16,
 };
 const TURNS: u32 = 3;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use aya::{TestRunOptions, programs::TestRun};
 use netweir_agent::{
-    attach::{MapSizes, Object, Purpose, Shedding},
+    attach::{MapSizes, Object, Purpose, Variant},
     collect::Collector,
 };
 use netweir_flow::Batch;
@@ -117,15 +117,15 @@ impl Rig {
     /// # Errors
     /// The kernel refuses.
     pub fn new(netns: u32, sizes: MapSizes) -> anyhow::Result<Self> {
-        Self::shedding(netns, sizes, Shedding::default())
+        Self::variant(netns, sizes, Variant::default())
     }
 
     /// The same, with programs that count only a part in flows.
     ///
     /// # Errors
     /// As of [`Self::new`].
-    pub fn shedding(netns: u32, sizes: MapSizes, shedding: Shedding) -> anyhow::Result<Self> {
-        let mut object = Object::load_shedding(&Purpose::Interfaces { netns }, sizes, shedding)?;
+    pub fn variant(netns: u32, sizes: MapSizes, variant: Variant) -> anyhow::Result<Self> {
+        let mut object = Object::load_variant(&Purpose::Interfaces { netns }, sizes, variant)?;
         let mut collector = Collector::new(&mut object)?;
         let mut ports = Box::new(PortClasses { bits: [0; 65536] });
         for (port, bits) in (0..=u16::MAX).zip(&mut ports.bits) {

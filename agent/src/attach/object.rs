@@ -9,7 +9,8 @@ use aya::{
 use netweir_wire::{
     map::{
         Bucket, CacheEntry, CacheSeed, FLOWS_PER_BUCKET, FlowKey, FlowValue, InterfaceCounters,
-        InterfaceKey, InterfacePlace, MAX_CACHED_FLOWS, SkbOffsets,
+        InterfaceKey, InterfacePlace, MAX_CACHED_FLOWS, QuicBackendKey, QuicLimits, QuicPlace,
+        SkbOffsets, Volume,
     },
     name, version,
 };
@@ -30,9 +31,22 @@ pub struct MapSizes {
     pub flows: u32,
     /// Bytes of the ring buffer for frames that find no room there either; 0 for none.
     pub ring: u32,
+    /// Bytes of the ring buffer for what is told of QUIC; 0 for not looking at QUIC.
+    pub quic: u32,
     /// Interfaces, each direction counting as one.
     pub interfaces: u32,
 }
+
+/// Events of a QUIC flow in a second: a handshake has a dozen long headers.
+const QUIC_EVENTS_OF_FLOW: u32 = 64;
+/// Events of all QUIC flows of a CPU in a second.
+const QUIC_EVENTS_OF_CPU: u32 = 20_000;
+/// How often a flow's short headers, and its spin bit, are told in a second.
+const QUIC_TOLD_PER_SECOND: u32 = 4;
+/// Flows whose spin bit and allowance are remembered.
+const QUIC_PLACES: u32 = 1 << 14;
+/// Backends and queues that are told apart.
+const QUIC_BACKENDS: u32 = 1 << 14;
 
 /// A smaller list would do nothing.
 const LEAST_CACHED_FLOWS: u32 = 16;
@@ -51,13 +65,31 @@ impl MapSizes {
         }
     }
 
-    /// Bytes of the ring buffer as the kernel wants them: a power of two, a page at least.
+    /// Bytes of the ring buffer for frames; 0 for none.
     fn ring_bytes(self) -> u32 {
-        let page = rustix::param::page_size() as u32;
-        match self.ring {
-            0 => 0,
-            bytes => bytes.clamp(page, 1 << 30).next_power_of_two(),
-        }
+        ring_bytes(self.ring)
+    }
+
+    /// Bytes of the ring buffer for QUIC; 0 for none.
+    fn quic_bytes(self) -> u32 {
+        ring_bytes(self.quic)
+    }
+
+    /// Places for QUIC flows: a power of two.
+    fn quic_places(self) -> u32 {
+        if self.quic == 0 { 1 } else { QUIC_PLACES }
+    }
+
+    fn quic_backends(self) -> u32 {
+        if self.quic == 0 { 1 } else { QUIC_BACKENDS }
+    }
+
+    fn quic_kernel_bytes(self) -> u64 {
+        let backend =
+            size_of::<QuicBackendKey>() + size_of::<Volume>() + ENTRY_OVERHEAD_BYTES as usize + 16;
+        u64::from(self.quic_bytes())
+            + u64::from(self.quic_places()) * size_of::<QuicPlace>() as u64
+            + u64::from(self.quic_backends()) * backend as u64
     }
 
     /// Kernel memory in bytes that the maps take, whether they are full or empty.
@@ -73,10 +105,23 @@ impl MapSizes {
         u64::from(2 * cpus) * u64::from(self.cache_flows(cpus)) * cached
             + 2 * (u64::from(self.flows) * flow + buckets(self.flows))
             + u64::from(self.ring_bytes())
+            + self.quic_kernel_bytes()
             + u64::from(self.interfaces)
                 * (interface + u64::from(cpus) * size_of::<InterfaceCounters>() as u64)
             + buckets(self.interfaces)
     }
+}
+
+/// Bytes of a ring buffer as the kernel wants them: a power of two, a page at least.
+fn ring_bytes(wanted: u32) -> u32 {
+    match wanted {
+        0 => 0,
+        bytes => bytes.clamp(page_bytes(), 1 << 30).next_power_of_two(),
+    }
+}
+
+fn page_bytes() -> u32 {
+    rustix::param::page_size() as u32
 }
 
 /// Which packets a load of the object is for.
@@ -93,21 +138,25 @@ pub enum Purpose {
     },
 }
 
-/// How much of the traffic is counted in flows.
+/// What the programs do beside counting all that they see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shedding {
+pub struct Variant {
     /// Whether the filter is asked that [`Collector::set_filter`](crate::collect::Collector) sets.
     pub filters: bool,
     /// One frame in so many is counted; 1 for every frame.
     pub sampling: u32,
+    /// Whether QUIC connection IDs are read by the layouts that
+    /// [`Collector::set_layouts`](crate::collect::Collector::set_layouts) sets.
+    pub layouts: bool,
 }
 
-impl Default for Shedding {
-    /// All of it.
+impl Default for Variant {
+    /// Nothing.
     fn default() -> Self {
         Self {
             filters: false,
             sampling: 1,
+            layouts: false,
         }
     }
 }
@@ -121,6 +170,8 @@ pub struct Object {
     pub(crate) cache_flows: u32,
     /// Bytes of the ring buffer; 0 for none.
     pub(crate) ring_bytes: u32,
+    /// Bytes of the ring buffer for QUIC; 0 for none.
+    pub(crate) quic_bytes: u32,
     /// Nanoseconds in a tick of the programs' cheap clock.
     pub(crate) tick_ns: u64,
 }
@@ -132,19 +183,19 @@ impl Object {
     /// [`Error::Load`] and [`Error::NotPermitted`] where the kernel refuses, [`Error::Btf`] where
     /// the tracepoints lack what they need.
     pub fn load(purpose: &Purpose, sizes: MapSizes) -> Result<Self, Error> {
-        Self::load_shedding(purpose, sizes, Shedding::default())
+        Self::load_variant(purpose, sizes, Variant::default())
     }
 
-    /// As [`Self::load`], with programs that count only a part of the traffic in flows.
+    /// As [`Self::load`], with programs that do not just count.
     ///
     /// # Errors
     /// As of [`Self::load`].
-    pub fn load_shedding(
+    pub fn load_variant(
         purpose: &Purpose,
         sizes: MapSizes,
-        shedding: Shedding,
+        variant: Variant,
     ) -> Result<Self, Error> {
-        Self::load_from(OBJECT, purpose, sizes, shedding)
+        Self::load_from(OBJECT, purpose, sizes, variant)
     }
 
     /// As [`Self::load`], from another object than the one that is built in.
@@ -155,7 +206,7 @@ impl Object {
         object: &[u8],
         purpose: &Purpose,
         sizes: MapSizes,
-        shedding: Shedding,
+        variant: Variant,
     ) -> Result<Self, Error> {
         let types = KernelTypes::of_running_kernel();
         let (netns, any, offsets) = match (purpose, &types) {
@@ -179,13 +230,15 @@ impl Object {
         };
         let cpus = possible_cpus()?;
         let jiffies = has_jiffies();
+        let tick_ns = if jiffies { jiffy_ns() } else { 1 << 20 };
         let globals = Globals {
             netns,
             any: any.into(),
             jiffies: jiffies.into(),
-            shedding,
+            variant,
             cache_flows: sizes.cache_flows(cpus),
             ring: (sizes.ring != 0).into(),
+            quic: Layout(quic_limits(sizes, tick_ns)),
             seed: Layout(seed()?),
             xdp_flags,
             offsets: Layout(offsets),
@@ -195,7 +248,8 @@ impl Object {
             paged,
             cache_flows: globals.cache_flows,
             ring_bytes: sizes.ring_bytes(),
-            tick_ns: if jiffies { jiffy_ns() } else { 1 << 20 },
+            quic_bytes: sizes.quic_bytes(),
+            tick_ns,
         })
     }
 
@@ -247,12 +301,13 @@ fn call_kernel_function(object: &mut [u8], stand_in: u64, number: u32) {
 
 /// What the programs read as constants.
 struct Globals {
-    shedding: Shedding,
+    variant: Variant,
     netns: u32,
     any: u32,
     jiffies: u32,
     cache_flows: u32,
     ring: u32,
+    quic: Layout<QuicLimits>,
     seed: Layout<CacheSeed>,
     xdp_flags: u32,
     offsets: Layout<SkbOffsets>,
@@ -263,8 +318,8 @@ impl Globals {
     fn load(&self, object: &[u8], sizes: MapSizes, cpus: u32) -> Result<Ebpf, Error> {
         let abi = format!("ABI_{}", version::ABI);
         let buckets = self.cache_flows.div_ceil(FLOWS_PER_BUCKET);
-        let filters = u32::from(self.shedding.filters);
-        let page = rustix::param::page_size() as u32;
+        let filters = u32::from(self.variant.filters);
+        let layouts = u32::from(self.variant.layouts);
         EbpfLoader::new()
             .override_global(&abi, &version::ABI, true)
             .override_global(name::NETNS, &self.netns, true)
@@ -274,7 +329,9 @@ impl Globals {
             .override_global(name::CACHE_BUCKETS, &buckets, true)
             .override_global(name::RING, &self.ring, true)
             .override_global(name::FILTERS, &filters, true)
-            .override_global(name::SAMPLING, &self.shedding.sampling, true)
+            .override_global(name::SAMPLING, &self.variant.sampling, true)
+            .override_global(name::LAYOUT_COUNT, &layouts, true)
+            .override_global(name::QUIC_LIMITS, GlobalData::from(&self.quic), true)
             .override_global(name::CACHE_SEED, GlobalData::from(&self.seed), true)
             .override_global(name::XDP_FLAGS, &self.xdp_flags, true)
             .override_global(name::SKB_OFFSETS, GlobalData::from(&self.offsets), true)
@@ -282,7 +339,10 @@ impl Globals {
             .map_max_entries(name::CACHE_INDEX, (2 * cpus * buckets).max(1))
             .map_max_entries(name::FLOWS_EVEN, sizes.flows)
             .map_max_entries(name::FLOWS_ODD, sizes.flows)
-            .map_max_entries(name::OVERFLOW, sizes.ring_bytes().max(page))
+            .map_max_entries(name::OVERFLOW, sizes.ring_bytes().max(page_bytes()))
+            .map_max_entries(name::QUIC_EVENTS, sizes.quic_bytes().max(page_bytes()))
+            .map_max_entries(name::QUIC_PLACES, sizes.quic_places())
+            .map_max_entries(name::QUIC_BACKENDS, sizes.quic_backends())
             .map_max_entries(name::INTERFACES, sizes.interfaces)
             .map_max_entries(name::COUNTERS, sizes.interfaces)
             .map_max_entries(name::FREE_COUNTERS, sizes.interfaces)
@@ -291,6 +351,20 @@ impl Globals {
                 let known = permission(&source).or_else(|| other_abi(&source, &abi));
                 known.unwrap_or(Error::Load { source })
             })
+    }
+}
+
+/// How much the programs tell of QUIC.
+fn quic_limits(sizes: MapSizes, tick_ns: u64) -> QuicLimits {
+    if sizes.quic == 0 {
+        return QuicLimits::default();
+    }
+    let ticks_per_second = (1_000_000_000 / tick_ns.max(1)) as u32;
+    QuicLimits {
+        ticks_per_second,
+        of_flow: QUIC_EVENTS_OF_FLOW,
+        of_cpu: QUIC_EVENTS_OF_CPU,
+        pause_ticks: ticks_per_second / QUIC_TOLD_PER_SECOND,
     }
 }
 

@@ -78,6 +78,7 @@ fn settings(hook: HookChoice, tc: TcMode) -> Settings {
             cache: 64,
             flows: 64,
             ring: 4096,
+            quic: 0,
             interfaces: 8,
         },
         ports: Box::new(PortClasses { bits: [0; 65536] }),
