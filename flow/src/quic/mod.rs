@@ -1,0 +1,3 @@
+//! QUIC: what connection IDs name.
+
+pub mod layout;
