@@ -14,8 +14,8 @@ use netweir_wire::{
     map::{
         Bucket, CacheEntry, CacheSeed, CacheState, Epoch, FilterProgram, FlowKey, FlowValue,
         InterfaceCounters, InterfaceKey, InterfacePlace, KEY_WORDS, LayoutProgram, NEAR_PLACES,
-        NearInterface, PortClasses, QUIC_CAPTURED_BYTES, QuicBackendKey, QuicCounters, QuicEvent,
-        QuicLimits, QuicPlace, SkbOffsets, StrayReason, Volume,
+        NearInterface, PortClasses, QUIC_CAPTURED_BYTES, QUIC_PLACES, QuicBackendKey, QuicCounters,
+        QuicEvent, QuicLimits, QuicPlace, SkbOffsets, StrayReason, Volume,
     },
     packet::{Headers, MAX_HEADER_BYTES},
     version,
@@ -88,10 +88,7 @@ pub(crate) static QUIC_EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
 /// What is remembered of QUIC flows, by their hash.
 #[map]
-pub(crate) static QUIC_PLACES: Array<QuicPlace> = Array::with_max_entries(QUIC_PLACE_COUNT, 0);
-
-/// How many places there are: a power of two.
-pub(crate) const QUIC_PLACE_COUNT: u32 = 1 << 14;
+pub(crate) static QUIC_PLACE: Array<QuicPlace> = Array::with_max_entries(QUIC_PLACES, 0);
 
 /// What was counted of QUIC.
 #[map]
@@ -104,7 +101,7 @@ pub(crate) static QUIC_BACKENDS: HashMap<QuicBackendKey, Volume> =
 
 /// How connection IDs are read. Written by the agent alone, before programs are attached.
 #[map]
-pub(crate) static LAYOUTS: Array<LayoutProgram> = Array::with_max_entries(1, 0);
+pub(crate) static LAYOUT: Array<LayoutProgram> = Array::with_max_entries(1, 0);
 
 /// An event as it is put together.
 #[repr(C)]
@@ -200,9 +197,9 @@ pub(crate) static QUIC_LIMITS: QuicLimits = QuicLimits {
     pause_ticks: 0,
 };
 
-/// How many layouts there are in [`LAYOUTS`].
+/// 1 when [`LAYOUT`] is to be asked.
 #[unsafe(no_mangle)]
-pub(crate) static LAYOUT_COUNT: u32 = 0;
+pub(crate) static LAYOUTS: u32 = 0;
 
 /// 1 when the tracepoints count every interface, 0 when those with an entry in [`INTERFACES`].
 #[unsafe(no_mangle)]

@@ -12,8 +12,8 @@ use aya_ebpf::{
 use netweir_wire::{
     map::{
         CacheEntry, Cid, CidPacket, CidServer, Class, FlowKey, KEY_WORDS, MAX_CID_BYTES,
-        QUIC_CAPTURED_BYTES, QuicBackendKey, QuicCounters, QuicEvent, QuicEventKind, QuicLoss,
-        QuicPlace, ServerChosen, SpinSums, Undecoded, Volume, words,
+        QUIC_CAPTURED_BYTES, QUIC_PLACES, QuicBackendKey, QuicCounters, QuicEvent, QuicEventKind,
+        QuicLoss, QuicPlace, ServerChosen, SpinSums, Undecoded, Volume, words,
     },
     packet::quic::{LONG_FORM, SPIN_BIT},
 };
@@ -68,9 +68,9 @@ pub(crate) fn look<P: Payload>(payload: &P, key: &FlowKey, datagrams: Datagrams)
     let words = core::ptr::from_ref(key).cast::<[u64; KEY_WORDS]>();
     // SAFETY: a key consists of so many words and is aligned as they are.
     let hash = map::hash(unsafe { &*words }) | 1;
-    let number = (hash >> 40) as u32 & (map::QUIC_PLACE_COUNT - 1);
+    let number = (hash >> 40) as u32 & (QUIC_PLACES - 1);
     let (Some(place), Some(counters), Some(work)) = (
-        map::QUIC_PLACES.get_ptr_mut(number),
+        map::QUIC_PLACE.get_ptr_mut(number),
         map::QUIC_COUNTERS.get_ptr_mut(0),
         map::QUIC_WORK.get_ptr_mut(0),
     ) else {
@@ -146,7 +146,7 @@ impl<P: Payload> Look<'_, P> {
         }
         self.counters.short += 1;
         self.spin(first);
-        if map::setting(&map::LAYOUT_COUNT) != 0 {
+        if map::setting(&map::LAYOUTS) != 0 {
             self.count_backend(cid, (length - 1) as u8, bytes);
         }
         let now = tick();
@@ -206,7 +206,7 @@ impl<P: Payload> Look<'_, P> {
     /// Counts a datagram by the backend and the queue that its connection ID names.
     #[inline(always)]
     fn count_backend(&mut self, cid: [u8; MAX_CID_BYTES], available: u8, bytes: u32) {
-        let Some(program) = map::LAYOUTS.get(0) else {
+        let Some(program) = map::LAYOUT.get(0) else {
             return;
         };
         let key = &self.work.event.key;

@@ -58,17 +58,17 @@ pub const FILTER: &str = "FILTER";
 /// Ring buffer of [`crate::map::QuicEvent`]s, each with the bytes of a datagram behind it.
 pub const QUIC_EVENTS: &str = "QUIC_EVENTS";
 /// [`crate::map::QuicPlace`]s, by the hash of a flow.
-pub const QUIC_PLACES: &str = "QUIC_PLACES";
+pub const QUIC_PLACE: &str = "QUIC_PLACE";
 /// One [`crate::map::QuicCounters`] per CPU.
 pub const QUIC_COUNTERS: &str = "QUIC_COUNTERS";
 /// What connection IDs name: [`crate::map::QuicBackendKey`] → [`crate::map::Volume`].
 pub const QUIC_BACKENDS: &str = "QUIC_BACKENDS";
 /// One [`crate::map::LayoutProgram`].
-pub const LAYOUTS: &str = "LAYOUTS";
+pub const LAYOUT: &str = "LAYOUT";
 /// Read-only [`crate::map::QuicLimits`].
 pub const QUIC_LIMITS: &str = "QUIC_LIMITS";
-/// Read-only `u32`: how many layouts there are in [`LAYOUTS`].
-pub const LAYOUT_COUNT: &str = "LAYOUT_COUNT";
+/// Read-only `u32`: 1 when [`LAYOUT`] is to be asked.
+pub const LAYOUTS: &str = "LAYOUTS";
 /// Read-only `u32`: 1 when [`FILTER`] is to be asked.
 pub const FILTERS: &str = "FILTERS";
 /// Read-only `u32`: inode number of the network namespace whose interfaces TC and XDP watch.

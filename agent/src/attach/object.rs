@@ -9,8 +9,8 @@ use aya::{
 use netweir_wire::{
     map::{
         Bucket, CacheEntry, CacheSeed, FLOWS_PER_BUCKET, FlowKey, FlowValue, InterfaceCounters,
-        InterfaceKey, InterfacePlace, MAX_CACHED_FLOWS, QuicBackendKey, QuicLimits, QuicPlace,
-        SkbOffsets, Volume,
+        InterfaceKey, InterfacePlace, MAX_CACHED_FLOWS, QUIC_PLACES, QuicBackendKey, QuicLimits,
+        QuicPlace, SkbOffsets, Volume,
     },
     name, version,
 };
@@ -43,8 +43,6 @@ const QUIC_EVENTS_OF_FLOW: u32 = 64;
 const QUIC_EVENTS_OF_CPU: u32 = 20_000;
 /// How often a flow's short headers, and its spin bit, are told in a second.
 const QUIC_TOLD_PER_SECOND: u32 = 4;
-/// Flows whose spin bit and allowance are remembered.
-const QUIC_PLACES: u32 = 1 << 14;
 /// Backends and queues that are told apart.
 const QUIC_BACKENDS: u32 = 1 << 14;
 
@@ -330,7 +328,7 @@ impl Globals {
             .override_global(name::RING, &self.ring, true)
             .override_global(name::FILTERS, &filters, true)
             .override_global(name::SAMPLING, &self.variant.sampling, true)
-            .override_global(name::LAYOUT_COUNT, &layouts, true)
+            .override_global(name::LAYOUTS, &layouts, true)
             .override_global(name::QUIC_LIMITS, GlobalData::from(&self.quic), true)
             .override_global(name::CACHE_SEED, GlobalData::from(&self.seed), true)
             .override_global(name::XDP_FLAGS, &self.xdp_flags, true)
@@ -341,7 +339,7 @@ impl Globals {
             .map_max_entries(name::FLOWS_ODD, sizes.flows)
             .map_max_entries(name::OVERFLOW, sizes.ring_bytes().max(page_bytes()))
             .map_max_entries(name::QUIC_EVENTS, sizes.quic_bytes().max(page_bytes()))
-            .map_max_entries(name::QUIC_PLACES, sizes.quic_places())
+            .map_max_entries(name::QUIC_PLACE, sizes.quic_places())
             .map_max_entries(name::QUIC_BACKENDS, sizes.quic_backends())
             .map_max_entries(name::INTERFACES, sizes.interfaces)
             .map_max_entries(name::COUNTERS, sizes.interfaces)

@@ -11,6 +11,9 @@ use super::FlowKey;
 /// Bytes of a datagram that an event has at most: what fits into an Ethernet frame, and some more.
 pub const QUIC_CAPTURED_BYTES: usize = 2047;
 
+/// Flows that are remembered: a power of two.
+pub const QUIC_PLACES: u32 = 1 << 14;
+
 /// What an event tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
