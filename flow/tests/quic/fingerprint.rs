@@ -30,6 +30,24 @@ fn the_example_of_the_description() {
 }
 
 #[test]
+fn the_fingerprint_of_chrome_over_quic() {
+    // What Chrome sends in FoxIO's `quic-tls-handshake.pcapng`, whose fingerprint is given there.
+    let hello = ClientHello {
+        cipher_suites: vec![0x1301, 0x1302, 0x1303],
+        extensions: vec![
+            0x002d, 0x001b, 0x4469, 0x000d, 0x002b, 0x0000, 0x000a, 0x0039, 0x0010, 0x0033,
+        ],
+        alpn: vec![b"h3".to_vec()],
+        supported_versions: vec![0x0304],
+        signature_algorithms: vec![
+            0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601, 0x0201,
+        ],
+        ..ClientHello::default()
+    };
+    assert_eq!(ja4(&hello), "q13d0310h3_55b375c5d22e_cd85d2d88918");
+}
+
+#[test]
 fn a_list_without_entries() {
     let without_algorithms = ClientHello {
         signature_algorithms: Vec::new(),

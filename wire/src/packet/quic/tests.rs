@@ -67,7 +67,7 @@ fn coalesced_packets_are_walked_in_both_versions() {
         };
         assert_eq!(protected.of(second.bytes), [8, 8]);
         assert_eq!(bytes, [0x40, 7, 7]);
-        assert_eq!(header.dcid::<_, 2>(&bytes), Ok([7, 7]));
+        assert_eq!(header.dcid(2).of(bytes), [7, 7]);
         assert!(header.has_fixed_bit() && !header.spin_bit());
     }
 }
