@@ -1,7 +1,8 @@
 //! The first message of a TLS 1.3 handshake: ClientHello or ServerHello (RFC 8446 section 4.1).
 //!
-//! Read by a cursor of our own, not by `tls-parser`: that would bring a dozen crates and know
-//! nothing of QUIC's transport parameters, and what is wanted here are a few lists of numbers.
+//! Read by a cursor of our own, not by `tls-parser`: that would bring many crates (`nom`,
+//! `phf`, code generators) and know nothing of QUIC's transport parameters, and what is wanted here
+//! are a few lists of numbers.
 
 use super::{ClientHello, ServerHello, cursor::Cursor};
 use thiserror::Error;
