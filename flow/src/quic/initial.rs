@@ -228,11 +228,57 @@ mod tests {
         8d3a3eed696e50d04d5ec59af85261e4cdbe264bd65f2b076760c69beef23aa714c9a174d69034c0\
         9a2863e1e18635088d4afdeab9";
 
+    fn keys(version: Version) -> InitialKeys {
+        let dcid: [u8; 8] = hex("8394c8f03e515708");
+        InitialKeys::new(version, &dcid).expect("the version can be opened")
+    }
+
+    fn of_hex(key: &str, iv: &str, header: &str) -> Keys {
+        Keys {
+            key: hex(key),
+            iv: hex(iv),
+            header: hex(header),
+        }
+    }
+
+    #[test]
+    fn the_keys_of_rfc_9001_appendix_a_1() {
+        let expected = InitialKeys {
+            client: of_hex(
+                "1f369613dd76d5467730efcbe3b1a22d",
+                "fa044b2f42a3fd3b46fb255c",
+                "9f50449e04a0e810283a1e9933adedd2",
+            ),
+            server: of_hex(
+                "cf3a5331653c364c88f0f379b6067e37",
+                "0ac1493ca1905853b0bba03e",
+                "c206b8d9b9f0f37644430b490eeaa314",
+            ),
+        };
+        assert_eq!(keys(Version::V1), expected);
+    }
+
+    #[test]
+    fn the_keys_of_rfc_9369_appendix_a_1() {
+        let expected = InitialKeys {
+            client: of_hex(
+                "8b1a0bc121284290a29e0971b5cd045d",
+                "91f73e2351d8fa91660e909f",
+                "45b95e15235d6f45a6b19cbcb0294ba9",
+            ),
+            server: of_hex(
+                "82db637861d55e1d011f19ea71d5d2a7",
+                "dd13c276499c0249d3310652",
+                "edf6d05c83121201b436e16877593c3a",
+            ),
+        };
+        assert_eq!(keys(Version::V2), expected);
+    }
+
     #[test]
     fn the_salt_of_draft_22() {
         let packet: [u8; 133] = hex(PACKET);
-        let dcid: [u8; 8] = hex("8394c8f03e515708");
-        let keys = InitialKeys::new(Version::draft(22), &dcid).unwrap();
+        let keys = keys(Version::draft(22));
         let opened = keys.server.open(&packet, 17, 0).unwrap();
         assert_eq!(opened.packet_number, 1);
     }

@@ -1,6 +1,6 @@
 //! The examples of RFC 9001 appendix A and RFC 9369 appendix A, and those of some drafts.
 //!
-//! They have no keys of their own here: what opens a packet are the keys of A.1.
+//! The keys of A.1 are held against in `flow/src/quic/initial.rs`: nobody outside sees them.
 
 use crate::{bytes, hex, long};
 use netweir_flow::quic::{InitialKeys, OpenError, Sender, can_open_initials, verify_retry};

@@ -194,8 +194,8 @@ fn integers_of_every_length() {
 fn versions_have_names() {
     let names = [
         (Version::NEGOTIATION, "negotiation"),
-        (Version::V1, "1"),
-        (Version::V2, "2"),
+        (Version::V1, "v1"),
+        (Version::V2, "v2"),
         (Version::V2_DRAFT, "v2-draft"),
         (Version::draft(29), "draft-29"),
         (Version(0x5130_3433), "Q043"),
