@@ -50,6 +50,28 @@ pub(crate) struct Datagrams {
     pub(crate) segment: u32,
 }
 
+/// The first bytes of a datagram, with the connection ID where words of it can be read.
+#[repr(C, align(8))]
+#[derive(Default)]
+struct Head {
+    padding: [u8; 7],
+    first: u8,
+    cid: [u8; MAX_CID_BYTES],
+    behind: [u8; 4],
+}
+
+impl Head {
+    #[inline(always)]
+    fn start(&mut self) -> *mut u8 {
+        // SAFETY: the padding is a part of it.
+        unsafe {
+            core::ptr::from_mut(self)
+                .cast::<u8>()
+                .add(self.padding.len())
+        }
+    }
+}
+
 /// Whether anything is looked at.
 #[inline(always)]
 pub(crate) fn is_on() -> bool {
@@ -130,13 +152,13 @@ struct Look<'a, P> {
 impl<P: Payload> Look<'_, P> {
     #[inline(always)]
     fn at(&mut self, offset: u32, bytes: u32) {
-        let mut head = [0; HEAD_BYTES as usize];
+        let mut head = Head::default();
         let length = bytes.min(HEAD_BYTES);
-        // SAFETY: the head has room for so many.
-        if length == 0 || !unsafe { self.payload.load(offset, head.as_mut_ptr(), length) } {
+        // SAFETY: behind the padding the head has room for so many.
+        if length == 0 || !unsafe { self.payload.load(offset, head.start(), length) } {
             return self.lose(QuicLoss::Unreadable);
         }
-        let [first, cid @ ..] = head;
+        let first = head.first;
         if first & LONG_FORM != 0 {
             self.counters.long += 1;
             if let Err(loss) = self.tell(QuicEventKind::Long, offset, bytes) {
@@ -147,7 +169,7 @@ impl<P: Payload> Look<'_, P> {
         self.counters.short += 1;
         self.spin(first);
         if map::setting(&map::LAYOUTS) != 0 {
-            self.count_backend(cid, (length - 1) as u8, bytes);
+            self.count_backend(head.cid, (length - 1) as u8, bytes);
         }
         let now = tick();
         let pause = map::setting(&map::QUIC_LIMITS.pause_ticks);

@@ -1,9 +1,7 @@
 //! Connection IDs as layouts read them, and the proof that a server chose one.
 
 use super::Undecoded;
-
-/// Bytes of a connection ID at most (RFC 9000 section 17.2).
-pub const MAX_CID_BYTES: usize = 20;
+use crate::packet::quic::MAX_CID_BYTES;
 
 /// The bytes of a connection ID.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,8 @@ mod cid;
 mod field;
 mod row;
 
-pub use cid::{Cid, CidPacket, MAX_CID_BYTES, ServerChosen};
+pub use crate::packet::quic::MAX_CID_BYTES;
+pub use cid::{Cid, CidPacket, ServerChosen};
 pub use field::{FIELD_BIG_ENDIAN, FIELD_LITTLE_ENDIAN, LayoutField};
 pub use row::{
     LAYOUT_ANY_FAMILY, LAYOUT_CLEAR, LAYOUT_ENCRYPTED, LAYOUT_IPV4, LAYOUT_IPV6, LayoutRow,

@@ -68,14 +68,14 @@ impl Body {
             return Ok(Self::VersionNegotiation { versions: rest });
         }
         let layout = header.version.layout();
-        let upper = match layout {
+        // A type of version 2 has the number of version 1 and one, modulo four.
+        let shift = match layout {
             Layout::V1 | Layout::V1Untagged => 0,
             Layout::V2 => 3,
             Layout::Invariant | Layout::HalfBytes => return Ok(Self::Unknown),
         };
-        // The numbers of version 2 are those of version 1 and one, modulo four.
         let number = (header.first & LONG_TYPE) >> 4;
-        match Type::from_number((number + upper) & 3) {
+        match Type::from_number((number + shift) & 3) {
             Type::Initial => {
                 let token = read_run(packet, rest)?;
                 let behind = Span {

@@ -1,7 +1,7 @@
 //! What every version of QUIC has in common (RFC 8999).
 
 use super::{FIXED_BIT, LONG_FORM, MAX_CID_BYTES, Problem, SPIN_BIT, Version, version::Layout};
-use crate::packet::{Packet, Truncated};
+use crate::packet::Packet;
 use core::ops::Range;
 
 /// A run of bytes in a packet.
@@ -144,13 +144,14 @@ impl Short {
         self.first & SPIN_BIT != 0
     }
 
-    /// The destination connection ID, where its length is known to be `N` bytes.
-    ///
-    /// # Errors
-    /// [`Truncated`] where the packet is shorter.
+    /// The destination connection ID, where its length is known from elsewhere. The packet may be
+    /// too short for it.
     #[inline(always)]
-    pub fn dcid<P: Packet, const N: usize>(&self, packet: &P) -> Result<[u8; N], Truncated> {
-        packet.bytes(self.dcid_offset)
+    pub const fn dcid(&self, length: usize) -> Span {
+        Span {
+            offset: self.dcid_offset,
+            length,
+        }
     }
 }
 

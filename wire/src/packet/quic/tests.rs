@@ -67,7 +67,7 @@ fn coalesced_packets_are_walked_in_both_versions() {
         };
         assert_eq!(protected.of(second.bytes), [8, 8]);
         assert_eq!(bytes, [0x40, 7, 7]);
-        assert_eq!(header.dcid::<_, 2>(&bytes), Ok([7, 7]));
+        assert_eq!(header.dcid(2).of(bytes), [7, 7]);
         assert!(header.has_fixed_bit() && !header.spin_bit());
     }
 }
@@ -194,8 +194,8 @@ fn integers_of_every_length() {
 fn versions_have_names() {
     let names = [
         (Version::NEGOTIATION, "negotiation"),
-        (Version::V1, "1"),
-        (Version::V2, "2"),
+        (Version::V1, "v1"),
+        (Version::V2, "v2"),
         (Version::V2_DRAFT, "v2-draft"),
         (Version::draft(29), "draft-29"),
         (Version(0x5130_3433), "Q043"),

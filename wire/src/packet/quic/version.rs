@@ -107,15 +107,15 @@ const fn is_google([letter, a, b, c]: [u8; 4]) -> bool {
     matches!(letter, b'Q' | b'T') && a.is_ascii_digit() && b.is_ascii_digit() && c.is_ascii_digit()
 }
 
-/// `1`, `2`, `draft-29`, `v2-draft`, `Q046`, `mvfst-0xfaceb002`, `greased-0x1a2a3a4a`; a number
+/// `v1`, `v2`, `draft-29`, `v2-draft`, `Q046`, `mvfst-0xfaceb002`, `greased-0x1a2a3a4a`; a number
 /// that is not known stands for itself: `0x12345678`.
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.0;
         match self.family() {
             Family::Negotiation => f.write_str("negotiation"),
-            Family::V1 => f.write_str("1"),
-            Family::V2 => f.write_str("2"),
+            Family::V1 => f.write_str("v1"),
+            Family::V2 => f.write_str("v2"),
             Family::V2Draft => f.write_str("v2-draft"),
             Family::Draft(draft) => write!(f, "draft-{draft:02}"),
             Family::Google => number
