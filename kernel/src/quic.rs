@@ -57,7 +57,7 @@ struct Head {
     padding: [u8; 7],
     first: u8,
     cid: [u8; MAX_CID_BYTES],
-    behind: [u8; 4],
+    behind: [u8; 12],
 }
 
 impl Head {
@@ -153,8 +153,9 @@ impl<P: Payload> Look<'_, P> {
     #[inline(always)]
     fn at(&mut self, offset: u32, bytes: u32) {
         let mut head = Head::default();
-        let length = bytes.min(HEAD_BYTES);
-        // SAFETY: behind the padding the head has room for so many.
+        // The verifier is to see that it is neither nothing nor too much.
+        let length = forget(&self.work.number, bytes.min(HEAD_BYTES) as usize) as u32 & 31;
+        // SAFETY: behind the padding the head has room for 32 bytes.
         if length == 0 || !unsafe { self.payload.load(offset, head.start(), length) } {
             return self.lose(QuicLoss::Unreadable);
         }
