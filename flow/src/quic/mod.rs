@@ -6,7 +6,9 @@
 //! frames, [`CryptoStream`] puts the handshake together, and [`Hello`] reads it. [`verify_retry`]
 //! says whether a Retry is genuine. Nothing here knows of connections: which keys and which stream
 //! belong to a packet is for the caller to know. No bytes make anything here panic, and memory grows
-//! with the bytes that came in, up to stated limits.
+//! with the bytes that came in, up to stated limits. [`layout`] says what connection IDs name.
+
+pub mod layout;
 
 mod client;
 mod crypto;

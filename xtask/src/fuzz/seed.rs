@@ -25,6 +25,7 @@ fn seeds(target: &str) -> Result<Vec<Vec<u8>>> {
         "capture" => captures(),
         "replay" => Ok(vec![pcap(), pcapng()]),
         "filter" => Ok(filters()),
+        "layout" => Ok(layouts()),
         "quic" => Ok(datagrams()),
         "initial" => Ok(payloads()),
         _ => Ok(Vec::new()),
@@ -50,6 +51,28 @@ fn captures() -> Result<Vec<Vec<u8>>> {
         seeds.push(with_first(0, &zstd(file)));
     }
     Ok(seeds)
+}
+
+/// A line each, and behind it a connection ID that fits: its length, its bytes.
+fn layouts() -> Vec<Vec<u8>> {
+    let layouts = [
+        ("telementry queue=backend>>4%16", 8),
+        ("mvfst", 8),
+        ("nginx version=1 port=443", 20),
+        (
+            "quic-lb config=0 server-id=3 nonce=4 length=self5 key=8f95f09245765f80256934e50c66207f",
+            8,
+        ),
+        (
+            "custom server=192.0.2.0/24 length=5+ guard=0xf0/0x00 cpu=16:16le backend=cpu",
+            5,
+        ),
+    ];
+    let seeds = layouts.map(|(line, length)| {
+        let cid = [length, 7, 0x20, 0xb1, 0xd0, 0x7b, 0x35, 0x9d, 0x3c];
+        [line.as_bytes(), b"\n", &cid].concat()
+    });
+    seeds.to_vec()
 }
 
 fn filters() -> Vec<Vec<u8>> {
