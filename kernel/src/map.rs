@@ -21,6 +21,8 @@ use netweir_wire::{
     version,
 };
 
+use crate::quic::{Found, Head};
+
 /// Flows of even epochs that did not fit into the cache.
 #[map]
 pub(crate) static FLOWS_EVEN: HashMap<FlowKey, FlowValue> = HashMap::with_max_entries(65_536, 0);
@@ -108,6 +110,10 @@ pub(crate) static LAYOUT: Array<LayoutProgram> = Array::with_max_entries(1, 0);
 pub(crate) struct QuicWork {
     /// Where a number is put that the verifier is to forget.
     pub(crate) number: AtomicU64,
+    /// What was noted of a frame.
+    pub(crate) found: Found,
+    /// The first bytes of a datagram.
+    pub(crate) head: Head,
     /// The head of the event.
     pub(crate) event: QuicEvent,
     /// The bytes of the datagram.

@@ -24,11 +24,17 @@ use crate::{
     reader::forget,
 };
 
-/// Datagrams of an offloaded frame at most (`UDP_MAX_SEGMENTS` of the kernel).
-const MAX_SEGMENTS: u32 = 128;
-
 /// The first byte of a datagram, and a connection ID behind it.
 const HEAD_BYTES: u32 = 1 + MAX_CID_BYTES as u32;
+
+/// Datagrams of an offloaded frame at most (the kernel's `UDP_MAX_SEGMENTS`).
+pub(crate) const MOST_DATAGRAMS: u32 = 128;
+
+/// Long headers of one frame that are told at most: a flight of a handshake has fewer datagrams.
+pub(crate) const MOST_LONG: usize = 16;
+
+/// Connection IDs of one frame that are told apart: nearly always there is one.
+pub(crate) const MOST_RUNS: usize = 8;
 
 /// The bytes of a frame, wherever they are.
 pub(crate) trait Payload {
@@ -50,43 +56,26 @@ pub(crate) struct Datagrams {
     pub(crate) segment: u32,
 }
 
-/// The first bytes of a datagram, with the connection ID where words of it can be read.
-#[repr(C, align(8))]
-#[derive(Default)]
-struct Head {
-    padding: [u8; 7],
-    first: u8,
-    cid: [u8; MAX_CID_BYTES],
-    behind: [u8; 12],
-}
-
-impl Head {
-    #[inline(always)]
-    fn start(&mut self) -> *mut u8 {
-        // SAFETY: the padding is a part of it.
-        unsafe {
-            core::ptr::from_mut(self)
-                .cast::<u8>()
-                .add(self.padding.len())
-        }
-    }
-}
-
 /// Whether anything is looked at.
 #[inline(always)]
 pub(crate) fn is_on() -> bool {
     map::setting(&map::QUIC_LIMITS.ticks_per_second) != 0
 }
 
-/// Whether a flow of the cache is to be looked at.
+/// The offset of a datagram's payload, if its flow, which the cache has, is to be looked at. The
+/// verifier knows nothing of it any more, so that the many ways to here become one.
 #[inline(always)]
-pub(crate) fn is_candidate(entry: &CacheEntry) -> bool {
-    is_on() && entry.value.classes[2] == Class::QuicCandidate as u8
+pub(crate) fn begin_look(entry: &CacheEntry, offset: u16) -> Option<u32> {
+    if !is_on() || entry.value.classes[2] != Class::QuicCandidate as u8 {
+        return None;
+    }
+    let work = map::work()?;
+    Some(forget(&work.offset, usize::from(offset)) as u32)
 }
 
-/// Looks at the datagrams of a frame.
+/// Looks at the datagrams of a frame, of which there are `MOST` at most.
 #[inline(always)]
-pub(crate) fn look<P: Payload>(payload: &P, key: &FlowKey, datagrams: Datagrams) {
+pub(crate) fn look<P: Payload, const MOST: u32>(payload: &P, key: &FlowKey, datagrams: Datagrams) {
     let words = core::ptr::from_ref(key).cast::<[u64; KEY_WORDS]>();
     // SAFETY: a key consists of so many words and is aligned as they are.
     let hash = map::hash(unsafe { &*words }) | 1;
@@ -106,25 +95,21 @@ pub(crate) fn look<P: Payload>(payload: &P, key: &FlowKey, datagrams: Datagrams)
         begin(place, hash);
     }
     work.event.key = *key;
+    work.found = Found::default();
     let mut look = Look {
         payload,
         place,
         counters,
         work,
     };
-    let mut left = datagrams.bytes;
-    let mut offset = datagrams.offset;
-    for _ in 0..MAX_SEGMENTS {
-        if left == 0 {
-            return;
+    look.survey::<MOST>(datagrams);
+    look.tell_long();
+    if look.work.found.short != 0 {
+        look.spin();
+        look.tell_short();
+        if map::setting(&map::LAYOUTS) != 0 {
+            look.count_backends();
         }
-        let bytes = match datagrams.segment {
-            0 => left,
-            segment => segment.min(left),
-        };
-        look.at(offset, bytes);
-        left -= bytes;
-        offset += bytes;
     }
 }
 
@@ -150,34 +135,113 @@ struct Look<'a, P> {
 }
 
 impl<P: Payload> Look<'_, P> {
+    /// Notes what the datagrams of a frame begin with. What is noted stands in memory that the
+    /// verifier does not follow, so that all ways through the loop become one.
     #[inline(always)]
-    fn at(&mut self, offset: u32, bytes: u32) {
-        let mut head = Head::default();
+    fn survey<const MOST: u32>(&mut self, datagrams: Datagrams) {
+        let mut left = datagrams.bytes;
+        let mut offset = datagrams.offset;
+        for _ in 0..MOST {
+            if left == 0 {
+                break;
+            }
+            let bytes = match datagrams.segment {
+                0 => left,
+                segment => segment.min(left),
+            };
+            self.note(offset, bytes);
+            left -= bytes;
+            offset += bytes;
+        }
+    }
+
+    #[inline(always)]
+    fn note(&mut self, offset: u32, bytes: u32) {
+        let work = &mut *self.work;
         // The verifier is to see that it is neither nothing nor too much.
-        let length = forget(&self.work.number, bytes.min(HEAD_BYTES) as usize) as u32 & 31;
+        let length = forget(&work.number, bytes.min(HEAD_BYTES) as usize) as u32 & 31;
+        work.head = Head::default();
         // SAFETY: behind the padding the head has room for 32 bytes.
-        if length == 0 || !unsafe { self.payload.load(offset, head.start(), length) } {
+        if length == 0 || !unsafe { self.payload.load(offset, work.head.start(), length) } {
             return self.lose(QuicLoss::Unreadable);
         }
-        let first = head.first;
-        if first & LONG_FORM != 0 {
-            self.counters.long += 1;
+        let found = &mut work.found;
+        if work.head.first & LONG_FORM != 0 {
+            let number = volatile(&found.long) as usize;
+            if let Some(place) = found.longs.get_mut(number) {
+                *place = (offset, bytes);
+            }
+            found.long = number as u32 + 1;
+            return;
+        }
+        found.short += 1;
+        found.last = work.head.first;
+        found.short_offset = offset;
+        found.short_bytes = bytes;
+        if map::setting(&map::LAYOUTS) != 0 {
+            self.note_cid(length - 1, bytes);
+        }
+    }
+
+    /// Adds a short header to the run of the last one, if their connection IDs begin alike.
+    #[inline(always)]
+    fn note_cid(&mut self, available: u32, bytes: u32) {
+        let (head, found) = (&self.work.head, &mut self.work.found);
+        let number = volatile(&found.runs) as usize;
+        let cid = head.words();
+        if let Some(run) = number
+            .checked_sub(1)
+            .and_then(|last| found.run.get_mut(last))
+            && run.cid[0] == cid[0]
+            && run.available == available
+        {
+            run.packets += 1;
+            run.bytes += bytes;
+            return;
+        }
+        match found.run.get_mut(number) {
+            Some(run) => {
+                *run = Run {
+                    cid,
+                    available,
+                    packets: 1,
+                    bytes,
+                    reserved: 0,
+                };
+                found.runs = number as u32 + 1;
+            }
+            None => self.counters.no_room += 1,
+        }
+    }
+
+    /// Tells the long headers that were noted.
+    #[inline(always)]
+    fn tell_long(&mut self) {
+        self.counters.long += u64::from(self.work.found.long);
+        let too_many = self.work.found.long.saturating_sub(MOST_LONG as u32);
+        self.counters.lost[QuicLoss::FlowLimit as usize] += u64::from(too_many);
+        for number in 0..MOST_LONG {
+            if number as u32 >= volatile(&self.work.found.long) {
+                return;
+            }
+            let (offset, bytes) = volatile(&self.work.found.longs[number]);
             if let Err(loss) = self.tell(QuicEventKind::Long, offset, bytes) {
                 self.lose(loss);
             }
-            return;
         }
-        self.counters.short += 1;
-        self.spin(first);
-        if map::setting(&map::LAYOUTS) != 0 {
-            self.count_backend(head.cid, (length - 1) as u8, bytes);
-        }
+    }
+
+    /// Tells a short header now and then. One that is not told is not missed: the next is as good.
+    #[inline(always)]
+    fn tell_short(&mut self) {
+        let found = &self.work.found;
+        self.counters.short += u64::from(found.short);
+        let (offset, bytes) = (found.short_offset, found.short_bytes);
         let now = tick();
         let pause = map::setting(&map::QUIC_LIMITS.pause_ticks);
         if now.wrapping_sub(self.place.short_tick) >= pause {
             self.place.short_tick = now;
-            // One that is not told is not missed: the next one is as good.
-            let _told = self.tell(QuicEventKind::Short, offset, bytes.min(HEAD_BYTES));
+            let _told = self.tell(QuicEventKind::Short, offset, bytes);
         }
     }
 
@@ -188,12 +252,13 @@ impl<P: Payload> Look<'_, P> {
         }
     }
 
-    /// Times the turns of the spin bit, and tells of them now and then.
+    /// Times the turns of the spin bit, and tells of them now and then. The datagrams of a frame are
+    /// sent at once: the last one has the word.
     #[inline(always)]
-    fn spin(&mut self, first: u8) {
-        let bit = u32::from(first & SPIN_BIT != 0);
+    fn spin(&mut self) {
+        let bit = u32::from(self.work.found.last & SPIN_BIT != 0);
         let place = &mut *self.place;
-        place.spin.packets += 1;
+        place.spin.packets = place.spin.packets.wrapping_add(self.work.found.short);
         if place.spin_bit == bit {
             return;
         }
@@ -226,9 +291,9 @@ impl<P: Payload> Look<'_, P> {
         }
     }
 
-    /// Counts a datagram by the backend and the queue that its connection ID names.
+    /// Counts the short headers by the backend and the queue that their connection IDs name.
     #[inline(always)]
-    fn count_backend(&mut self, cid: [u8; MAX_CID_BYTES], available: u8, bytes: u32) {
+    fn count_backends(&mut self) {
         let Some(program) = map::LAYOUT.get(0) else {
             return;
         };
@@ -240,30 +305,41 @@ impl<P: Payload> Look<'_, P> {
         };
         let number = &self.work.number;
         let forgetful = |value: u32| forget(number, value as usize) as u32;
-        let cid = ServerChosen::from_client(CidPacket::OneRtt, Cid::open(cid, available));
-        let decoded = cid.and_then(|cid| {
-            let layout = program.find_forgetting(&server, &cid, forgetful)?;
-            let row = program.rows.get(layout).ok_or(Undecoded::NoLayout)?;
-            Ok((layout, row.decode(&cid)?))
-        });
-        match decoded {
-            Ok((layout, route)) => {
-                let key = QuicBackendKey {
-                    backend: route.backend.unwrap_or(0),
-                    queue: route.queue.unwrap_or(0),
-                    layout: layout as u32,
-                    named: u32::from(route.backend.is_some())
-                        | u32::from(route.queue.is_some()) << 1,
-                };
-                if add_to_backend(&key, bytes) {
-                    self.counters.decoded += 1;
-                } else {
-                    self.counters.no_room += 1;
-                }
+        let row = self.work.found.run[0]
+            .cid()
+            .and_then(|cid| program.find_forgetting(&server, &cid, forgetful));
+        for number in 0..MOST_RUNS {
+            if number as u32 >= volatile(&self.work.found.runs) {
+                return;
             }
-            Err(reason) => {
-                if let Some(count) = self.counters.undecoded.get_mut(opaque(&reason)) {
-                    *count += 1;
+            let run = self.work.found.run[number];
+            let decoded = row.and_then(|layout| {
+                let row = program.rows.get(layout).ok_or(Undecoded::NoLayout)?;
+                let cid = run.cid()?;
+                if cid.cid().first() & row.guard_mask != row.guard_value {
+                    return Err(Undecoded::Guard);
+                }
+                Ok((layout, row.decode(&cid)?))
+            });
+            match decoded {
+                Ok((layout, route)) => {
+                    let key = QuicBackendKey {
+                        backend: route.backend.unwrap_or(0),
+                        queue: route.queue.unwrap_or(0),
+                        layout: layout as u32,
+                        named: u32::from(route.backend.is_some())
+                            | u32::from(route.queue.is_some()) << 1,
+                    };
+                    if add_to_backend(&key, &run) {
+                        self.counters.decoded += u64::from(run.packets);
+                    } else {
+                        self.counters.no_room += u64::from(run.packets);
+                    }
+                }
+                Err(reason) => {
+                    if let Some(count) = self.counters.undecoded.get_mut(opaque(&reason)) {
+                        *count += u64::from(run.packets);
+                    }
                 }
             }
         }
@@ -355,13 +431,9 @@ fn grant(now: u32, (per_second, at_most): (u32, u32), granted: &mut u32, allowan
     }
 }
 
-/// Adds a datagram to what is counted of a backend; says whether there is room.
+/// Adds datagrams to what is counted of a backend; says whether there is room.
 #[inline(always)]
-fn add_to_backend(key: &QuicBackendKey, bytes: u32) -> bool {
-    let count = Volume {
-        packets: 1,
-        bytes: u64::from(bytes),
-    };
+fn add_to_backend(key: &QuicBackendKey, run: &Run) -> bool {
     let known = map::QUIC_BACKENDS.get_ptr_mut(key).or_else(|| {
         let zero = Volume::ZERO;
         // Another CPU may be quicker.
@@ -371,10 +443,80 @@ fn add_to_backend(key: &QuicBackendKey, bytes: u32) -> bool {
     let Some(known) = known else {
         return false;
     };
+    let (packets, bytes) = (u64::from(run.packets), u64::from(run.bytes));
     // SAFETY: entries are never removed; both counts are added atomically.
     unsafe {
-        atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(&raw mut (*known).packets, count.packets);
-        atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(&raw mut (*known).bytes, count.bytes);
+        atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(&raw mut (*known).packets, packets);
+        atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(&raw mut (*known).bytes, bytes);
     }
     true
+}
+
+/// What stands in memory, read anew: the verifier is not to follow what was written before.
+#[inline(always)]
+fn volatile<T: Copy>(place: &T) -> T {
+    // SAFETY: a reference is valid for reads.
+    unsafe { core::ptr::from_ref(place).read_volatile() }
+}
+
+/// The first bytes of a datagram, with the connection ID where words of it can be read.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Head {
+    padding: [u8; 7],
+    first: u8,
+    cid: [u64; 3],
+    behind: u64,
+}
+
+impl Head {
+    #[inline(always)]
+    fn start(&mut self) -> *mut u8 {
+        &raw mut self.first
+    }
+
+    #[inline(always)]
+    const fn words(&self) -> [u64; 3] {
+        self.cid
+    }
+}
+
+/// Short headers one after the other whose connection IDs begin alike.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Run {
+    /// The bytes behind the first one, in the order of memory.
+    cid: [u64; 3],
+    /// How many of them are the datagram's.
+    available: u32,
+    packets: u32,
+    bytes: u32,
+    reserved: u32,
+}
+
+impl Run {
+    #[inline(always)]
+    fn cid(&self) -> Result<ServerChosen, Undecoded> {
+        // SAFETY: twenty of twenty-four bytes.
+        let bytes = unsafe { *self.cid.as_ptr().cast::<[u8; MAX_CID_BYTES]>() };
+        let cid = Cid::open(bytes, self.available as u8);
+        ServerChosen::from_client(CidPacket::OneRtt, cid)
+    }
+}
+
+/// What was noted of the datagrams of a frame.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Found {
+    /// Long headers, and where the first of them are: offsets and bytes.
+    long: u32,
+    longs: [(u32, u32); MOST_LONG],
+    /// Short headers, and the last one's first byte, offset and length.
+    short: u32,
+    short_offset: u32,
+    short_bytes: u32,
+    last: u8,
+    /// Their runs.
+    runs: u32,
+    run: [Run; MOST_RUNS],
 }

@@ -14,7 +14,7 @@ use netweir_wire::{
 use crate::{
     account::{account, account_usual},
     map::{self, Work},
-    quic::{self, Datagrams, Payload},
+    quic::{self, Datagrams, MOST_DATAGRAMS, Payload},
     reader::{Copied, Direct, Linear},
 };
 
@@ -59,8 +59,8 @@ fn meter(context: &TcContext, direction: Direction, link: LinkType) -> i32 {
     if let Some(usual) = read_usual(context, skb, link) {
         let count = count(skb, direction, u32::from(usual.payload_offset));
         if let Some(known) = account_usual(&usual, interface, count) {
-            if quic::is_candidate(known) {
-                look(context.skb.skb, &known.key, usual.payload_offset.into());
+            if let Some(offset) = quic::begin_look(known, usual.payload_offset) {
+                look(context.skb.skb, &known.key, offset);
             }
             return TC_ACT_UNSPEC;
         }
@@ -91,7 +91,7 @@ fn look(skb: *mut __sk_buff, key: &FlowKey, offset: u32) {
         bytes: bytes.saturating_sub(offset),
         segment,
     };
-    quic::look(&Skb(skb), key, datagrams);
+    quic::look::<_, MOST_DATAGRAMS>(&Skb(skb), key, datagrams);
 }
 
 /// The frame of a TC context.

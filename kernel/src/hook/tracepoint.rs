@@ -20,7 +20,7 @@ use netweir_wire::{
 use crate::{
     account::{account, account_watched, stray},
     map::{self, Work},
-    quic::{self, Datagrams, Payload},
+    quic::{self, Datagrams, MOST_DATAGRAMS, Payload},
     reader::{Copied, field, read_paged},
 };
 
@@ -104,7 +104,7 @@ fn look(skb: &Skb, key: &FlowKey, offset: u32, paged: bool) {
         bytes: (skb.pulled + skb.data_length).saturating_sub(offset),
         segment: u32::from(skb.gso_size),
     };
-    quic::look(&Traced { skb, paged }, key, datagrams);
+    quic::look::<_, MOST_DATAGRAMS>(&Traced { skb, paged }, key, datagrams);
 }
 
 /// A frame in kernel memory.

@@ -82,8 +82,8 @@ fn meter<const FRAGS: bool>(context: &XdpContext, bytes: u64) -> u32 {
     if let Some(usual) = Usual::read(&Direct::new(context.data(), context.data_end()))
         && let Some(known) = account_usual(&usual, interface, count)
     {
-        if quic::is_candidate(known) {
-            look::<FRAGS>(md, &known.key, usual.payload_offset.into(), bytes as u32);
+        if let Some(offset) = quic::begin_look(known, usual.payload_offset) {
+            look::<FRAGS>(md, &known.key, offset, bytes as u32);
         }
         return XDP_PASS;
     }
@@ -108,7 +108,7 @@ fn look<const FRAGS: bool>(md: *mut xdp_md, key: &FlowKey, offset: u32, bytes: u
         bytes: bytes.saturating_sub(offset),
         segment: 0,
     };
-    quic::look(&Buffer::<FRAGS>(md), key, datagrams);
+    quic::look::<_, 1>(&Buffer::<FRAGS>(md), key, datagrams);
 }
 
 /// The packet of an XDP context.
