@@ -24,6 +24,7 @@ mod listing;
 mod meter;
 mod protocol;
 mod query;
+pub mod quic;
 mod rank;
 mod rate;
 mod record;

@@ -215,7 +215,8 @@ const fn family(net: &IpNet) -> FilterKind {
     }
 }
 
-const fn mapped(address: IpAddr) -> [u8; 16] {
+/// The 16 bytes of an address, IPv4 as v4-mapped.
+pub(crate) const fn mapped(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
@@ -223,7 +224,7 @@ const fn mapped(address: IpAddr) -> [u8; 16] {
 }
 
 /// The bits of the prefix; of IPv4, those in front of it are known from the family.
-fn mask(net: &IpNet) -> [u8; 16] {
+pub(crate) fn mask(net: &IpNet) -> [u8; 16] {
     match net {
         IpNet::V4(net) => u128::from(net.netmask().to_bits()).to_be_bytes(),
         IpNet::V6(net) => net.netmask().octets(),

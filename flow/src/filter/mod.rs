@@ -20,6 +20,7 @@ mod word;
 
 pub(crate) use facts::Facts;
 pub use kernel::{KernelFilter, TooComplex};
+pub(crate) use kernel::{mapped, mask};
 
 use crate::Record;
 use parse::Parser;

@@ -5,11 +5,12 @@
 //! parser is tested on the corpus here, the kernel programs are tested on it by
 //! `BPF_PROG_TEST_RUN`, and fuzzers begin with it. [`frame`] builds the bytes, [`Expected`] the
 //! meaning, and `case` holds a table for each noun. [`read_usual`] holds the short way of reading
-//! against the complete one.
+//! against the complete one. [`quic`] builds QUIC packets, the protected ones too.
 
 mod case;
 mod expected;
 pub mod frame;
+pub mod quic;
 mod usual;
 
 pub use case::corpus;

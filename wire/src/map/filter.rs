@@ -269,7 +269,7 @@ pub const fn words(address: [u8; 16]) -> [u64; 2] {
 
 /// Whether an address is IPv4 as v4-mapped (RFC 4291 section 2.5.5.2).
 #[inline(always)]
-const fn is_mapped(address: [u64; 2]) -> bool {
+pub(super) const fn is_mapped(address: [u64; 2]) -> bool {
     const PREFIX: u64 = u64::from_ne_bytes([0, 0, 0xff, 0xff, 0, 0, 0, 0]);
     const MASK: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
     (address[0] | ((address[1] & MASK) ^ PREFIX)) == 0

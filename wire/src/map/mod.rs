@@ -10,6 +10,7 @@ mod count;
 mod filter;
 mod flow;
 mod interface;
+mod layout;
 mod skb;
 
 pub use cache::{
@@ -27,6 +28,11 @@ pub use flow::{FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT, FlowCounters, FlowKey, 
 pub use interface::{
     Direction, INTERFACE_CLASSES, InterfaceCounters, InterfaceKey, InterfacePlace, LossReason,
     NEAR_PLACES, NearInterface, StrayReason, near_place,
+};
+pub use layout::{
+    Cid, CidPacket, CidRoute, CidServer, FIELD_BIG_ENDIAN, FIELD_LITTLE_ENDIAN, LAYOUT_ANY_FAMILY,
+    LAYOUT_CLEAR, LAYOUT_ENCRYPTED, LAYOUT_IPV4, LAYOUT_IPV6, LayoutField, LayoutProgram,
+    LayoutRow, MAX_CID_BYTES, MAX_LAYOUTS, ServerChosen, Undecoded,
 };
 pub use skb::SkbOffsets;
 
@@ -65,6 +71,9 @@ pod! {
     FilterTerm: 40,
     FilterClause: 8,
     FilterProgram: 16 * 40 + 8 * 8 + 4 * 4,
+    LayoutField: 16,
+    LayoutRow: 80,
+    LayoutProgram: 16 * 80 + 2 * 4,
     PortClasses: 65536,
     SkbOffsets: 52,
 }

@@ -14,6 +14,7 @@ mod ipv6;
 mod link;
 mod number;
 mod problem;
+pub mod quic;
 mod transport;
 mod usual;
 mod vlan;

@@ -25,6 +25,9 @@ fn seeds(target: &str) -> Result<Vec<Vec<u8>>> {
         "capture" => captures(),
         "replay" => Ok(vec![pcap(), pcapng()]),
         "filter" => Ok(filters()),
+        "layout" => Ok(layouts()),
+        "quic" => Ok(datagrams()),
+        "initial" => Ok(payloads()),
         _ => Ok(Vec::new()),
     }
 }
@@ -50,6 +53,28 @@ fn captures() -> Result<Vec<Vec<u8>>> {
     Ok(seeds)
 }
 
+/// A line each, and behind it a connection ID that fits: its length, its bytes.
+fn layouts() -> Vec<Vec<u8>> {
+    let layouts = [
+        ("telementry queue=backend>>4%16", 8),
+        ("mvfst", 8),
+        ("nginx version=1 port=443", 20),
+        (
+            "quic-lb config=0 server-id=3 nonce=4 length=self5 key=8f95f09245765f80256934e50c66207f",
+            8,
+        ),
+        (
+            "custom server=192.0.2.0/24 length=5+ guard=0xf0/0x00 cpu=16:16le backend=cpu",
+            5,
+        ),
+    ];
+    let seeds = layouts.map(|(line, length)| {
+        let cid = [length, 7, 0x20, 0xb1, 0xd0, 0x7b, 0x35, 0x9d, 0x3c];
+        [line.as_bytes(), b"\n", &cid].concat()
+    });
+    seeds.to_vec()
+}
+
 fn filters() -> Vec<Vec<u8>> {
     let filters = [
         "tcp and (port 80 or port 443-8443) and not net 10.0.0.0/8",
@@ -57,6 +82,79 @@ fn filters() -> Vec<Vec<u8>> {
         "interface eth0 and in and vlan 7 or ethertype 0x88cc or proto gre",
     ];
     filters.map(|filter| filter.as_bytes().to_vec()).to_vec()
+}
+
+/// A version negotiation; a Retry; an Initial, a Handshake packet and one with a short header, in
+/// version 1 and in version 2; a header of Q046.
+fn datagrams() -> Vec<Vec<u8>> {
+    let long = |first: u8, version: u32| {
+        let ids = [2, 0xd0, 0xd1, 1, 0xc0];
+        [&[first], &version.to_be_bytes()[..], &ids].concat()
+    };
+    let token_and_tag = [0xab; 20];
+    let coalesced = |initial, handshake, version| {
+        let protected = [3, 7, 7, 7];
+        [
+            long(initial, version),
+            [&[2, b'h', b'i'], &protected[..]].concat(),
+            long(handshake, version),
+            protected.to_vec(),
+            vec![0x41, 0xd0, 0xd1, 9],
+        ]
+        .concat()
+    };
+    vec![
+        [long(0x80, 0), vec![0, 0, 0, 1, 0x1a, 0x2a, 0x3a, 0x4a]].concat(),
+        [&long(0xff, 1)[..], &token_and_tag].concat(),
+        coalesced(0xc0, 0xe0, 1),
+        coalesced(0xd0, 0xf0, 0x6b33_43cf),
+        b"\xc3Q046\x50\xd0\xd1\xd2\xd3\xd4\xd5\xd6\xd7".to_vec(),
+    ]
+}
+
+/// Frames of a client's first Initial and of a server's.
+fn payloads() -> Vec<Vec<u8>> {
+    let client = client_hello();
+    let server = server_hello();
+    let (first, second) = client.split_at(client.len() / 2);
+    let middle = first.len();
+    vec![
+        [crypto(middle, second), vec![1, 0, 0], crypto(0, first)].concat(),
+        [&[2, 0, 0, 0, 0], &crypto(0, &server)[..]].concat(),
+        vec![3, 9, 0, 1, 1, 2, 2, 1, 1, 1, 0x1c, 2, 0, 2, b'n', b'o'],
+    ]
+}
+
+fn crypto(offset: usize, bytes: &[u8]) -> Vec<u8> {
+    let [offset, length] = [offset, bytes.len()].map(|value| (value as u16 | 0x4000).to_be_bytes());
+    [&[6], &offset[..], &length, bytes].concat()
+}
+
+/// Server name, ALPN, signature algorithms, versions and transport parameters (RFC 8446 section
+/// 4.1.2).
+fn client_hello() -> Vec<u8> {
+    let extensions: [&[u8]; 5] = [
+        b"\0\0\0\x08\0\x06\0\0\x03a.b",
+        b"\0\x10\0\x05\0\x03\x02h3",
+        &[0, 0x0d, 0, 4, 0, 2, 4, 3],
+        &[0, 0x2b, 0, 5, 4, 0x1a, 0x1a, 3, 4],
+        &[0, 0x39, 0, 9, 1, 2, 0x47, 0xd0, 0x0c, 0, 0x0f, 1, 0xc0],
+    ];
+    let ciphers = [0, 4, 0x3a, 0x3a, 0x13, 1];
+    hello(1, &[&[0][..], &ciphers, &[1, 0]].concat(), &extensions)
+}
+
+/// Version and key share (RFC 8446 section 4.1.3).
+fn server_hello() -> Vec<u8> {
+    let extensions: [&[u8]; 2] = [&[0, 0x2b, 0, 2, 3, 4], &[0, 0x33, 0, 4, 0, 0x1d, 0, 0]];
+    hello(2, &[0, 0x13, 1, 0], &extensions)
+}
+
+fn hello(kind: u8, fields: &[u8], extensions: &[&[u8]]) -> Vec<u8> {
+    let extensions = extensions.concat();
+    let length = (extensions.len() as u16).to_be_bytes();
+    let body = [&[3, 3], &[0x5a; 32][..], fields, &length, &extensions].concat();
+    [&[kind, 0, 0, body.len() as u8], &body[..]].concat()
 }
 
 fn with_first(first: u8, rest: &[u8]) -> Vec<u8> {

@@ -1,0 +1,34 @@
+//! What the first packets of a QUIC connection say: versions, keys, handshake, fingerprint.
+//!
+//! The header is read by [`netweir_wire::packet::quic`]; here is what needs memory or cryptography.
+//! Initial packets are protected with keys that follow from what anybody can see (RFC 9001
+//! section 5.2), so that they can be opened: [`InitialKeys`] opens a packet, [`Frames`] walks its
+//! frames, [`CryptoStream`] puts the handshake together, and [`Hello`] reads it. [`verify_retry`]
+//! says whether a Retry is genuine. Nothing here knows of connections: which keys and which stream
+//! belong to a packet is for the caller to know. No bytes make anything here panic, and memory grows
+//! with the bytes that came in, up to stated limits. [`layout`] says what connection IDs name.
+
+pub mod layout;
+
+mod client;
+mod crypto;
+mod cursor;
+mod frame;
+mod hello;
+mod initial;
+mod ja4;
+mod parameter;
+mod retry;
+mod server;
+mod version;
+
+pub use client::ClientHello;
+pub use crypto::{CryptoError, CryptoLimits, CryptoStream};
+pub use frame::{Frame, FrameError, Frames};
+pub use hello::{Hello, HelloError, MAX_HELLO_BYTES, Progress, is_grease};
+pub use initial::{InitialKeys, OpenError, Opened, Sender};
+pub use ja4::ja4;
+pub use parameter::{ParameterId, TransportParameter, TransportParameters, VersionInformation};
+pub use retry::verify_retry;
+pub use server::ServerHello;
+pub use version::can_open_initials;
