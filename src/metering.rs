@@ -8,7 +8,11 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use netweir_agent::{Agent, Netns, Settings, attach::HookChoice, now_ns};
+use netweir_agent::{
+    Agent, Netns, Settings,
+    attach::{HookChoice, possible_cpus},
+    now_ns,
+};
 use netweir_flow::{Meter, Record};
 use netweir_web::{Ticker, Ticks, ticker};
 
@@ -55,12 +59,11 @@ impl Metering {
             sampling: config.sampling,
         };
         let agent = Agent::start(settings, namespaces, Arc::clone(&meter))?;
-        let cpus = thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
-        let kernel_kib = config.maps.kernel_bytes(cpus) / 1024;
+        let kernel_kib = config.maps.kernel_bytes(possible_cpus()?) / 1024;
         tracing::info!(
             kernel_kib,
             flows = config.maps.flows,
-            "metering; kernel memory of the maps"
+            "metering; kernel memory of the maps, for each namespace and for the tracepoints"
         );
         if config.only.is_some() || config.sampling > 1 {
             tracing::info!(

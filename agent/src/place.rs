@@ -129,7 +129,12 @@ impl Place {
         let settings = context.settings;
         let is_default = self.default.as_ref() == Some(&device.name);
         let hook = hook_for(&settings.choices, &device.name, is_default, settings.hook);
-        let Some(choice) = hook else { return Ok(()) };
+        // One that is attached to keeps being metered, whatever its name is now.
+        let choice = match (hook, self.attached.get(&device.ifindex)) {
+            (Some(choice), _) => choice,
+            (None, Some(_)) => settings.hook,
+            (None, None) => return Ok(()),
+        };
         if !self.watch.has(&self.netns, device.ifindex)? {
             return Ok(());
         }
@@ -200,8 +205,13 @@ impl Place {
             None => context.tracer.insert(Tracer::open(context.settings)?),
         };
         let names = context.settings.names(&device.name);
-        for key in self.keys(device.ifindex) {
-            tracer.collector.add_named_interface(key, names)?;
+        let keys = self.keys(device.ifindex);
+        for key in keys {
+            if let Err(error) = tracer.collector.add_named_interface(key, names) {
+                keys.into_iter()
+                    .for_each(|key| tracer.collector.remove_interface(key));
+                return Err(error);
+            }
         }
         self.attached.insert(device.ifindex, Attached::Traced);
         Ok(Hook::Tracepoint)

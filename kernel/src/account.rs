@@ -82,6 +82,10 @@ pub(crate) fn stray(reason: StrayReason, volume: Volume) {
 /// The number of an interface's counters, if it stands where it is looked for first.
 #[inline(always)]
 fn near(interface: InterfaceKey) -> Option<u32> {
+    // Other namespaces have interfaces of the same index. (The tracepoints have no namespace here.)
+    if interface.netns != map::setting(&map::NETNS) {
+        return None;
+    }
     let place = near_place(interface.ifindex, interface.direction);
     let near = map::NEAR.get(place)?;
     (near.ifindex == interface.ifindex).then_some(near.number)

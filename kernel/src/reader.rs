@@ -243,7 +243,7 @@ pub(crate) unsafe fn read_paged(skb: u64, offset: u32, to: *mut u8, bytes: u32) 
 struct Dynptr([u64; 2]);
 
 /// Calls `bpf_dynptr_from_skb`, which has no helper number: the agent finds the number that stands
-/// here and replaces the call (see `agent/src/attach/kfunc.rs`).
+/// here and replaces the call (`call_kernel_function` in `agent/src/attach/object.rs`).
 #[inline(always)]
 unsafe fn dynptr_from_skb(skb: u64, flags: u64, dynptr: &mut Dynptr) -> i64 {
     type Function = unsafe extern "C" fn(u64, u64, *mut Dynptr) -> i64;

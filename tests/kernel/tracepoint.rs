@@ -62,6 +62,53 @@ fn tracepoints_without_paged_data_count_what_is_watched() {
     });
 }
 
+/// Interfaces of two namespaces that have the same index, of which the agent knows one.
+#[test]
+fn equal_indexes_never_mix() {
+    if !is_root() {
+        return;
+    }
+    let ends = ["left", "right"].map(|name| Netns::anonymous(name).unwrap());
+    let [left, right] = &ends;
+    veth((left, "left"), (right, "right")).unwrap();
+    let keys = [(left, "left"), (right, "right")]
+        .map(|(netns, name)| interface(netns, name, Direction::Egress));
+    assert_eq!(keys[0].ifindex, keys[1].ifindex);
+    let sizes = MapSizes {
+        cache: 16_384,
+        flows: 64,
+        ring: 4096,
+        quic: 0,
+        interfaces: 256,
+    };
+    let mut object = Object::load(&Purpose::Tracepoints { any: true }, sizes).unwrap();
+    let mut collector = Collector::new(&mut object).unwrap();
+    collector.add_interface(keys[0]).unwrap();
+    let program = object.program(name::TRACE_TRANSMIT_LINEAR, RawTracePoint::load);
+    program.unwrap().attach(TRANSMIT).unwrap();
+    let frame = udp_frame(1000, 100);
+    for (netns, name) in [(left, "left"), (right, "right")] {
+        let socket = FrameSocket::open(netns, name).unwrap();
+        for _ in 0..FRAMES {
+            socket.send(&frame).unwrap();
+        }
+    }
+    let counted = |batch: &Batch, key: InterfaceKey| {
+        let found = batch.interfaces.iter().find(|sample| sample.key == key);
+        found.map(|sample| sample.counters.counted.packets)
+    };
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let batch = drain(&mut collector).unwrap();
+        let both = keys.map(|key| counted(&batch, key));
+        if both == [Some(FRAMES); 2] {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{both:?}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Sends frames from one end of a pair to the other, of which egress of the first and ingress of
 /// the second are watched, and nothing else is.
 fn count_watched(attach: impl FnOnce(&mut Object)) {

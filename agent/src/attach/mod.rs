@@ -18,7 +18,7 @@ use netweir_wire::packet::LinkType;
 pub use tc::TcMode;
 
 pub(crate) use layout::Layout;
-pub use object::{MapSizes, Object, Purpose, Variant};
+pub use object::{MapSizes, Object, Purpose, Variant, possible_cpus};
 pub(crate) use tracepoint::attach as attach_tracepoints;
 
 use crate::{Error, error::Chain, netns::Netns, watch::Device};

@@ -366,8 +366,11 @@ fn quic_limits(sizes: MapSizes, tick_ns: u64) -> QuicLimits {
     }
 }
 
-/// Number of CPUs that there are or could be.
-fn possible_cpus() -> Result<u32, Error> {
+/// Number of CPUs that there are or could be: each has a part of the maps.
+///
+/// # Errors
+/// The kernel does not tell.
+pub fn possible_cpus() -> Result<u32, Error> {
     let cpus = aya::util::nr_cpus().map_err(|(_, source)| Error::System {
         action: "count the CPUs",
         source,

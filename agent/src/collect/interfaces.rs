@@ -160,7 +160,10 @@ impl Interfaces {
             let cleared = self.counters.set(number, zero, 0);
             cleared.map_err(map_error(name::COUNTERS))?;
             self.classes[number as usize] = InterfaceCounters::ZERO;
-            self.known.remove(&key);
+            // It may have come back meanwhile, with another number.
+            if self.known.get(&key) == Some(&number) {
+                self.known.remove(&key);
+            }
             self.give_back(number)?;
         }
         Ok(())
@@ -213,7 +216,7 @@ impl Interfaces {
         let mut met = Vec::new();
         for entry in &self.places {
             let (Layout(key), Layout(place)) = entry.map_err(map_error(name::INTERFACES))?;
-            let is_new = !self.known.contains_key(&key);
+            let is_new = self.known.get(&key) != Some(&place.number);
             if is_new && (place.number as usize) < self.classes.len() {
                 met.push((key, place.number));
             }

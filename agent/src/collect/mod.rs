@@ -256,6 +256,10 @@ impl Collector {
             self.removed.extend(removed);
             self.epoch.set_current(current.wrapping_add(1));
         }
+        // What comes later is not in the counters that are read now.
+        if let Some(ring) = &mut self.ring {
+            ring.close();
+        }
         self.barrier.wait()
     }
 
@@ -265,11 +269,15 @@ impl Collector {
     /// A map cannot be cleared, or not all was handed over.
     pub fn take(&mut self) -> Result<(), Error> {
         self.decide()?;
+        // What cannot be cleared would be handed over once more.
+        self.stage = Stage::Broken;
         if let Some(ring) = &self.ring {
             ring.let_go();
         }
         self.flows[other(self.epoch.current())].clear()?;
-        self.interfaces.let_go(std::mem::take(&mut self.removed))
+        self.interfaces.let_go(std::mem::take(&mut self.removed))?;
+        self.stage = Stage::Taken;
+        Ok(())
     }
 
     /// The moment in which everything is taken. What [`Self::take`] does behind it makes room, which

@@ -30,6 +30,8 @@ pub(super) struct Ring {
     mask: u64,
     /// How far it has been read, which may be further than what has been let go.
     read: u64,
+    /// How far it is to be read.
+    end: u64,
 }
 
 impl Ring {
@@ -44,6 +46,7 @@ impl Ring {
             producer,
             mask: u64::from(bytes) - 1,
             read: 0,
+            end: 0,
         };
         let let_go = ring.consumer.position().load(Ordering::Relaxed);
         // An agent that died right after it had taken them may not have let them go.
@@ -52,10 +55,15 @@ impl Ring {
         Ok(ring)
     }
 
-    /// Hands over every entry that is there, without letting it go.
+    /// Leaves entries from now on for the next time.
+    pub(super) fn close(&mut self) {
+        self.end = self.producer.position().load(Ordering::Acquire);
+    }
+
+    /// Hands over every entry that was there when it was [closed](Self::close), without letting it
+    /// go.
     pub(super) fn read(&mut self, mut hand_over: impl FnMut(&CacheEntry)) {
-        let end = self.producer.position().load(Ordering::Acquire);
-        while self.read < end {
+        while self.read < self.end {
             let Some(length) = self.length_at(self.read) else {
                 return;
             };

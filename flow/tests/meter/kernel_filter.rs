@@ -79,7 +79,7 @@ fn what_does_not_fit_says_why() {
         let pairs = pairs.map(|pair| format!("(port {pair} {joint} port 1{pair})"));
         pairs.collect::<Vec<_>>()
     };
-    // 16 alternatives either way: 4 pairs multiply, 4 pairs of the opposite multiply.
+    // Too many alternatives either way: 4 pairs multiply, 4 pairs of the opposite multiply.
     let text = format!(
         "({}) and ({})",
         both("or", 10..14).join(" and "),

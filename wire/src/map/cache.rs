@@ -140,7 +140,8 @@ pub struct FlowValue {
 impl FlowValue {
     /// The counters of a sample; `tick_ns` is the length of a tick of the cheap clock.
     pub fn counters(&self, tick_ns: u64) -> FlowCounters {
-        let ticks = self.last_tick.wrapping_sub(self.first_tick);
+        // A CPU that was held up can write an earlier tick than the one that opened the flow.
+        let ticks = (self.last_tick.wrapping_sub(self.first_tick) as i32).max(0) as u32;
         FlowCounters {
             packets: self.packets,
             frames: self.frames,

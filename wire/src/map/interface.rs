@@ -123,8 +123,8 @@ pub const INTERFACE_CLASSES: usize = Class::ALL.len();
 /// `short` is part of both `seen` and `counted`: the programs count what takes the short way once, and
 /// user space adds it to both ([`InterfaceCounters::settled`]). After that,
 /// `seen = counted + filtered + sampled + lost`, in packets and in bytes; each of them is added to by
-/// its own code. Classes and problems are those of packets that are in no flow; with the classes of
-/// the flows they sum up to what was seen.
+/// its own code. In the kernel, classes are those of packets that are in no flow (and of later
+/// fragments); user space adds the classes of the flows, and then they sum up to what was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct InterfaceCounters {
