@@ -96,7 +96,7 @@ fn a_successor_hands_over_what_was_not_taken() {
             for _ in 0..4 {
                 send(&mut rig.object, FLOWS, &mut sent);
                 if singly {
-                    rig.collector.move_singly();
+                    rig.collector.read_singly();
                 }
                 let last_words = live_until(end, &mut rig, &mut sent);
                 add(&mut found, &last_words);

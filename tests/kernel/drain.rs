@@ -138,7 +138,7 @@ fn batches_and_single_moves_hand_over_the_same() {
     let drained = |singly: bool| {
         let mut rig = Rig::new(7, SIZES).unwrap();
         if singly {
-            rig.collector.move_singly();
+            rig.collector.read_singly();
         }
         for port in 0..FLOWS {
             rig.run(Program::TC_INGRESS, &udp_frame(port, 0)).unwrap();

@@ -45,7 +45,7 @@ fn each_tier_takes_what_the_one_before_has_no_room_for() {
                 rig.collector.add_interface(interface).unwrap();
             }
             if singly {
-                rig.collector.move_singly();
+                rig.collector.read_singly();
             }
             fill_and_empty(&mut rig, program);
         }

@@ -43,7 +43,7 @@ impl Cache {
         })
     }
 
-    pub(super) const fn move_singly(&mut self) {
+    pub(super) const fn read_singly(&mut self) {
         self.batches = false;
     }
 

@@ -49,7 +49,7 @@ enum Stage {
     Broken,
 }
 
-/// The maps of one loaded object.
+/// What moves out of the maps of one loaded object what was counted there.
 pub struct Collector {
     epoch: Epoch,
     barrier: Barrier,
@@ -161,8 +161,8 @@ impl Collector {
 
     /// Reads flows one by one from now on, as a kernel without batches needs it (before Linux 5.6).
     /// Found out by itself where that is so.
-    pub fn move_singly(&mut self) {
-        self.cache.move_singly();
+    pub fn read_singly(&mut self) {
+        self.cache.read_singly();
         self.flows.iter_mut().for_each(FlowMap::read_singly);
     }
 
