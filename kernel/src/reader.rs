@@ -11,7 +11,10 @@ use aya_ebpf::{
     helpers::{bpf_probe_read_kernel, generated},
     programs::TcContext,
 };
-use netweir_wire::packet::{Packet, Truncated, Window};
+use netweir_wire::{
+    packet::{Packet, Truncated, Window},
+    stand_in,
+};
 
 use crate::map::COPIED_BYTES;
 
@@ -49,6 +52,18 @@ impl Window for Direct {
             start: self.start + offset,
             end: self.end,
         }
+    }
+
+    #[inline(always)]
+    fn holds(&self, bytes: usize) -> bool {
+        self.start + bytes <= self.end
+    }
+
+    #[inline(always)]
+    fn held<const N: usize>(&self, offset: usize) -> [u8; N] {
+        // SAFETY: the verifier proves that the packet's end was compared with before; arrays of bytes
+        // need no alignment.
+        unsafe { *((self.start + offset) as *const [u8; N]) }
     }
 }
 
@@ -227,8 +242,7 @@ struct Dynptr([u64; 2]);
 unsafe fn dynptr_from_skb(skb: u64, flags: u64, dynptr: &mut Dynptr) -> i64 {
     type Function = unsafe extern "C" fn(u64, u64, *mut Dynptr) -> i64;
     // SAFETY: a helper's number in the place of its address is how the target calls helpers.
-    let function: Function =
-        unsafe { core::mem::transmute(netweir_wire::name::KFUNC_DYNPTR_FROM_SKB) };
+    let function: Function = unsafe { core::mem::transmute(stand_in::DYNPTR_FROM_SKB) };
     // SAFETY: see above.
     unsafe { function(skb, flags, dynptr) }
 }
@@ -249,8 +263,7 @@ pub(crate) fn field<T>(base: u64, offset: u32) -> Result<T, Truncated> {
 pub(crate) unsafe fn kernel_context(context: *mut core::ffi::c_void) -> u64 {
     type Function = unsafe extern "C" fn(*mut core::ffi::c_void) -> u64;
     // SAFETY: a helper's number in the place of its address is how the target calls helpers.
-    let function: Function =
-        unsafe { core::mem::transmute(netweir_wire::name::KFUNC_CAST_TO_KERN_CTX) };
+    let function: Function = unsafe { core::mem::transmute(stand_in::CAST_TO_KERN_CTX) };
     // SAFETY: by the caller's word.
     unsafe { function(context) }
 }

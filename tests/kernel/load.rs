@@ -52,8 +52,18 @@ fn the_verifier_takes_every_program() {
 fn takes_every_program(shedding: Shedding) {
     let load = |purpose| Object::load_shedding(&purpose, SIZES, shedding).unwrap();
     let mut object = load(Purpose::Interfaces { netns: 7 });
-    for name in [name::XDP, name::XDP_LINEAR, name::EMPTY_XDP] {
-        if name == name::XDP && !Feature::XdpFrags.is_there() {
+    for name in [
+        name::XDP,
+        name::XDP_ASKING,
+        name::XDP_LINEAR,
+        name::EMPTY_XDP,
+    ] {
+        let there = match name {
+            name::XDP => Feature::KernelContext.is_there(),
+            name::XDP_ASKING => Feature::XdpFrags.is_there(),
+            _ => true,
+        };
+        if !there {
             continue;
         }
         load!(object, Xdp, name, Xdp::load);

@@ -45,12 +45,13 @@ pub struct Program {
 }
 
 /// Every program that counts and that a kernel runs over a frame. None runs the tracepoints so.
-const PROGRAMS: [Program; 6] = {
+const PROGRAMS: [Program; 7] = {
     use Direction::{Egress, Ingress};
     use Entry::{Tc, Xdp};
     use LinkType::{Ethernet, Ip};
     [
         program(name::XDP, (Xdp, Ingress, Ethernet)),
+        program(name::XDP_ASKING, (Xdp, Ingress, Ethernet)),
         program(name::XDP_LINEAR, (Xdp, Ingress, Ethernet)),
         program(name::TC_INGRESS, (Tc, Ingress, Ethernet)),
         program(name::TC_EGRESS, (Tc, Egress, Ethernet)),
@@ -74,27 +75,33 @@ const fn program(
 impl Program {
     /// The XDP program for packets of several buffers.
     pub const XDP: Self = PROGRAMS[0];
+    /// The same that asks the kernel how long a packet is.
+    pub const XDP_ASKING: Self = PROGRAMS[1];
     /// The XDP program for packets of one buffer.
-    pub const XDP_LINEAR: Self = PROGRAMS[1];
+    pub const XDP_LINEAR: Self = PROGRAMS[2];
     /// The TC program of the receive path.
-    pub const TC_INGRESS: Self = PROGRAMS[2];
+    pub const TC_INGRESS: Self = PROGRAMS[3];
     /// The TC program of the transmit path.
-    pub const TC_EGRESS: Self = PROGRAMS[3];
+    pub const TC_EGRESS: Self = PROGRAMS[4];
 
     /// All that the running kernel can load.
     pub fn all() -> impl Iterator<Item = Self> {
-        let frags = Feature::XdpFrags.is_there();
-        let loads = move |program: &Self| frags || *program != Self::XDP;
-        PROGRAMS.into_iter().filter(loads)
+        PROGRAMS.into_iter().filter(Program::is_loadable)
+    }
+
+    fn is_loadable(&self) -> bool {
+        match *self {
+            Self::XDP => Feature::KernelContext.is_there(),
+            Self::XDP_ASKING => Feature::XdpFrags.is_there(),
+            _ => true,
+        }
     }
 
     /// The XDP program that the agent would take on the running kernel.
     pub fn xdp() -> Self {
-        if Feature::XdpFrags.is_there() {
-            Self::XDP
-        } else {
-            Self::XDP_LINEAR
-        }
+        let ways = [Self::XDP, Self::XDP_ASKING];
+        let found = ways.into_iter().find(Self::is_loadable);
+        found.unwrap_or(Self::XDP_LINEAR)
     }
 }
 

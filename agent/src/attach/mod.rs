@@ -8,6 +8,8 @@ mod btf;
 mod clsact;
 mod layout;
 mod object;
+mod patch;
+mod table;
 mod tc;
 mod tracepoint;
 mod xdp;

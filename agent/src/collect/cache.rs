@@ -1,50 +1,34 @@
 //! Reading the flow cache: the lists of an epoch in which nobody writes any more.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use aya::maps::{Array, MapData, PerCpuArray};
+use aya::maps::{MapData, PerCpuArray};
 use netweir_wire::{
     map::{CacheEntry, CacheState},
     name,
 };
 
-use super::{BATCH_FLOWS, Maps, map_error};
-use crate::{
-    Error,
-    attach::Layout,
-    error::Doing,
-    sys::{self, Reading},
-};
+use rustix::mm::ProtFlags;
+
+use super::{Maps, map_error, memory::Memory};
+use crate::{Error, attach::Layout};
 
 /// The lists of all CPUs.
 pub(super) struct Cache {
-    entries: Array<MapData, Layout<CacheEntry>>,
-    /// The same map, for calls that aya does not know.
-    descriptor: OwnedFd,
+    entries: OwnedFd,
     state: PerCpuArray<MapData, Layout<CacheState>>,
     /// Flows in a list; 0 for no cache.
     flows: u32,
-    keys: Vec<u32>,
-    values: Vec<Layout<CacheEntry>>,
-    batches: bool,
 }
 
 impl Cache {
     pub(super) fn new(maps: &Maps) -> Result<Self, Error> {
         let flows = maps.constants().cache_flows;
         Ok(Self {
-            entries: maps.get(name::CACHE)?,
-            descriptor: maps.descriptor(name::CACHE)?,
+            entries: maps.descriptor(name::CACHE)?,
             state: maps.get(name::CACHE_STATE)?,
             flows,
-            keys: Vec::new(),
-            values: Vec::new(),
-            batches: true,
         })
-    }
-
-    pub(super) const fn read_singly(&mut self) {
-        self.batches = false;
     }
 
     /// Flows opened since the start, in the cache and behind it.
@@ -70,7 +54,7 @@ impl Cache {
     /// Hands over the flows of an epoch that has passed; they stay where they are until the lists
     /// are used for the epoch after the next.
     pub(super) fn read(
-        &mut self,
+        &self,
         epoch: u32,
         hand_over: &mut dyn FnMut(&CacheEntry),
     ) -> Result<(), Error> {
@@ -79,9 +63,9 @@ impl Cache {
         }
         let side = (epoch & 1) as usize;
         for (cpu, state) in self.states()?.into_iter().enumerate() {
-            if state.epoch[side] == epoch {
+            let used = state.used[side].min(self.flows);
+            if state.epoch[side] == epoch && used > 0 {
                 let list = (cpu << 1 | side) as u32;
-                let used = state.used[side].min(self.flows);
                 // Places are counted from 1.
                 self.read_list(list * self.flows + 1, used, epoch, hand_over)?;
             }
@@ -89,52 +73,28 @@ impl Cache {
         Ok(())
     }
 
+    /// Reads so many entries from a place on, in the memory of the map.
     fn read_list(
-        &mut self,
+        &self,
         first: u32,
         used: u32,
         epoch: u32,
         hand_over: &mut dyn FnMut(&CacheEntry),
     ) -> Result<(), Error> {
-        let mut read = 0;
-        while read < used {
-            let wanted = (used - read).min(BATCH_FLOWS as u32);
-            let count = self.fill(first + read, wanted)?;
-            for Layout(entry) in self.values.iter().take(count) {
-                debug_assert_eq!(entry.epoch, epoch, "{entry:?}");
-                hand_over(entry);
-            }
-            if count == 0 {
-                return Err(Error::Missing { name: name::CACHE });
-            }
-            read += count as u32;
+        const ENTRY_BYTES: u64 = size_of::<CacheEntry>() as u64;
+        let page = rustix::param::page_size() as u64;
+        let from = u64::from(first) * ENTRY_BYTES;
+        let end = from + u64::from(used) * ENTRY_BYTES;
+        let mapped = from - from % page;
+        // Only for the moment: what is mapped counts as memory of this process.
+        let bytes = (end - mapped) as usize;
+        let memory = Memory::map(&self.entries, ProtFlags::READ, (mapped, bytes))?;
+        for place in (from..end).step_by(ENTRY_BYTES as usize) {
+            // SAFETY: it consists of numbers, any of which is one.
+            let entry: CacheEntry = unsafe { memory.value((place - mapped) as usize) };
+            debug_assert_eq!(entry.epoch, epoch, "{entry:?}");
+            hand_over(&entry);
         }
         Ok(())
-    }
-
-    /// Reads `count` entries from the one with this index on.
-    fn fill(&mut self, first: u32, count: u32) -> Result<usize, Error> {
-        let count = count as usize;
-        self.keys.resize(count, 0);
-        self.values.resize(count, Layout(CacheEntry::default()));
-        if self.batches {
-            let mut cursor = first.checked_sub(1);
-            let (map, keys) = (self.descriptor.as_fd(), &mut self.keys);
-            // SAFETY: the map was opened with this layout as its value, and aya compared its size
-            // with the kernel's; the keys of an array are `u32`.
-            let batch =
-                unsafe { sys::read_batch(map, Reading::Copy, &mut cursor, keys, &mut self.values) };
-            match batch {
-                Err(error) if sys::is_without_batches(&error) => self.batches = false,
-                batch => return Ok(batch.doing("read the flow cache")?.count),
-            }
-        }
-        for (index, value) in (first..).zip(&mut self.values) {
-            *value = self
-                .entries
-                .get(&index, 0)
-                .map_err(map_error(name::CACHE))?;
-        }
-        Ok(count)
     }
 }

@@ -12,6 +12,7 @@ mod epoch;
 mod flows;
 mod interfaces;
 mod maps;
+mod memory;
 mod ring;
 
 use aya::maps::{Array, MapData, MapError, PerCpuArray};
@@ -162,7 +163,6 @@ impl Collector {
     /// Reads flows one by one from now on, as a kernel without batches needs it (before Linux 5.6).
     /// Found out by itself where that is so.
     pub fn read_singly(&mut self) {
-        self.cache.read_singly();
         self.flows.iter_mut().for_each(FlowMap::read_singly);
     }
 
@@ -229,7 +229,7 @@ impl Collector {
             interfaces: &mut self.interfaces,
             hand_over,
         };
-        let cache = &mut self.cache;
+        let cache = &self.cache;
         cache.read(passed, &mut |entry| pieces.add(&entry.key, &entry.value))?;
         let flows = &mut self.flows[(passed & 1) as usize];
         flows.read(&mut |key, value| pieces.add(key, value))?;

@@ -5,16 +5,13 @@
 //! layout is the kernel's (`kernel/bpf/ringbuf.c`): a page with the consumer's position, a page with
 //! the producer's, and the data, mapped twice in a row so that no entry is cut in two.
 
-use std::{
-    os::fd::AsFd,
-    ptr,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
-};
+use std::{os::fd::AsFd, sync::atomic::Ordering};
 
 use netweir_wire::map::CacheEntry;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::ProtFlags;
 
-use crate::{Error, error::Doing};
+use super::memory::Memory;
+use crate::Error;
 
 /// Bytes in front of each entry: its length and flags, and a page offset.
 const HEADER_BYTES: u64 = 8;
@@ -25,8 +22,10 @@ const DISCARDED: u32 = 1 << 30;
 
 /// The ring buffer in our memory.
 pub(super) struct Ring {
-    consumer: Mapping,
-    producer: Mapping,
+    /// Begins with the consumer's position.
+    consumer: Memory,
+    /// Begins with the producer's position.
+    producer: Memory,
     mask: u64,
     /// How far it has been read, which may be further than what has been let go.
     read: u64,
@@ -38,9 +37,9 @@ impl Ring {
     /// Maps a ring buffer of `bytes`; what was taken up to `taken` (modulo 2^32) is not read again.
     pub(super) fn new(map: impl AsFd, bytes: u32, taken: u32) -> Result<Self, Error> {
         let page = rustix::param::page_size();
-        let consumer = Mapping::new(&map, ProtFlags::READ | ProtFlags::WRITE, (0, page))?;
+        let consumer = Memory::map(&map, ProtFlags::READ | ProtFlags::WRITE, (0, page))?;
         let length = page + 2 * bytes as usize;
-        let producer = Mapping::new(&map, ProtFlags::READ, (page as u64, length))?;
+        let producer = Memory::map(&map, ProtFlags::READ, (page as u64, length))?;
         let mut ring = Self {
             consumer,
             producer,
@@ -48,7 +47,7 @@ impl Ring {
             read: 0,
             end: 0,
         };
-        let let_go = ring.consumer.position().load(Ordering::Relaxed);
+        let let_go = ring.consumer.word(0).load(Ordering::Relaxed);
         // An agent that died right after it had taken them may not have let them go.
         ring.read = let_go + u64::from(taken.wrapping_sub(let_go as u32));
         ring.let_go();
@@ -57,7 +56,7 @@ impl Ring {
 
     /// Leaves entries from now on for the next time.
     pub(super) fn close(&mut self) {
-        self.end = self.producer.position().load(Ordering::Acquire);
+        self.end = self.producer.word(0).load(Ordering::Acquire);
     }
 
     /// Hands over every entry that was there when it was [closed](Self::close), without letting it
@@ -68,10 +67,9 @@ impl Ring {
                 return;
             };
             if length & DISCARDED == 0 && length as usize == size_of::<CacheEntry>() {
-                let entry = self.data(self.read + HEADER_BYTES).cast::<CacheEntry>();
-                // SAFETY: the kernel wrote an entry of this length there, and it stays until its
-                // place is let go; the second mapping continues where the first ends.
-                hand_over(&unsafe { entry.read_unaligned() });
+                // SAFETY: it consists of numbers, any of which is one. The kernel wrote it there, and it
+                // stays until its place is let go; the second mapping continues where the first ends.
+                hand_over(&unsafe { self.producer.value(self.data(self.read + HEADER_BYTES)) });
             }
             let length = u64::from(length & !DISCARDED) + HEADER_BYTES;
             self.read += length.next_multiple_of(8);
@@ -85,52 +83,18 @@ impl Ring {
 
     /// Lets everything go that has been read.
     pub(super) fn let_go(&self) {
-        self.consumer.position().store(self.read, Ordering::Release);
+        self.consumer.word(0).store(self.read, Ordering::Release);
     }
 
     /// The length of the entry at a position; `None` while it is being written.
     fn length_at(&self, position: u64) -> Option<u32> {
-        // SAFETY: entries begin at multiples of eight within the mapping.
-        let length = unsafe { AtomicU32::from_ptr(self.data(position).cast_mut().cast()) };
+        let length = self.producer.half_word(self.data(position));
         let length = length.load(Ordering::Acquire);
         (length & BUSY == 0).then_some(length)
     }
 
-    fn data(&self, position: u64) -> *const u8 {
-        let offset = rustix::param::page_size() + (position & self.mask) as usize;
-        // SAFETY: the mask keeps the offset within the first of the two mappings of the data.
-        unsafe { self.producer.start.byte_add(offset).cast_const() }
-    }
-}
-
-/// Memory shared with the kernel that begins with a position.
-struct Mapping {
-    start: *mut u8,
-    bytes: usize,
-}
-
-// SAFETY: the memory is shared with the kernel anyway; it belongs to whoever owns this.
-unsafe impl Send for Mapping {}
-
-impl Mapping {
-    fn new(map: impl AsFd, access: ProtFlags, (from, bytes): (u64, usize)) -> Result<Self, Error> {
-        // SAFETY: a new mapping at an address of the kernel's choice.
-        let start = unsafe { mmap(ptr::null_mut(), bytes, access, MapFlags::SHARED, map, from) };
-        let start = start.doing("map the ring buffer into memory")?.cast();
-        Ok(Self { start, bytes })
-    }
-
-    fn position(&self) -> &AtomicU64 {
-        // SAFETY: both mappings begin with a position in a page of its own.
-        unsafe { AtomicU64::from_ptr(self.start.cast()) }
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: the mapping was made by `new` and nothing refers to it any more.
-        if let Err(error) = unsafe { munmap(self.start.cast(), self.bytes) } {
-            tracing::debug!(%error, "cannot unmap the ring buffer");
-        }
+    /// Where a position is in the memory.
+    fn data(&self, position: u64) -> usize {
+        rustix::param::page_size() + (position & self.mask) as usize
     }
 }

@@ -11,12 +11,14 @@ use aya_ebpf::{
 use netweir_wire::{
     map::{Count, Direction, InterfaceKey, SkbOffsets, StrayReason, Volume, segments, wire_bytes},
     packet::{Headers, LinkType, Truncated},
+    stand_in,
 };
 
 use crate::{
     account::{account, account_watched, stray},
     map::{self, Work},
     reader::{Copied, field},
+    setting::setting,
 };
 
 /// Hardware types (ARPHRD_) whose frames begin with an Ethernet header.
@@ -67,7 +69,7 @@ fn meter(skb: u64, direction: Direction, paged: bool) -> i32 {
     let Some(work) = map::work() else {
         return 0;
     };
-    let offsets = map::setting(&map::SKB_OFFSETS);
+    let offsets = map::skb_offsets();
     let Ok(skb) = read_skb(skb, direction, &offsets) else {
         let frame = Volume {
             packets: 1,
@@ -78,7 +80,7 @@ fn meter(skb: u64, direction: Direction, paged: bool) -> i32 {
     };
     read_headers(work, &skb, paged);
     let count = count(&skb, &work.headers);
-    if map::setting(&map::TRACE_ANY) == 1 {
+    if setting::<{ stand_in::TRACE_ANY }>() == 1 {
         account(work, skb.interface, count);
     } else {
         account_watched(work, skb.interface, count);
