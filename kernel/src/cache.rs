@@ -3,7 +3,7 @@
 //! The list is written by this CPU's programs alone, and they do not interrupt one another; user
 //! space reads it when the epoch has passed and no program can be writing any more.
 
-use core::{hint::assert_unchecked, mem::transmute, ptr};
+use core::{mem::transmute, ptr};
 
 use aya_ebpf::bindings::bpf_func_id::BPF_FUNC_get_smp_processor_id;
 use netweir_wire::{
@@ -12,7 +12,7 @@ use netweir_wire::{
 };
 
 use crate::{
-    setting::{hash, loaded, setting, sum},
+    setting::{below, hash, loaded, setting, sum},
     table,
 };
 
@@ -29,13 +29,13 @@ impl Home {
     /// The home of a flow with this key; `None` where this CPU has no lists.
     #[inline(always)]
     pub(crate) fn of(key: &[u64; KEY_WORDS], epoch: u32) -> Option<Self> {
-        let cpu = this_cpu();
-        if cpu >= setting::<{ stand_in::CACHE_CPUS }>() {
+        let (cpu, cpus) = (this_cpu(), loaded::<{ stand_in::CACHE_CPUS }>());
+        if cpu >= cpus {
             return None;
         }
         Some(Self {
             epoch,
-            list: sum(u64::from(cpu) << 1, u64::from(epoch & 1)),
+            list: sum(below(cpus, cpu) << 1, u64::from(epoch & 1)),
             hash: hash(key),
         })
     }
@@ -61,27 +61,24 @@ impl Home {
     fn entry(self, place: u32) -> Option<*mut CacheEntry> {
         let flows = loaded::<{ stand_in::CACHE_FLOWS }>();
         let place = u64::from(place);
+        let before = self.list * flows;
         // No word names such a place, but the verifier does not know it.
         if place > flows {
             return None;
         }
-        table::CACHE.get(self.list * flows + place)
+        table::CACHE.get(sum(place, before))
     }
 }
 
 /// The number of this CPU.
 #[inline(always)]
-fn this_cpu() -> u32 {
+fn this_cpu() -> u64 {
+    /// It returns 32 bits in a register of 64: knowing so saves clearing the upper half.
     type Helper = unsafe extern "C" fn() -> u64;
     // SAFETY: a helper's number in the place of its address is how the target calls helpers.
     let helper: Helper = unsafe { transmute(u64::from(BPF_FUNC_get_smp_processor_id)) };
-    // SAFETY: the helper takes no arguments. It returns 32 bits in a register of 64: knowing so saves
-    // clearing the upper half.
-    unsafe {
-        let cpu = helper();
-        assert_unchecked(cpu <= u32::MAX as u64);
-        cpu as u32
-    }
+    // SAFETY: the helper takes no arguments.
+    unsafe { helper() }
 }
 
 /// The entry of a flow, if the list has it.

@@ -4,7 +4,7 @@
 //! program may read directly, the same bytes copied when the headers do not lie in one piece, and
 //! (tracepoints) kernel memory that has to be copied in any case.
 
-use core::sync::atomic::AtomicU64;
+use core::{arch::asm, sync::atomic::AtomicU64};
 
 use aya_ebpf::{
     EbpfContext,
@@ -94,7 +94,7 @@ impl Packet for Linear<'_> {
         if offset > COPIED_BYTES {
             return Err(Truncated);
         }
-        let from = self.start + offset;
+        let from = self.start + bounded(offset);
         if from + N > self.end {
             return Err(Truncated);
         }
@@ -107,6 +107,19 @@ impl Packet for Linear<'_> {
     fn forget(&self, offset: usize) -> usize {
         forget(self.memory, offset)
     }
+}
+
+/// An offset that was compared with [`COPIED_BYTES`], bounded once more where it is used: before
+/// Linux 5.15 the verifier knows nothing any more of a number that was kept on the stack meanwhile.
+#[inline(always)]
+fn bounded(mut offset: usize) -> usize {
+    const BITS: usize = COPIED_BYTES.next_power_of_two() - 1;
+    // SAFETY: a register is masked, nothing else. In assembler, because the compiler knows that this
+    // does nothing.
+    unsafe {
+        asm!("{} &= {}", inout(reg) offset, const BITS, options(pure, nomem, nostack));
+    }
+    offset
 }
 
 /// The first bytes of a packet in this CPU's working memory.

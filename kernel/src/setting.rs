@@ -59,3 +59,20 @@ pub(crate) fn sum(mut one: u64, other: u64) -> u64 {
     }
     one
 }
+
+/// The same number, which was found to be below this limit: of a copy on the stack older verifiers do
+/// not know that.
+#[inline(always)]
+pub(crate) fn below(limit: u64, mut number: u64) -> u64 {
+    // SAFETY: a register is compared, and would be set to 0.
+    unsafe {
+        asm!(
+            "if {number} < {limit} goto +1",
+            "{number} = 0",
+            number = inout(reg) number,
+            limit = in(reg) limit,
+            options(pure, nomem, nostack),
+        );
+    }
+    number
+}

@@ -52,12 +52,7 @@ fn the_verifier_takes_every_program() {
 fn takes_every_program(shedding: Shedding) {
     let load = |purpose| Object::load_shedding(&purpose, SIZES, shedding).unwrap();
     let mut object = load(Purpose::Interfaces { netns: 7 });
-    for name in [
-        name::XDP,
-        name::XDP_ASKING,
-        name::XDP_LINEAR,
-        name::EMPTY_XDP,
-    ] {
+    for name in [name::XDP, name::XDP_ASKING, name::XDP_LINEAR] {
         let there = match name {
             name::XDP => Feature::KernelContext.is_there(),
             name::XDP_ASKING => Feature::XdpFrags.is_there(),
@@ -73,7 +68,6 @@ fn takes_every_program(shedding: Shedding) {
         name::TC_EGRESS,
         name::TC_INGRESS_IP,
         name::TC_EGRESS_IP,
-        name::EMPTY_TC,
     ];
     for name in classifiers {
         load!(object, SchedClassifier, name, SchedClassifier::load);

@@ -86,7 +86,7 @@ impl Program {
 
     /// All that the running kernel can load.
     pub fn all() -> impl Iterator<Item = Self> {
-        PROGRAMS.into_iter().filter(Program::is_loadable)
+        PROGRAMS.into_iter().filter(Self::is_loadable)
     }
 
     fn is_loadable(&self) -> bool {

@@ -22,10 +22,6 @@ pub const TRACE_TRANSMIT: &str = "netweir_tp_out";
 pub const TRACE_RECEIVE_LINEAR: &str = "netweir_rtp_in";
 /// Program at the tracepoint `net_dev_queue`, linear data only.
 pub const TRACE_TRANSMIT_LINEAR: &str = "netweir_rtp_out";
-/// A program that does nothing: what measurements are compared with, at XDP.
-pub const EMPTY_XDP: &str = "netweir_no_xdp";
-/// A program that does nothing: what measurements are compared with, at TC.
-pub const EMPTY_TC: &str = "netweir_no_tc";
 
 /// Flows of even epochs beyond the cache: [`crate::map::FlowKey`] → [`crate::map::FlowValue`].
 pub const FLOWS_EVEN: &str = "FLOWS_EVEN";

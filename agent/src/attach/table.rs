@@ -22,6 +22,9 @@ use crate::{
 /// The verifier follows a sum of an address and a number up to this number.
 const MAX_DIRECT_BYTES: u64 = 1 << 29;
 
+/// More than a value had before Linux 6.0.
+const LARGE_VALUE_BYTES: u32 = (4 << 20) + 8;
+
 /// The maps by their names, and how the programs reach them.
 pub(super) struct Tables {
     maps: [(&'static str, OwnedFd); 3],
@@ -36,11 +39,15 @@ impl Tables {
         let entries = table::<CacheEntry>(name::CACHE, lists * flows + 1);
         let index = table::<Bucket>(name::CACHE_INDEX, (lists * buckets).max(1));
         let epoch = create(&table::<Epoch>(name::EPOCH, 1))?;
-        let (entries, index, direct) = match (create_as_one(&entries), create_as_one(&index)) {
-            (Ok(entries), Ok(index)) => (entries, index, true),
-            // Before Linux 6.0 a value has 4 MB at most.
-            _ => (create(&entries)?, create(&index)?, false),
+        let direct = follows_places() && is_small(&entries) && is_small(&index);
+        let create_one = |table| {
+            if direct {
+                create(&as_one(table))
+            } else {
+                create(table)
+            }
         };
+        let (entries, index) = (create_one(&entries)?, create_one(&index)?);
         Ok(Self {
             maps: [
                 (name::EPOCH, epoch),
@@ -94,16 +101,27 @@ fn create(map: &NewMap<'_>) -> Result<OwnedFd, Error> {
     }
 }
 
-/// Creates a table as an array of one value: the memory is the same.
-fn create_as_one(table: &NewMap<'_>) -> io::Result<OwnedFd> {
-    let bytes = u64::from(table.value_bytes) * u64::from(table.entries);
-    if bytes > MAX_DIRECT_BYTES {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    sys::create_map(&NewMap {
+/// Whether the verifier follows a place through a program, up to where it is used: before Linux 5.15
+/// it did not where the place was kept on the stack meanwhile, and nothing tells. Kernels with large
+/// values are newer.
+fn follows_places() -> bool {
+    let large = NewMap {
+        value_bytes: LARGE_VALUE_BYTES,
+        ..table::<u64>(name::CACHE, 1)
+    };
+    sys::create_map(&large).is_ok()
+}
+
+fn is_small(table: &NewMap<'_>) -> bool {
+    u64::from(table.value_bytes) * u64::from(table.entries) <= MAX_DIRECT_BYTES
+}
+
+/// A table as an array of one value: the memory is the same.
+const fn as_one(table: &NewMap<'_>) -> NewMap<'static> {
+    NewMap {
         name: table.name,
         kind: MapKind::MappableArray,
-        value_bytes: bytes as u32,
+        value_bytes: table.value_bytes * table.entries,
         entries: 1,
-    })
+    }
 }

@@ -45,13 +45,6 @@ fn netweir_tc3_out(context: TcContext) -> i32 {
     meter(&context, Direction::Egress, LinkType::Ip)
 }
 
-/// Does nothing: what measurements are compared with.
-#[classifier]
-#[inline(always)]
-fn netweir_no_tc(_context: TcContext) -> i32 {
-    TC_ACT_UNSPEC
-}
-
 #[inline(always)]
 fn meter(context: &TcContext, direction: Direction, link: LinkType) -> i32 {
     // SAFETY: the context is the one that the kernel passed in, and is not changed here.

@@ -66,13 +66,6 @@ fn netweir_xdp_lin(context: XdpContext) -> u32 {
     meter(&context, linear_bytes(&context))
 }
 
-/// Does nothing: what measurements are compared with.
-#[xdp]
-#[inline(always)]
-fn netweir_no_xdp(_context: XdpContext) -> u32 {
-    XDP_PASS
-}
-
 #[inline(always)]
 fn meter(context: &XdpContext, bytes: u64) -> u32 {
     let direct = Direct::new(context.data(), context.data_end());
