@@ -14,6 +14,7 @@ mod death;
 mod drain;
 mod filter;
 mod full;
+mod hotplug;
 mod load;
 mod offload;
 mod sampling;

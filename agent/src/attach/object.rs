@@ -16,7 +16,7 @@ use netweir_wire::{
 use rustix::time::{ClockId, clock_getres};
 
 use super::{btf::KernelTypes, layout::Layout};
-use crate::{Error, error::Doing};
+use crate::{Cpus, Error, error::Doing};
 
 /// The object as it is committed; `make build-ebpf` builds it.
 static OBJECT: &[u8] = include_bytes_aligned!("../../../kernel/netweir.bpf.o");
@@ -41,13 +41,15 @@ const LEAST_CACHED_FLOWS: u32 = 16;
 const ENTRY_OVERHEAD_BYTES: u64 = 48;
 
 impl MapSizes {
-    /// Flows in the list of one of so many CPUs; 0 for no cache.
-    pub fn cache_flows(self, cpus: u32) -> u32 {
+    /// Flows in the list of one of these CPUs; 0 for no cache.
+    pub fn cache_flows(self, cpus: &Cpus) -> u32 {
+        // The place where the list of the last CPU would end is a number, even if it has none.
+        let most = MAX_CACHED_FLOWS.min(u32::MAX / (2 * cpus.numbers()));
         match self.cache {
             0 => 0,
             flows => flows
-                .div_ceil(cpus.max(1))
-                .clamp(LEAST_CACHED_FLOWS, MAX_CACHED_FLOWS),
+                .div_ceil(cpus.present())
+                .clamp(LEAST_CACHED_FLOWS, most),
         }
     }
 
@@ -61,7 +63,7 @@ impl MapSizes {
     }
 
     /// Kernel memory in bytes that the maps take, whether they are full or empty.
-    pub fn kernel_bytes(self, cpus: u32) -> u64 {
+    pub fn kernel_bytes(self, cpus: &Cpus) -> u64 {
         let entry = |key: usize, value: usize| {
             (key.next_multiple_of(8) + value.next_multiple_of(8)) as u64 + ENTRY_OVERHEAD_BYTES
         };
@@ -70,11 +72,11 @@ impl MapSizes {
         let interface = entry(size_of::<InterfaceKey>(), size_of::<InterfacePlace>());
         let cached = size_of::<CacheEntry>() as u64
             + size_of::<Bucket>() as u64 / u64::from(FLOWS_PER_BUCKET);
-        u64::from(2 * cpus) * u64::from(self.cache_flows(cpus)) * cached
+        u64::from(2 * cpus.present()) * u64::from(self.cache_flows(cpus)) * cached
             + 2 * (u64::from(self.flows) * flow + buckets(self.flows))
             + u64::from(self.ring_bytes())
             + u64::from(self.interfaces)
-                * (interface + u64::from(cpus) * size_of::<InterfaceCounters>() as u64)
+                * (interface + (cpus.possible().len() * size_of::<InterfaceCounters>()) as u64)
             + buckets(self.interfaces)
     }
 }
@@ -177,21 +179,21 @@ impl Object {
             Ok(types) if casts => types.offset("xdp_buff", "flags").unwrap_or(0),
             _ => 0,
         };
-        let cpus = possible_cpus()?;
+        let cpus = Cpus::of_machine()?;
         let jiffies = has_jiffies();
         let globals = Globals {
             netns,
             any: any.into(),
             jiffies: jiffies.into(),
             shedding,
-            cache_flows: sizes.cache_flows(cpus),
+            cache_flows: sizes.cache_flows(&cpus),
             ring: (sizes.ring != 0).into(),
             seed: Layout(seed()?),
             xdp_flags,
             offsets: Layout(offsets),
         };
         Ok(Self {
-            ebpf: globals.load(&object, sizes, cpus)?,
+            ebpf: globals.load(&object, sizes, 2 * cpus.present())?,
             paged,
             cache_flows: globals.cache_flows,
             ring_bytes: sizes.ring_bytes(),
@@ -259,8 +261,9 @@ struct Globals {
 }
 
 impl Globals {
-    /// Creates the maps of an object, with these constants and these sizes.
-    fn load(&self, object: &[u8], sizes: MapSizes, cpus: u32) -> Result<Ebpf, Error> {
+    /// Creates the maps of an object, with these constants and these sizes, and so many lists of
+    /// cached flows.
+    fn load(&self, object: &[u8], sizes: MapSizes, lists: u32) -> Result<Ebpf, Error> {
         let abi = format!("ABI_{}", version::ABI);
         let buckets = self.cache_flows.div_ceil(FLOWS_PER_BUCKET);
         let filters = u32::from(self.shedding.filters);
@@ -278,8 +281,8 @@ impl Globals {
             .override_global(name::CACHE_SEED, GlobalData::from(&self.seed), true)
             .override_global(name::XDP_FLAGS, &self.xdp_flags, true)
             .override_global(name::SKB_OFFSETS, GlobalData::from(&self.offsets), true)
-            .map_max_entries(name::CACHE, 2 * cpus * self.cache_flows + 1)
-            .map_max_entries(name::CACHE_INDEX, (2 * cpus * buckets).max(1))
+            .map_max_entries(name::CACHE, lists * self.cache_flows + 1)
+            .map_max_entries(name::CACHE_INDEX, (lists * buckets).max(1))
             .map_max_entries(name::FLOWS_EVEN, sizes.flows)
             .map_max_entries(name::FLOWS_ODD, sizes.flows)
             .map_max_entries(name::OVERFLOW, sizes.ring_bytes().max(page))
@@ -292,18 +295,6 @@ impl Globals {
                 known.unwrap_or(Error::Load { source })
             })
     }
-}
-
-/// Number of CPUs that there are or could be: each has a part of the maps.
-///
-/// # Errors
-/// The kernel does not tell.
-pub fn possible_cpus() -> Result<u32, Error> {
-    let cpus = aya::util::nr_cpus().map_err(|(_, source)| Error::System {
-        action: "count the CPUs",
-        source,
-    })?;
-    Ok(cpus as u32)
 }
 
 /// Random numbers for the hash of the cache.

@@ -1,4 +1,7 @@
 //! Reading the flow cache: the lists of an epoch in which nobody writes any more.
+//!
+//! A CPU that is offline has counted before, maybe in this epoch: the lists of all CPUs are read,
+//! whatever they do at the moment.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -10,7 +13,7 @@ use netweir_wire::{
 
 use super::{BATCH_FLOWS, Maps, map_error};
 use crate::{
-    Error,
+    Cpus, Error,
     attach::Layout,
     error::Doing,
     sys::{self, Reading},
@@ -24,6 +27,9 @@ pub(super) struct Cache {
     state: PerCpuArray<MapData, Layout<CacheState>>,
     /// Flows in a list; 0 for no cache.
     flows: u32,
+    cpus: Cpus,
+    /// Whether somebody was told that a CPU has no list.
+    told: bool,
     keys: Vec<u32>,
     values: Vec<Layout<CacheEntry>>,
     batches: bool,
@@ -37,6 +43,8 @@ impl Cache {
             descriptor: maps.descriptor(name::CACHE)?,
             state: maps.get(name::CACHE_STATE)?,
             flows,
+            cpus: Cpus::of_machine()?,
+            told: false,
             keys: Vec::new(),
             values: Vec::new(),
             batches: true,
@@ -50,21 +58,23 @@ impl Cache {
     /// Flows opened since the start, in the cache and behind it.
     pub(super) fn opened(&self) -> Result<u64, Error> {
         let states = self.states()?;
-        Ok(states.iter().map(|state| state.opened).sum())
+        Ok(states.iter().map(|(_, state)| state.opened).sum())
     }
 
     /// Interfaces that programs have made an entry for since the start.
     pub(super) fn admitted(&self) -> Result<u64, Error> {
         let states = self.states()?;
-        Ok(states.iter().map(|state| state.admitted).sum())
+        Ok(states.iter().map(|(_, state)| state.admitted).sum())
     }
 
-    fn states(&self) -> Result<Vec<CacheState>, Error> {
+    /// The state of each CPU, online or not, with its number.
+    fn states(&self) -> Result<Vec<(u32, CacheState)>, Error> {
         let states = self
             .state
             .get(&0, 0)
             .map_err(map_error(name::CACHE_STATE))?;
-        Ok(states.iter().map(|Layout(state)| *state).collect())
+        let states = states.iter().map(|Layout(state)| *state);
+        Ok(self.cpus.possible().iter().copied().zip(states).collect())
     }
 
     /// Hands over the flows of an epoch that has passed; they stay where they are until the lists
@@ -78,15 +88,34 @@ impl Cache {
             return Ok(());
         }
         let side = (epoch & 1) as usize;
-        for (cpu, state) in self.states()?.into_iter().enumerate() {
-            if state.epoch[side] == epoch {
-                let list = (cpu << 1 | side) as u32;
-                let used = state.used[side].min(self.flows);
+        let states = self.states()?;
+        self.look_for_newcomers(&states);
+        for (cpu, state) in states {
+            let used = state.used[side].min(self.flows);
+            if state.epoch[side] == epoch && used > 0 {
+                let list = cpu << 1 | side as u32;
                 // Places are counted from 1.
                 self.read_list(list * self.flows + 1, used, epoch, hand_over)?;
             }
         }
         Ok(())
+    }
+
+    /// Says so, once, when a CPU counts that was plugged in after the maps were made: its flows are
+    /// all in the flow map.
+    fn look_for_newcomers(&mut self, states: &[(u32, CacheState)]) {
+        let cached = (self.entries.len() - 1) / self.flows / 2;
+        let newcomer = states
+            .iter()
+            .find(|&&(cpu, state)| cpu >= cached && state.opened > 0);
+        if let Some((cpu, _)) = newcomer.filter(|_| !self.told) {
+            self.told = true;
+            tracing::warn!(
+                cpu,
+                "a CPU was plugged in after the start: it counts without the cache, which takes \
+                 longer, until netweir is started again"
+            );
+        }
     }
 
     fn read_list(

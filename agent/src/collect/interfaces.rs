@@ -13,7 +13,7 @@ use netweir_wire::{
 };
 
 use super::{Maps, map_error};
-use crate::{Error, attach::Layout};
+use crate::{Cpus, Error, attach::Layout, error::Doing};
 
 /// Insert only where there is none: `BPF_NOEXIST`.
 const NEW: u64 = 1;
@@ -24,6 +24,8 @@ pub(super) struct Interfaces {
     counters: PerCpuArray<MapData, Layout<InterfaceCounters>>,
     near: Array<MapData, Layout<NearInterface>>,
     free: Queue<MapData, u32>,
+    /// CPUs that have counters, whether they are there or not.
+    cpus: usize,
     /// How many interfaces the programs had met when [`Self::known`] was brought up to date.
     admitted: u64,
     /// What is known of [`Self::places`].
@@ -47,6 +49,7 @@ impl Interfaces {
             counters: maps.get(name::COUNTERS)?,
             near: maps.get(name::NEAR)?,
             free: maps.get(name::FREE_COUNTERS)?,
+            cpus: Cpus::of_machine()?.possible().len(),
             known: HashMap::new(),
             classes: Vec::new(),
             read: Vec::new(),
@@ -148,15 +151,8 @@ impl Interfaces {
     /// Lets counters go that no program can be using any more.
     pub(super) fn let_go(&mut self, removed: Vec<(InterfaceKey, u32)>) -> Result<(), Error> {
         for (key, number) in removed {
-            let cpus = aya::util::nr_cpus().map_err(|(_, source)| Error::System {
-                action: "count the CPUs",
-                source,
-            })?;
-            let zero = vec![Layout(InterfaceCounters::ZERO); cpus].try_into();
-            let zero = zero.map_err(|source| Error::System {
-                action: "count the CPUs",
-                source,
-            })?;
+            let zero = vec![Layout(InterfaceCounters::ZERO); self.cpus].try_into();
+            let zero = zero.doing("count the CPUs")?;
             let cleared = self.counters.set(number, zero, 0);
             cleared.map_err(map_error(name::COUNTERS))?;
             self.classes[number as usize] = InterfaceCounters::ZERO;
