@@ -62,8 +62,6 @@ pub struct Collector {
     strays: PerCpuArray<MapData, Layout<Volume>>,
     drained_opened: u64,
     tick_ns: u64,
-    /// Removed interfaces whose counters may be let go once this epoch is taken.
-    removed: Vec<(InterfaceKey, u32)>,
     stage: Stage,
     maps: Maps,
 }
@@ -109,7 +107,6 @@ impl Collector {
             strays: maps.get(name::STRAY)?,
             drained_opened: 0,
             tick_ns,
-            removed: Vec::new(),
             stage: Stage::Taken,
             maps,
             epoch,
@@ -207,6 +204,7 @@ impl Collector {
         self.close_epoch()?;
         let admitted = self.cache.admitted()?;
         self.interfaces.read(admitted)?;
+        batch.settled.append(&mut self.interfaces.settled());
         self.interfaces.samples(&mut batch.interfaces);
         self.read_strays(batch)?;
         self.stage = Stage::Begun;
@@ -252,8 +250,7 @@ impl Collector {
     fn close_epoch(&mut self) -> Result<(), Error> {
         let current = self.epoch.current();
         if self.epoch.taken().epochs == current {
-            let removed = self.interfaces.remove_gone();
-            self.removed.extend(removed);
+            self.interfaces.remove_gone();
             self.epoch.set_current(current.wrapping_add(1));
         }
         // What comes later is not in the counters that are read now.
@@ -275,7 +272,7 @@ impl Collector {
             ring.let_go();
         }
         self.flows[other(self.epoch.current())].clear()?;
-        self.interfaces.let_go(std::mem::take(&mut self.removed))?;
+        self.interfaces.let_go()?;
         self.stage = Stage::Taken;
         Ok(())
     }
