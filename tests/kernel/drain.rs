@@ -3,11 +3,11 @@
 use std::{collections::HashMap, thread};
 
 use netweir_agent::attach::MapSizes;
-use netweir_flow::{Batch, Sample};
+use netweir_flow::{Batch, Imbalance, Meter, Sample, Settings};
 use netweir_packets::frame::{ethernet_ipv6, ipv6, udp};
-use netweir_tests::{Pinned, Program, Rig, drain, is_root, udp_frame};
+use netweir_tests::{Pinned, Program, Rig, drain, drain_into, is_root, udp_frame};
 use netweir_wire::{
-    map::{Count, FlowKey},
+    map::{Count, FlowKey, InterfaceKey},
     packet::protocol,
 };
 
@@ -205,4 +205,88 @@ fn an_interface_that_comes_back_counts_on() {
     rig.collector.add_interface(key).unwrap();
     rig.run(Program::TC_INGRESS, &udp_frame(1, 0)).unwrap();
     assert_eq!(seen(&rig.drain().unwrap()), Some(1));
+}
+
+/// An interface that goes, and that the programs meet again before its counters could be let go: it
+/// counts on under another number, and what it had counted is told as well.
+#[test]
+fn an_interface_that_is_met_again_counts_on_under_another_number() {
+    if !is_root() {
+        return;
+    }
+    let mut rig = Rig::watching(7, SIZES).unwrap();
+    let key = rig.interface(Program::TC_INGRESS);
+    let mut meter = Meter::new(&Settings::default(), 0);
+    let mut sent = 0;
+    let mut check = |rig: &mut Rig, frames: u64| {
+        for _ in 0..frames {
+            rig.run(Program::TC_INGRESS, &udp_frame(1, 0)).unwrap();
+        }
+        sent += frames;
+        drain_into(&mut meter, &mut rig.collector).unwrap();
+        let books = meter.accounting();
+        let line = &books.interfaces[0];
+        let all = [line.seen, line.counted, line.received];
+        assert_eq!(all.map(|count| count.packets), [sent; 3]);
+        assert!(line.imbalance() == Imbalance::default());
+    };
+    // Each life is longer than the one before, some are met again at once, some later.
+    for (life, pause) in [(3, 0), (5, 1), (8, 2), (13, 3), (21, 0), (34, 0)] {
+        check(&mut rig, life);
+        rig.collector.remove_interface(key);
+        check(&mut rig, 1);
+        for _ in 0..pause {
+            check(&mut rig, 0);
+        }
+    }
+    // All numbers but one are free again: every interface that there is room for finds one.
+    check(&mut rig, 1);
+    check(&mut rig, 0);
+    for ifindex in 2..=4 {
+        let key = InterfaceKey { ifindex, ..key };
+        let added = rig.collector.add_interface(key);
+        let room = ifindex <= SIZES.interfaces - 1;
+        assert_eq!(added.is_ok(), room, "{ifindex}");
+    }
+}
+
+/// What comes while a drain is under way is for the next one: flows never tell of more than the
+/// counters that were read before them.
+#[test]
+fn flows_never_run_ahead_of_the_counters() {
+    if !is_root() {
+        return;
+    }
+    const FLOWS: u16 = 60;
+    /// Most frames go through the ring.
+    const TINY: MapSizes = MapSizes {
+        cache: 1,
+        flows: 8,
+        ring: 1 << 20,
+        interfaces: 4,
+    };
+    let mut rig = Rig::watching(7, TINY).unwrap();
+    let send = |rig: &mut Rig| {
+        for port in 0..FLOWS {
+            rig.run(Program::TC_INGRESS, &udp_frame(port, 0)).unwrap();
+        }
+    };
+    let (mut told, mut handed_over) = (Count::ZERO, Count::ZERO);
+    send(&mut rig);
+    for _ in 0..4 {
+        let mut batch = Batch::default();
+        rig.collector.begin(&mut batch).unwrap();
+        let counted = batch.interfaces[0].counters.counted;
+        assert_eq!((counted - told).packets, u64::from(FLOWS));
+        told = counted;
+        send(&mut rig);
+        let hand_over = &mut |samples: &[Sample]| {
+            for sample in samples {
+                handed_over += sample.counters.count();
+            }
+        };
+        rig.collector.read_flows(hand_over).unwrap();
+        assert_eq!(handed_over, told);
+        rig.collector.take().unwrap();
+    }
 }

@@ -11,6 +11,7 @@
 
 mod corpus;
 mod death;
+mod defect;
 mod drain;
 mod filter;
 mod full;
@@ -20,4 +21,5 @@ mod sampling;
 mod scratch;
 mod tiers;
 mod tracepoint;
+mod unreadable;
 mod yardstick;
