@@ -1,6 +1,9 @@
 //! The counters of interfaces: which interface has which, and reading them.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    iter,
+};
 
 use aya::maps::{Array, HashMap as KernelMap, MapData, PerCpuArray, Queue};
 use netweir_flow::InterfaceSample;
@@ -27,15 +30,36 @@ pub(super) struct Interfaces {
     /// How many interfaces the programs had met when [`Self::known`] was brought up to date.
     admitted: u64,
     /// What is known of [`Self::places`].
-    known: HashMap<InterfaceKey, u32>,
+    known: HashMap<InterfaceKey, Known>,
     /// By number, the classes of what is in flows; the kernel counts those of the other packets.
     classes: Vec<InterfaceCounters>,
-    /// What [`Self::read`] found: interface, number, and the kernel's own counters.
-    read: Vec<(InterfaceKey, u32, InterfaceCounters)>,
+    /// What [`Self::read`] found: the kernel's own counters of each interface.
+    read: Vec<(InterfaceKey, InterfaceCounters)>,
     /// Interfaces that are gone, whose entries are to be removed before the next epoch.
     gone: Vec<InterfaceKey>,
     /// Removed in the last epoch; flows of it may still have been counted under their numbers.
     removed: Vec<(InterfaceKey, u32)>,
+    /// Removed in the epoch before; they may be let go once that one is taken.
+    leaving: Vec<(InterfaceKey, u32)>,
+    /// Let go since the last drain, when their counters had something to show.
+    ended: Vec<InterfaceKey>,
+}
+
+/// Under which numbers an interface counts.
+#[derive(Default)]
+struct Known {
+    number: u32,
+    /// Those that it had before it was removed and met again, until they are let go.
+    earlier: Vec<u32>,
+    /// What it had counted under those that were let go since.
+    before: InterfaceCounters,
+}
+
+impl Known {
+    /// Every number under which it may still have to show something.
+    fn numbers(&self) -> impl Iterator<Item = u32> {
+        iter::once(self.number).chain(self.earlier.iter().copied())
+    }
 }
 
 impl Interfaces {
@@ -52,6 +76,8 @@ impl Interfaces {
             read: Vec::new(),
             gone: Vec::new(),
             removed: Vec::new(),
+            leaving: Vec::new(),
+            ended: Vec::new(),
         };
         let numbers = interfaces.counters.len();
         interfaces
@@ -70,11 +96,8 @@ impl Interfaces {
     /// the bits of the filter's names that it has.
     pub(super) fn add(&mut self, key: InterfaceKey, names: u32) -> Result<(), Error> {
         self.gone.retain(|gone| *gone != key);
-        // One that comes back counts on under the number that it had.
-        self.removed.retain(|(removed, _)| *removed != key);
-        if let Some(&number) = self.known.get(&key) {
-            self.put(key, InterfacePlace { number, names }, 0)?;
-            return self.know(key, number);
+        if self.known.contains_key(&key) {
+            return self.add_again(key, names);
         }
         let number = match self.free.pop(0) {
             Ok(number) => number,
@@ -90,9 +113,47 @@ impl Interfaces {
         self.know(key, number)
     }
 
+    /// The same for one that is known: it has other names now, or is back.
+    fn add_again(&mut self, key: InterfaceKey, names: u32) -> Result<(), Error> {
+        let place = |number| InterfacePlace { number, names };
+        let number = self.number(key);
+        let mut going = self.removed.iter().chain(&self.leaving);
+        let is_going = going.any(|going| *going == (key, number));
+        // The programs may have met it since it was removed: then it has another number already.
+        if is_going && self.put(key, place(number), NEW).is_err() {
+            self.refresh()?;
+        }
+        let number = self.number(key);
+        // Else it counts on under the number that it had.
+        for going in [&mut self.removed, &mut self.leaving] {
+            going.retain(|going| *going != (key, number));
+        }
+        self.put(key, place(number), 0)?;
+        self.know(key, number)
+    }
+
+    /// The number of an interface that is known.
+    fn number(&self, key: InterfaceKey) -> u32 {
+        self.known.get(&key).map_or(0, |known| known.number)
+    }
+
     /// Notes the number of an interface, and puts it where programs look first if that is free.
     fn know(&mut self, key: InterfaceKey, number: u32) -> Result<(), Error> {
-        self.known.insert(key, number);
+        match self.known.entry(key) {
+            Entry::Vacant(unknown) => {
+                unknown.insert(Known {
+                    number,
+                    ..Known::default()
+                });
+            }
+            Entry::Occupied(mut known) if known.get().number != number => {
+                let known = known.get_mut();
+                known
+                    .earlier
+                    .push(std::mem::replace(&mut known.number, number));
+            }
+            Entry::Occupied(_) => {}
+        }
         let near = NearInterface {
             ifindex: key.ifindex,
             number,
@@ -129,44 +190,76 @@ impl Interfaces {
         self.gone.push(key);
     }
 
-    /// Removes what is gone, before the epoch changes; returns what may be let go afterwards.
-    pub(super) fn remove_gone(&mut self) -> Vec<(InterfaceKey, u32)> {
-        let before = std::mem::take(&mut self.removed);
+    /// Removes what is gone, before the epoch changes.
+    pub(super) fn remove_gone(&mut self) -> Result<(), Error> {
+        self.leaving.append(&mut self.removed);
+        if self.gone.is_empty() {
+            return Ok(());
+        }
+        // Their numbers, which the programs may have given them since.
+        self.refresh()?;
         for key in std::mem::take(&mut self.gone) {
             let near = self.put_near(key, key.ifindex, NearInterface::default());
             let place = self.places.remove(&Layout(key));
             if let Err(error) = near.and(place.map_err(map_error(name::INTERFACES))) {
                 tracing::debug!(?key, %error, "an interface that is gone was in no map");
             }
-            if let Some(&number) = self.known.get(&key) {
-                self.removed.push((key, number));
+            if let Some(known) = self.known.get(&key) {
+                self.removed.push((key, known.number));
             }
         }
-        before
+        Ok(())
     }
 
     /// Lets counters go that no program can be using any more.
-    pub(super) fn let_go(&mut self, removed: Vec<(InterfaceKey, u32)>) -> Result<(), Error> {
-        for (key, number) in removed {
-            let cpus = aya::util::nr_cpus().map_err(|(_, source)| Error::System {
-                action: "count the CPUs",
-                source,
-            })?;
-            let zero = vec![Layout(InterfaceCounters::ZERO); cpus].try_into();
-            let zero = zero.map_err(|source| Error::System {
-                action: "count the CPUs",
-                source,
-            })?;
-            let cleared = self.counters.set(number, zero, 0);
-            cleared.map_err(map_error(name::COUNTERS))?;
-            self.classes[number as usize] = InterfaceCounters::ZERO;
-            // It may have come back meanwhile, with another number.
-            if self.known.get(&key) == Some(&number) {
-                self.known.remove(&key);
-            }
+    pub(super) fn let_go(&mut self) -> Result<(), Error> {
+        for (key, number) in std::mem::take(&mut self.leaving) {
+            let mut counted = self.counted(number)?;
+            counted += &self.classes[number as usize];
+            self.clear(number)?;
             self.give_back(number)?;
+            let Some(known) = self.known.get_mut(&key) else {
+                continue;
+            };
+            if known.number != number {
+                // It has come back, with another number.
+                known.earlier.retain(|earlier| *earlier != number);
+                known.before += &counted;
+                continue;
+            }
+            counted += &known.before;
+            if counted != InterfaceCounters::ZERO {
+                self.ended.push(key);
+            }
+            self.known.remove(&key);
         }
         Ok(())
+    }
+
+    fn clear(&mut self, number: u32) -> Result<(), Error> {
+        let cpus = aya::util::nr_cpus().map_err(|(_, source)| Error::System {
+            action: "count the CPUs",
+            source,
+        })?;
+        let zero = vec![Layout(InterfaceCounters::ZERO); cpus].try_into();
+        let zero = zero.map_err(|source| Error::System {
+            action: "count the CPUs",
+            source,
+        })?;
+        let cleared = self.counters.set(number, zero, 0);
+        cleared.map_err(map_error(name::COUNTERS))?;
+        self.classes[number as usize] = InterfaceCounters::ZERO;
+        Ok(())
+    }
+
+    /// What the kernel has counted under a number.
+    fn counted(&self, number: u32) -> Result<InterfaceCounters, Error> {
+        let values = self.counters.get(&number, 0);
+        let mut counters = InterfaceCounters::ZERO;
+        for Layout(value) in values.map_err(map_error(name::COUNTERS))?.iter() {
+            counters += value;
+        }
+        Ok(counters.settled())
     }
 
     /// Adds what a flow counted to the classes of its interface.
@@ -188,25 +281,34 @@ impl Interfaces {
             self.refresh()?;
         }
         self.read.clear();
-        for (&key, &number) in &self.known {
-            let values = self.counters.get(&number, 0);
-            let mut counters = InterfaceCounters::ZERO;
-            for Layout(value) in values.map_err(map_error(name::COUNTERS))?.iter() {
-                counters += value;
+        for (&key, known) in &self.known {
+            let mut counters = known.before;
+            for number in known.numbers() {
+                counters += &self.counted(number)?;
             }
-            let counters = counters.settled();
             // Counters of nothing say nothing, not even that there is an interface.
             if counters != InterfaceCounters::ZERO {
-                self.read.push((key, number, counters));
+                self.read.push((key, counters));
             }
         }
         Ok(())
     }
 
+    /// Shows those that were let go with nothing, once: if they come back, they begin anew, and may
+    /// be further by the next drain than they had been.
+    pub(super) fn ends(&mut self, samples: &mut Vec<InterfaceSample>) {
+        samples.extend(self.ended.drain(..).map(|key| InterfaceSample {
+            key,
+            counters: InterfaceCounters::ZERO,
+        }));
+    }
+
     /// What was read, with the classes of what has been handed over in flows until now.
     pub(super) fn samples(&self, samples: &mut Vec<InterfaceSample>) {
-        samples.extend(self.read.iter().map(|&(key, number, mut counters)| {
-            counters += &self.classes[number as usize];
+        samples.extend(self.read.iter().map(|&(key, mut counters)| {
+            for number in self.known.get(&key).into_iter().flat_map(Known::numbers) {
+                counters += &self.classes[number as usize];
+            }
             InterfaceSample { key, counters }
         }));
     }
@@ -216,7 +318,8 @@ impl Interfaces {
         let mut met = Vec::new();
         for entry in &self.places {
             let (Layout(key), Layout(place)) = entry.map_err(map_error(name::INTERFACES))?;
-            let is_new = self.known.get(&key) != Some(&place.number);
+            let known = self.known.get(&key);
+            let is_new = known.is_none_or(|known| known.number != place.number);
             if is_new && (place.number as usize) < self.classes.len() {
                 met.push((key, place.number));
             }

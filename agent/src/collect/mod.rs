@@ -17,7 +17,10 @@ mod ring;
 use aya::maps::{Array, MapData, MapError, PerCpuArray};
 use netweir_flow::{Batch, Sample};
 use netweir_wire::{
-    map::{FilterProgram, FlowCounters, FlowKey, FlowValue, InterfaceKey, PortClasses, StrayReason, Volume},
+    map::{
+        FilterProgram, FlowCounters, FlowKey, FlowValue, InterfaceKey, PortClasses, StrayReason,
+        Volume,
+    },
     name,
 };
 
@@ -62,8 +65,8 @@ pub struct Collector {
     strays: PerCpuArray<MapData, Layout<Volume>>,
     drained_opened: u64,
     tick_ns: u64,
-    /// Removed interfaces whose counters may be let go once this epoch is taken.
-    removed: Vec<(InterfaceKey, u32)>,
+    /// Whether it was said that something malformed came through the ring.
+    is_malformed_told: bool,
     stage: Stage,
     maps: Maps,
 }
@@ -109,7 +112,7 @@ impl Collector {
             strays: maps.get(name::STRAY)?,
             drained_opened: 0,
             tick_ns,
-            removed: Vec::new(),
+            is_malformed_told: false,
             stage: Stage::Taken,
             maps,
             epoch,
@@ -207,6 +210,7 @@ impl Collector {
         self.close_epoch()?;
         let admitted = self.cache.admitted()?;
         self.interfaces.read(admitted)?;
+        self.interfaces.ends(&mut batch.interfaces);
         self.interfaces.samples(&mut batch.interfaces);
         self.read_strays(batch)?;
         self.stage = Stage::Begun;
@@ -241,6 +245,13 @@ impl Collector {
             });
         }
         pieces.finish();
+        let frames = pieces.malformed;
+        if frames != 0 && !std::mem::replace(&mut self.is_malformed_told, true) {
+            tracing::warn!(
+                frames,
+                "the kernel's ring buffer holds what is no flow; counted as malformed"
+            );
+        }
         self.stage = Stage::Read;
         Ok(())
     }
@@ -256,8 +267,7 @@ impl Collector {
     fn close_epoch(&mut self) -> Result<(), Error> {
         let current = self.epoch.current();
         if self.epoch.taken().epochs == current {
-            let removed = self.interfaces.remove_gone();
-            self.removed.extend(removed);
+            self.interfaces.remove_gone()?;
             self.epoch.set_current(current.wrapping_add(1));
         }
         // What comes later is not in the counters that are read now.
@@ -279,7 +289,7 @@ impl Collector {
             ring.let_go();
         }
         self.flows[other(self.epoch.current())].clear()?;
-        self.interfaces.let_go(std::mem::take(&mut self.removed))?;
+        self.interfaces.let_go()?;
         self.stage = Stage::Taken;
         Ok(())
     }
