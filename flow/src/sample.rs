@@ -33,7 +33,8 @@ pub struct Batch {
     pub now_ns: u64,
     /// The flows that changed.
     pub flows: Vec<Sample>,
-    /// The interfaces; one that is left out has not changed.
+    /// The interfaces; one that is left out has not changed, and one that shows less than before has
+    /// begun anew.
     pub interfaces: Vec<InterfaceSample>,
     /// What was charged to no interface since the start, by [`StrayReason`]. Every batch carries
     /// it: a value that falls is taken for a counter that began anew.

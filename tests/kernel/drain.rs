@@ -240,23 +240,26 @@ fn an_interface_that_is_met_again_counts_on_under_another_number() {
         let seen = line.counted.packets + line.lost_total().packets;
         assert_eq!((seen, line.received), (sent, line.counted));
     };
-    // Each life is longer than the one before; it begins at once or later, and unknown to the agent
-    // or not.
-    let lives = [3, 5, 8, 13, 21, 34, 55, 89];
-    for (life, (drains, is_told)) in lives.into_iter().zip(
-        [0, 1, 2, 3]
-            .into_iter()
-            .flat_map(|drains| [(drains, false), (drains, true)]),
-    ) {
-        send(&mut rig, life);
-        if is_told {
+    // Each life is longer than the one before: its frames before the agent knows of it, if it ever
+    // does, those after, those while it ends, and the drains until the next.
+    let lives = [
+        (3, None, 2, 1),
+        (5, Some(5), 2, 1),
+        (20, None, 0, 2),
+        (20, Some(20), 0, 2),
+        (80, None, 0, 3),
+        (80, Some(80), 0, 4),
+    ];
+    for (unknown, known, last, drains) in lives {
+        let mut sent = send(&mut rig, unknown);
+        if let Some(known) = known {
             rig.collector.add_interface(key).unwrap();
+            sent = send(&mut rig, known);
         }
-        let sent = send(&mut rig, life);
         check(&mut rig, sent);
         rig.collector.remove_interface(key);
-        let sent = send(&mut rig, 2);
-        for _ in 0..=drains {
+        let sent = send(&mut rig, last);
+        for _ in 0..drains {
             check(&mut rig, sent);
         }
     }

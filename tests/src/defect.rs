@@ -4,19 +4,13 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use aya::{
-    maps::MapInfo,
-    programs::{ProgramInfo, SchedClassifier},
-};
+use aya::{maps::MapInfo, programs::SchedClassifier};
 use netweir_agent::attach::Object;
 use netweir_wire::map::{CacheEntry, FlowKey, FlowValue};
 
 use crate::Program;
 
 static OBJECT: &[u8] = include_bytes!("../../kernel/netweir.bpf.o");
-
-/// Bytes of an instruction.
-const INSTRUCTION: usize = 8;
 
 /// What the kernel is to make of the two flow maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,14 +39,19 @@ impl FlowMaps {
     /// The object is laid out in another way.
     pub fn object(self) -> Vec<u8> {
         let mut object = OBJECT.to_vec();
-        let words = |[kind, flags]: [u32; 2]| {
+        let definition = |[kind, flags]: [u32; 2]| {
             let (key, value) = (size_of::<FlowKey>(), size_of::<FlowValue>());
             // Kind, key, value, entries, flags, as `struct bpf_map_def` has them.
             let words = [kind, key as u32, value as u32, 65_536, flags];
             words.map(u32::to_le_bytes).concat()
         };
-        let replaced = replace(&mut object, &words([1, 0]), &words(self.definition()));
-        assert_eq!(replaced, 2, "one map for even epochs, one for odd ones");
+        let (sound, defect) = (definition([1, 0]), definition(self.definition()));
+        // One map for even epochs, one for odd ones.
+        for _ in 0..2 {
+            let mut windows = object.windows(sound.len());
+            let place = windows.position(|window| window == sound).unwrap();
+            object[place..place + defect.len()].copy_from_slice(&defect);
+        }
         object
     }
 }
@@ -62,34 +61,31 @@ impl FlowMaps {
 /// # Panics
 /// The object is laid out in another way.
 pub fn object_with_ring_entries_of(bytes: u32) -> Vec<u8> {
-    let mut object = OBJECT.to_vec();
-    let call = |bytes: u32| {
-        // The third argument is the length, the fourth says not to wake; 130 is
-        // `bpf_ringbuf_output`.
-        let instructions = [(0xb7, 3, bytes), (0xb7, 4, 1), (0x85, 0, 130)];
-        let instruction = |(code, register, number): (u8, u8, u32)| {
-            let mut instruction = [code, register, 0, 0, 0, 0, 0, 0];
-            instruction[4..].copy_from_slice(&number.to_le_bytes());
-            instruction
-        };
-        instructions.map(instruction).concat()
+    /// A call of `bpf_ringbuf_output`.
+    const CALL: [u8; 8] = [0x85, 0, 0, 0, 130, 0, 0, 0];
+    /// Instructions in front of it that set its arguments.
+    const ARGUMENTS: usize = 8;
+    let length = |bytes: u32| {
+        // To the register of the third argument.
+        let [a, b, c, d] = bytes.to_le_bytes();
+        [0xb7, 3, 0, 0, a, b, c, d]
     };
-    let sound = call(size_of::<CacheEntry>() as u32);
-    assert_ne!(replace(&mut object, &sound, &call(bytes)), 0);
-    object
-}
-
-/// Replaces every occurrence; says how many there were.
-fn replace(object: &mut [u8], sound: &[u8], defect: &[u8]) -> usize {
-    assert_eq!(sound.len() % (INSTRUCTION / 2), 0);
+    let sound = length(size_of::<CacheEntry>() as u32);
+    let mut object = OBJECT.to_vec();
+    let (instructions, _) = object.as_chunks_mut::<8>();
     let mut replaced = 0;
-    for place in (0..object.len() - sound.len()).step_by(INSTRUCTION / 2) {
-        if object[place..].starts_with(sound) {
-            object[place..place + sound.len()].copy_from_slice(defect);
+    for call in ARGUMENTS..instructions.len() {
+        if instructions[call] != CALL {
+            continue;
+        }
+        let arguments = instructions[call - ARGUMENTS..call].iter_mut();
+        for instruction in arguments.filter(|instruction| **instruction == sound) {
+            *instruction = length(bytes);
             replaced += 1;
         }
     }
-    replaced
+    assert_ne!(replaced, 0, "no program puts entries into the ring buffer");
+    object
 }
 
 /// Maps that a program uses, each with a new descriptor that reads and writes.
@@ -102,8 +98,7 @@ impl UsedMaps {
     /// The kernel does not take the program.
     pub fn of(object: &mut Object, program: Program) -> Self {
         let program = object.program(program.name, SchedClassifier::load).unwrap();
-        let program: ProgramInfo = program.info().unwrap();
-        let numbers = program.map_ids().unwrap().unwrap();
+        let numbers = program.info().unwrap().map_ids().unwrap().unwrap();
         let used = numbers.into_iter().map(|number| {
             let map = MapInfo::from_id(number).unwrap();
             (map.name_as_str().unwrap().to_owned(), map)

@@ -138,10 +138,6 @@ impl Drop for Mapping {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    reason = "what fails in a test is told by its line"
-)]
 mod tests {
     use std::{
         fs::File,
