@@ -11,6 +11,7 @@
 
 mod corpus;
 mod death;
+mod defect;
 mod drain;
 mod filter;
 mod full;
@@ -21,4 +22,5 @@ mod sampling;
 mod scratch;
 mod tiers;
 mod tracepoint;
+mod unreadable;
 mod yardstick;

@@ -2,6 +2,7 @@
 
 mod child;
 mod cpu;
+mod defect;
 mod feature;
 mod host;
 mod report;
@@ -18,10 +19,11 @@ use netweir_wire::packet::protocol;
 
 pub use child::{Child, Ended, Netweir, binary};
 pub use cpu::{Offline, Pinned, pretend_cpus, stay_on};
+pub use defect::{FlowMaps, UsedMaps, object_with_ring_entries_of};
 pub use feature::{Feature, tc_hook};
 pub use host::Reading;
 pub use report::{Counted, Table, books, sum, table};
-pub use rig::{Entry, Program, Rig, drain};
+pub use rig::{Entry, Program, Rig, drain, drain_into};
 pub use sender::{Load, Sender};
 pub use server::{Server, Stream};
 pub use skb::SkbContext;

@@ -197,10 +197,15 @@ impl Interfaces {
     }
 
     /// Removes what is gone, before the epoch changes.
-    pub(super) fn remove_gone(&mut self) {
+    pub(super) fn remove_gone(&mut self) -> Result<(), Error> {
         self.unused.append(&mut self.removed);
+        if self.gone.is_empty() {
+            return Ok(());
+        }
+        // Programs may have met them since, and given them numbers.
+        self.refresh()?;
         for key in std::mem::take(&mut self.gone) {
-            // One that is not known is met later, and ages.
+            // None has met it, or it was removed before.
             let Some(Known { number, .. }) = self.known.remove(&key) else {
                 continue;
             };
@@ -212,6 +217,7 @@ impl Interfaces {
             }
             self.removed.push((key, number));
         }
+        Ok(())
     }
 
     /// Lets counters go that no program can be using any more.
