@@ -7,6 +7,8 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
 
+use rustix::process::{Resource, Rlimit, setrlimit};
+
 const BPF_MAP_CREATE: libc::c_long = 0;
 const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
 const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
@@ -113,9 +115,25 @@ pub(crate) fn create_map(map: &NewMap<'_>) -> io::Result<OwnedFd> {
         *place = byte;
     }
     // SAFETY: the attribute holds no pointers.
-    let created = unsafe { bpf(BPF_MAP_CREATE, &mut attribute) }?;
+    let mut create = || unsafe { bpf(BPF_MAP_CREATE, &mut attribute) };
+    let created = match create() {
+        // Before Linux 5.11 maps count against what a process may lock in memory.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && lift_memory_limit() => {
+            create()?
+        }
+        created => created?,
+    };
     // SAFETY: the kernel has just opened this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(created as i32) })
+}
+
+/// Lets this process lock as much memory as it likes; says whether the kernel permits it.
+fn lift_memory_limit() -> bool {
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    setrlimit(Resource::Memlock, unlimited).is_ok()
 }
 
 /// Puts `inner` into the only place of the map of maps `outer`.

@@ -29,10 +29,7 @@ use crate::{
 #[inline(always)]
 pub(crate) fn account_usual(usual: &Usual, interface: InterfaceKey, count: Count) -> bool {
     let key = FlowKey::words(interface, usual);
-    let Some(home) = Home::of(&key, table::epoch()) else {
-        return false;
-    };
-    let Some(entry) = cache::find(home, &key) else {
+    let Some(entry) = cache::find(Home::of(&key, table::epoch()), &key) else {
         return false;
     };
     let value = &mut entry.value;
@@ -254,9 +251,7 @@ fn add_to_flow(
     let key = unsafe { *key };
     let epoch = table::epoch();
     let home = Home::of(&key, epoch);
-    if let Some(home) = home
-        && let Some(known) = cache::find(home, &key)
-    {
+    if let Some(known) = cache::find(home, &key) {
         merge(&mut known.value, &work.headers, count);
         return Ok(());
     }
@@ -266,9 +261,7 @@ fn add_to_flow(
     };
     // SAFETY: this CPU's own value, and no other program runs here meanwhile.
     let state = unsafe { &mut *state };
-    if let Some(home) = home
-        && cache::insert(home, &mut work.entry, state)
-    {
+    if cache::insert(home, &mut work.entry, state) {
         state.opened += 1;
         return Ok(());
     }

@@ -12,7 +12,7 @@ use netweir_wire::{
 };
 
 use crate::{
-    setting::{below, hash, loaded, setting, sum},
+    setting::{below, hash, loaded, setting, sum, times},
     table,
 };
 
@@ -23,21 +23,22 @@ pub(crate) struct Home {
     /// Number of the list.
     list: u64,
     hash: u64,
+    /// Whether this CPU has lists. (Not an `Option` of the whole: older verifiers see what is not
+    /// there being read.)
+    exists: bool,
 }
 
 impl Home {
-    /// The home of a flow with this key; `None` where this CPU has no lists.
+    /// The home of a flow with this key.
     #[inline(always)]
-    pub(crate) fn of(key: &[u64; KEY_WORDS], epoch: u32) -> Option<Self> {
+    pub(crate) fn of(key: &[u64; KEY_WORDS], epoch: u32) -> Self {
         let (cpu, cpus) = (this_cpu(), loaded::<{ stand_in::CACHE_CPUS }>());
-        if cpu >= cpus {
-            return None;
-        }
-        Some(Self {
+        Self {
             epoch,
             list: sum(below(cpus, cpu) << 1, u64::from(epoch & 1)),
             hash: hash(key),
-        })
+            exists: cpu < cpus,
+        }
     }
 
     #[inline(always)]
@@ -47,10 +48,13 @@ impl Home {
 
     #[inline(always)]
     fn bucket(self) -> Option<*mut Bucket> {
-        let buckets = setting::<{ stand_in::CACHE_BUCKETS }>();
-        let number = IndexWord::bucket(self.hash, buckets);
-        let place = self.list * u64::from(buckets) + u64::from(number);
-        table::CACHE_INDEX.get(place)
+        if !self.exists {
+            return None;
+        }
+        let buckets = loaded::<{ stand_in::CACHE_BUCKETS }>();
+        // As `IndexWord::bucket` says.
+        let number = times(self.hash >> 32, buckets) >> 32;
+        table::CACHE_INDEX.get(sum(number, times(self.list, buckets)))
     }
 
     /// The entry at a place, counted from 1.
@@ -61,7 +65,7 @@ impl Home {
     fn entry(self, place: u32) -> Option<*mut CacheEntry> {
         let flows = loaded::<{ stand_in::CACHE_FLOWS }>();
         let place = u64::from(place);
-        let before = self.list * flows;
+        let before = times(self.list, flows);
         // No word names such a place, but the verifier does not know it.
         if place > flows {
             return None;

@@ -229,10 +229,12 @@ fn live(object: &mut Object, sent: &mut Sums, maps: &Collector, life: u64) -> BT
 fn inheritance(maps: &Maps) -> String {
     let Constants {
         cache_flows,
+        cache_cpus,
         ring_bytes,
         tick_ns,
     } = maps.constants();
-    let mut text = format!("{} {cache_flows} {ring_bytes} {tick_ns}", process::id());
+    let pid = process::id();
+    let mut text = format!("{pid} {cache_flows} {cache_cpus} {ring_bytes} {tick_ns}");
     for (name, descriptor) in maps.descriptors() {
         write!(text, " {name}={}", descriptor.as_raw_fd()).unwrap();
     }
@@ -246,6 +248,7 @@ fn inherit(text: &str) -> Maps {
     let pid = Pid::from_raw(number() as i32).unwrap();
     let constants = Constants {
         cache_flows: number() as u32,
+        cache_cpus: number() as u32,
         ring_bytes: number() as u32,
         tick_ns: number(),
     };

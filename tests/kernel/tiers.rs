@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use netweir_agent::attach::MapSizes;
+use netweir_agent::{Cpus, attach::MapSizes};
 use netweir_flow::{Batch, Sample};
 use netweir_tests::{Pinned, Program, Reading, Rig, is_root, udp_frame};
 use netweir_wire::{
@@ -120,7 +120,7 @@ impl Stage {
     /// may.
     fn check_tiers(&self, whole: usize, left_over: usize, what: &str) {
         let map = MAP_FLOWS as usize;
-        let cache = SIZES.cache_flows(1) as usize;
+        let cache = SIZES.cache_flows(&Cpus::of_machine().unwrap()) as usize;
         assert!(whole <= cache + map, "{what}");
         if self.sent.len() <= WAYS {
             assert_eq!(left_over, 0, "{what}: no bucket can be full");

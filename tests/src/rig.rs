@@ -8,7 +8,7 @@ use netweir_agent::{
     attach::{MapSizes, Object, Purpose, Shedding},
     collect::Collector,
 };
-use netweir_flow::Batch;
+use netweir_flow::{Batch, Meter};
 use netweir_packets::port_bits;
 use netweir_wire::{
     map::{Direction, InterfaceKey, PortClasses},
@@ -44,7 +44,8 @@ pub struct Program {
     pub link: LinkType,
 }
 
-/// Every program that counts and that a kernel runs over a frame. None runs the tracepoints so.
+/// Every program that counts and that a kernel runs over a frame of ours. It runs the tracepoints over
+/// none.
 const PROGRAMS: [Program; 7] = {
     use Direction::{Egress, Ingress};
     use Entry::{Tc, Xdp};
@@ -133,7 +134,16 @@ impl Rig {
     /// As of [`Self::new`].
     pub fn shedding(netns: u32, sizes: MapSizes, shedding: Shedding) -> anyhow::Result<Self> {
         let mut object = Object::load_shedding(&Purpose::Interfaces { netns }, sizes, shedding)?;
-        let mut collector = Collector::new(&mut object)?;
+        let collector = Collector::new(&mut object)?;
+        Self::of(netns, object, collector)
+    }
+
+    /// An object that was loaded for the namespace with this inode number, and what collects from
+    /// its maps.
+    ///
+    /// # Errors
+    /// A map cannot be written.
+    pub fn of(netns: u32, object: Object, mut collector: Collector) -> anyhow::Result<Self> {
         let mut ports = Box::new(PortClasses { bits: [0; 65536] });
         for (port, bits) in (0..=u16::MAX).zip(&mut ports.bits) {
             *bits = port_bits(port);
@@ -217,6 +227,23 @@ pub fn drain(collector: &mut Collector) -> anyhow::Result<Batch> {
     collector.take()?;
     batch.flows = flows;
     Ok(batch)
+}
+
+/// Drains into a meter, as the agent does.
+///
+/// # Errors
+/// A map cannot be read.
+pub fn drain_into(meter: &mut Meter, collector: &mut Collector) -> anyhow::Result<()> {
+    let mut batch = Batch::default();
+    collector.begin(&mut batch)?;
+    meter.apply(&batch);
+    collector.read_flows(&mut |samples| meter.apply_flows(0, samples))?;
+    batch.interfaces.clear();
+    batch.settled.clear();
+    collector.classified(&mut batch);
+    meter.apply(&batch);
+    collector.take()?;
+    Ok(())
 }
 
 impl Program {

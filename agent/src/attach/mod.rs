@@ -20,7 +20,7 @@ use netweir_wire::packet::LinkType;
 pub use tc::TcMode;
 
 pub(crate) use layout::Layout;
-pub use object::{MapSizes, Object, Purpose, Shedding, possible_cpus};
+pub use object::{MapSizes, Object, Purpose, Shedding};
 pub(crate) use tracepoint::attach as attach_tracepoints;
 
 use crate::{Error, error::Chain, netns::Netns, watch::Device};

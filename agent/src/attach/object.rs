@@ -23,7 +23,7 @@ use super::{
     patch::{Loaded, Patch},
     table::Tables,
 };
-use crate::{Error, error::Doing};
+use crate::{Cpus, Error, error::Doing};
 
 /// The object as it is committed; `make build-ebpf` builds it.
 static OBJECT: &[u8] = include_bytes_aligned!("../../../kernel/netweir.bpf.o");
@@ -48,13 +48,15 @@ const LEAST_CACHED_FLOWS: u32 = 16;
 const ENTRY_OVERHEAD_BYTES: u64 = 48;
 
 impl MapSizes {
-    /// Flows in the list of one of so many CPUs; 0 for no cache.
-    pub fn cache_flows(self, cpus: u32) -> u32 {
+    /// Flows in the list of one of these CPUs; 0 for no cache.
+    pub fn cache_flows(self, cpus: &Cpus) -> u32 {
+        // The place where the list of the last CPU would end is a number, even if it has none.
+        let most = MAX_CACHED_FLOWS.min(u32::MAX / (2 * cpus.numbers()));
         match self.cache {
             0 => 0,
             flows => flows
-                .div_ceil(cpus.max(1))
-                .clamp(LEAST_CACHED_FLOWS, MAX_CACHED_FLOWS),
+                .div_ceil(cpus.present())
+                .clamp(LEAST_CACHED_FLOWS, most),
         }
     }
 
@@ -68,7 +70,7 @@ impl MapSizes {
     }
 
     /// Kernel memory in bytes that the maps take, whether they are full or empty.
-    pub fn kernel_bytes(self, cpus: u32) -> u64 {
+    pub fn kernel_bytes(self, cpus: &Cpus) -> u64 {
         let entry = |key: usize, value: usize| {
             (key.next_multiple_of(8) + value.next_multiple_of(8)) as u64 + ENTRY_OVERHEAD_BYTES
         };
@@ -77,11 +79,11 @@ impl MapSizes {
         let interface = entry(size_of::<InterfaceKey>(), size_of::<InterfacePlace>());
         let cached = size_of::<CacheEntry>() as u64
             + size_of::<Bucket>() as u64 / u64::from(FLOWS_PER_BUCKET);
-        u64::from(2 * cpus) * u64::from(self.cache_flows(cpus)) * cached
+        u64::from(2 * cpus.present()) * u64::from(self.cache_flows(cpus)) * cached
             + 2 * (u64::from(self.flows) * flow + buckets(self.flows))
             + u64::from(self.ring_bytes())
             + u64::from(self.interfaces)
-                * (interface + u64::from(cpus) * size_of::<InterfaceCounters>() as u64)
+                * (interface + (cpus.possible().len() * size_of::<InterfaceCounters>()) as u64)
             + buckets(self.interfaces)
     }
 }
@@ -128,6 +130,8 @@ pub struct Object {
     pub(super) paged: bool,
     /// Flows in a list of the cache; 0 for no cache.
     pub(crate) cache_flows: u32,
+    /// CPUs that have lists in the cache.
+    pub(crate) cache_cpus: u32,
     /// Bytes of the ring buffer; 0 for none.
     pub(crate) ring_bytes: u32,
     /// Nanoseconds in a tick of the programs' cheap clock.
@@ -177,14 +181,14 @@ impl Object {
         let mut object = object.to_vec();
         let mut patch = Patch(&mut object);
         let paged = put_kernel_into(&mut patch, types.as_ref().ok());
-        let cpus = possible_cpus()?;
-        let cache_flows = sizes.cache_flows(cpus);
+        let cpus = Cpus::of_machine()?;
+        let cache_flows = sizes.cache_flows(&cpus);
         let cache_buckets = cache_flows.div_ceil(FLOWS_PER_BUCKET);
-        let tables = Tables::new(2 * cpus, cache_flows, cache_buckets)?;
+        let tables = Tables::new(2 * cpus.present(), cache_flows, cache_buckets)?;
         tables.put_into(&mut patch);
         let jiffies = has_jiffies();
         for (stand_in, setting) in [
-            (stand_in::CACHE_CPUS, cpus),
+            (stand_in::CACHE_CPUS, cpus.present()),
             (stand_in::CACHE_FLOWS, cache_flows),
             (stand_in::CACHE_BUCKETS, cache_buckets),
             (stand_in::NETNS, netns),
@@ -204,6 +208,7 @@ impl Object {
             tables: tables.into_maps()?,
             paged,
             cache_flows,
+            cache_cpus: cpus.present(),
             ring_bytes: sizes.ring_bytes(),
             tick_ns: if jiffies { jiffy_ns() } else { 1 << 20 },
         })
@@ -279,18 +284,6 @@ fn load(object: &[u8], sizes: MapSizes, offsets: &Layout<SkbOffsets>) -> Result<
             let known = permission(&source).or_else(|| other_abi(&source, &abi));
             known.unwrap_or(Error::Load { source })
         })
-}
-
-/// Number of CPUs that there are or could be: each has a part of the maps.
-///
-/// # Errors
-/// The kernel does not tell.
-pub fn possible_cpus() -> Result<u32, Error> {
-    let cpus = aya::util::nr_cpus().map_err(|(_, source)| Error::System {
-        action: "count the CPUs",
-        source,
-    })?;
-    Ok(cpus as u32)
 }
 
 /// Random numbers for the hash of the cache.

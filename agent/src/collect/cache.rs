@@ -1,4 +1,7 @@
 //! Reading the flow cache: the lists of an epoch in which nobody writes any more.
+//!
+//! A CPU that is offline has counted before, maybe in this epoch: the lists of all CPUs are read,
+//! whatever they do at the moment.
 
 use std::os::fd::OwnedFd;
 
@@ -7,11 +10,10 @@ use netweir_wire::{
     map::{CacheEntry, CacheState},
     name,
 };
-
 use rustix::mm::ProtFlags;
 
 use super::{Maps, map_error, memory::Memory};
-use crate::{Error, attach::Layout};
+use crate::{Cpus, Error, attach::Layout};
 
 /// The lists of all CPUs.
 pub(super) struct Cache {
@@ -19,6 +21,11 @@ pub(super) struct Cache {
     state: PerCpuArray<MapData, Layout<CacheState>>,
     /// Flows in a list; 0 for no cache.
     flows: u32,
+    /// CPUs that have lists.
+    cached: u32,
+    cpus: Cpus,
+    /// Whether somebody was told that a CPU has no list.
+    told: bool,
 }
 
 impl Cache {
@@ -28,33 +35,38 @@ impl Cache {
             entries: maps.descriptor(name::CACHE)?,
             state: maps.get(name::CACHE_STATE)?,
             flows,
+            cached: maps.constants().cache_cpus,
+            cpus: Cpus::of_machine()?,
+            told: false,
         })
     }
 
     /// Flows opened since the start, in the cache and behind it.
     pub(super) fn opened(&self) -> Result<u64, Error> {
         let states = self.states()?;
-        Ok(states.iter().map(|state| state.opened).sum())
+        Ok(states.iter().map(|(_, state)| state.opened).sum())
     }
 
     /// Interfaces that programs have made an entry for since the start.
     pub(super) fn admitted(&self) -> Result<u64, Error> {
         let states = self.states()?;
-        Ok(states.iter().map(|state| state.admitted).sum())
+        Ok(states.iter().map(|(_, state)| state.admitted).sum())
     }
 
-    fn states(&self) -> Result<Vec<CacheState>, Error> {
+    /// The state of each CPU, online or not, with its number.
+    fn states(&self) -> Result<Vec<(u32, CacheState)>, Error> {
         let states = self
             .state
             .get(&0, 0)
             .map_err(map_error(name::CACHE_STATE))?;
-        Ok(states.iter().map(|Layout(state)| *state).collect())
+        let states = states.iter().map(|Layout(state)| *state);
+        Ok(self.cpus.possible().iter().copied().zip(states).collect())
     }
 
     /// Hands over the flows of an epoch that has passed; they stay where they are until the lists
     /// are used for the epoch after the next.
     pub(super) fn read(
-        &self,
+        &mut self,
         epoch: u32,
         hand_over: &mut dyn FnMut(&CacheEntry),
     ) -> Result<(), Error> {
@@ -62,15 +74,33 @@ impl Cache {
             return Ok(());
         }
         let side = (epoch & 1) as usize;
-        for (cpu, state) in self.states()?.into_iter().enumerate() {
+        let states = self.states()?;
+        self.look_for_newcomers(&states);
+        for (cpu, state) in states {
             let used = state.used[side].min(self.flows);
             if state.epoch[side] == epoch && used > 0 {
-                let list = (cpu << 1 | side) as u32;
+                let list = cpu << 1 | side as u32;
                 // Places are counted from 1.
                 self.read_list(list * self.flows + 1, used, epoch, hand_over)?;
             }
         }
         Ok(())
+    }
+
+    /// Says so, once, when a CPU counts that was plugged in after the maps were made: its flows are
+    /// all in the flow map.
+    fn look_for_newcomers(&mut self, states: &[(u32, CacheState)]) {
+        let newcomer = states
+            .iter()
+            .find(|&&(cpu, state)| cpu >= self.cached && state.opened > 0);
+        if let Some((cpu, _)) = newcomer.filter(|_| !self.told) {
+            self.told = true;
+            tracing::warn!(
+                cpu,
+                "a CPU was plugged in after the start: it counts without the cache, which takes \
+                 longer, until netweir is started again"
+            );
+        }
     }
 
     /// Reads so many entries from a place on, in the memory of the map.

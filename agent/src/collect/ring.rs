@@ -60,16 +60,19 @@ impl Ring {
     }
 
     /// Hands over every entry that was there when it was [closed](Self::close), without letting it
-    /// go.
-    pub(super) fn read(&mut self, mut hand_over: impl FnMut(&CacheEntry)) {
+    /// go; `None` for one that has not the length of an entry.
+    pub(super) fn read(&mut self, mut hand_over: impl FnMut(Option<&CacheEntry>)) {
         while self.read < self.end {
             let Some(length) = self.length_at(self.read) else {
                 return;
             };
-            if length & DISCARDED == 0 && length as usize == size_of::<CacheEntry>() {
+            if length as usize == size_of::<CacheEntry>() {
                 // SAFETY: it consists of numbers, any of which is one. The kernel wrote it there, and it
                 // stays until its place is let go; the second mapping continues where the first ends.
-                hand_over(&unsafe { self.producer.value(self.data(self.read + HEADER_BYTES)) });
+                let entry = unsafe { self.producer.value(self.data(self.read + HEADER_BYTES)) };
+                hand_over(Some(&entry));
+            } else if length & DISCARDED == 0 {
+                hand_over(None);
             }
             let length = u64::from(length & !DISCARDED) + HEADER_BYTES;
             self.read += length.next_multiple_of(8);
@@ -96,5 +99,136 @@ impl Ring {
     /// Where a position is in the memory.
     fn data(&self, position: u64) -> usize {
         rustix::param::page_size() + (position & self.mask) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::File,
+        io::{Seek, SeekFrom, Write},
+    };
+
+    use netweir_wire::map::FlowKey;
+    use rustix::fs::{MemfdFlags, memfd_create};
+
+    use super::*;
+
+    const BYTES: u32 = 4096;
+    const ENTRY: u32 = size_of::<CacheEntry>() as u32;
+
+    /// Memory laid out as the kernel's, which writes to it when it is told.
+    struct Written {
+        file: File,
+        page: u64,
+        written: u64,
+    }
+
+    impl Written {
+        fn new() -> Self {
+            let file = File::from(memfd_create("ring", MemfdFlags::CLOEXEC).unwrap());
+            let page = rustix::param::page_size() as u64;
+            file.set_len(2 * page + 2 * u64::from(BYTES)).unwrap();
+            Self {
+                file,
+                page,
+                written: 0,
+            }
+        }
+
+        fn write(&mut self, offset: u64, bytes: &[u8]) {
+            self.file.seek(SeekFrom::Start(offset)).unwrap();
+            self.file.write_all(bytes).unwrap();
+        }
+
+        /// An entry of this length, its header with these flags, whose flow has this source port.
+        fn put(&mut self, length: u32, flags: u32, port: u16) {
+            let mut bytes = vec![0; HEADER_BYTES as usize + length as usize];
+            bytes[..4].copy_from_slice(&(length | flags).to_ne_bytes());
+            let place = HEADER_BYTES as usize + std::mem::offset_of!(FlowKey, source_port);
+            if let Some(place) = bytes.get_mut(place..place + 2) {
+                place.copy_from_slice(&port.to_be_bytes());
+            }
+            let data = 2 * self.page;
+            for (from, byte) in (self.written..).zip(bytes.iter().copied()) {
+                let place = from % u64::from(BYTES);
+                // As the kernel has it mapped, twice in a row.
+                for copy in [place, place + u64::from(BYTES)] {
+                    self.write(data + copy, &[byte]);
+                }
+            }
+            self.written += (bytes.len() as u64).next_multiple_of(8);
+            let (page, written) = (self.page, self.written);
+            self.write(page, &written.to_ne_bytes());
+        }
+
+        fn ring(&self, taken: u32) -> Ring {
+            Ring::new(&self.file, BYTES, taken).unwrap()
+        }
+    }
+
+    /// Source ports of what is read; `None` for an entry of another length.
+    fn read(ring: &mut Ring) -> Vec<Option<u16>> {
+        let mut read = Vec::new();
+        ring.read(|entry| read.push(entry.map(|entry| u16::from_be_bytes(entry.key.source_port))));
+        read
+    }
+
+    #[test]
+    fn every_entry_is_told_of_whatever_its_length() {
+        let mut memory = Written::new();
+        let mut ring = memory.ring(0);
+        memory.put(ENTRY, 0, 1);
+        memory.put(ENTRY - 8, 0, 2);
+        memory.put(3, 0, 3);
+        memory.put(ENTRY + 1, 0, 4);
+        // What its writer has given up was counted nowhere.
+        memory.put(ENTRY, DISCARDED, 5);
+        memory.put(ENTRY, 0, 6);
+        ring.close();
+        assert_eq!(read(&mut ring), [Some(1), None, None, None, Some(6)]);
+        assert_eq!(read(&mut ring), []);
+    }
+
+    #[test]
+    fn is_read_up_to_where_it_was_closed() {
+        let mut memory = Written::new();
+        let mut ring = memory.ring(0);
+        memory.put(ENTRY, 0, 1);
+        ring.close();
+        memory.put(ENTRY, 0, 2);
+        assert_eq!(read(&mut ring), [Some(1)]);
+        ring.let_go();
+        ring.close();
+        memory.put(ENTRY, BUSY, 3);
+        assert_eq!(read(&mut ring), [Some(2)]);
+        // One that is being written is left for later, and what is behind it.
+        memory.put(ENTRY, 0, 4);
+        ring.close();
+        assert_eq!(read(&mut ring), []);
+    }
+
+    #[test]
+    fn goes_on_where_it_was_taken_around_its_end() {
+        let mut memory = Written::new();
+        let mut ring = memory.ring(0);
+        let mut port = 0;
+        for _ in 0..40 {
+            let ports = [port + 1, port + 2, port + 3];
+            port += 3;
+            for port in ports {
+                memory.put(ENTRY, 0, port);
+            }
+            ring.close();
+            assert_eq!(read(&mut ring), ports.map(Some));
+            // It dies here, sometimes before it lets go what was taken.
+            let taken = ring.position();
+            if port % 2 == 0 {
+                ring.let_go();
+            }
+            drop(ring);
+            ring = memory.ring(taken);
+        }
+        assert!(memory.written > 2 * u64::from(BYTES));
     }
 }
