@@ -236,6 +236,8 @@ impl Interfaces {
             self.classes[number as usize] = InterfaceCounters::ZERO;
             self.give_back(number)?;
         }
+        // What was read says nothing of numbers that somebody else may have now.
+        self.read.clear();
         Ok(())
     }
 
