@@ -8,11 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use netweir_agent::{
-    Agent, Netns, Settings,
-    attach::{HookChoice, possible_cpus},
-    now_ns,
-};
+use netweir_agent::{Agent, Cpus, Netns, Settings, attach::HookChoice, now_ns};
 use netweir_flow::{Meter, Record};
 use netweir_web::{Ticker, Ticks, ticker};
 
@@ -59,7 +55,7 @@ impl Metering {
             sampling: config.sampling,
         };
         let agent = Agent::start(settings, namespaces, Arc::clone(&meter))?;
-        let kernel_kib = config.maps.kernel_bytes(possible_cpus()?) / 1024;
+        let kernel_kib = config.maps.kernel_bytes(&Cpus::of_machine()?) / 1024;
         tracing::info!(
             kernel_kib,
             flows = config.maps.flows,

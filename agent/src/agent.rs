@@ -169,6 +169,7 @@ impl Agent {
             collector.read_flows(&mut hand_over)
         });
         batch.interfaces.clear();
+        batch.settled.clear();
         collectors
             .iter()
             .for_each(|collector| collector.classified(&mut batch));

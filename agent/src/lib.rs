@@ -9,6 +9,7 @@ mod agent;
 pub mod attach;
 mod choice;
 pub mod collect;
+mod cpu;
 mod error;
 mod netlink;
 mod netns;
@@ -20,5 +21,6 @@ pub mod watch;
 
 pub use agent::{Agent, Settings, now_ns};
 pub use choice::{Choice, Interfaces};
+pub use cpu::Cpus;
 pub use error::Error;
 pub use netns::Netns;

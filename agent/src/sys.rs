@@ -7,15 +7,16 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
 
+use rustix::process::{Resource, Rlimit, setrlimit};
+
 const BPF_MAP_CREATE: libc::c_long = 0;
 const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
 const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
 const BPF_MAP_LOOKUP_AND_DELETE_BATCH: libc::c_long = 25;
 
-/// `BPF_MAP_TYPE_ARRAY`.
-pub(crate) const MAP_TYPE_ARRAY: u32 = 2;
-/// `BPF_MAP_TYPE_ARRAY_OF_MAPS`.
-pub(crate) const MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
+const BPF_MAP_TYPE_ARRAY: u32 = 2;
+const BPF_MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
+const BPF_F_MMAPABLE: u32 = 1 << 10;
 
 #[repr(C)]
 struct CreateAttribute {
@@ -25,6 +26,8 @@ struct CreateAttribute {
     max_entries: u32,
     flags: u32,
     inner_map: u32,
+    numa_node: u32,
+    name: [u8; 16],
 }
 
 #[repr(C)]
@@ -73,20 +76,64 @@ fn number(map: BorrowedFd<'_>) -> u32 {
     map.as_raw_fd().unsigned_abs()
 }
 
-/// Creates a map of one entry with four bytes each of key and value.
-pub(crate) fn create_map(map_type: u32, inner: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+/// A kind of map.
+pub(crate) enum MapKind<'a> {
+    Array,
+    /// An array that can be mapped into memory.
+    MappableArray,
+    /// An array of maps that are like this one.
+    ArrayOfMaps(BorrowedFd<'a>),
+}
+
+/// A map that is to be created.
+pub(crate) struct NewMap<'a> {
+    /// At most 15 letters, digits and underscores.
+    pub(crate) name: &'static str,
+    pub(crate) kind: MapKind<'a>,
+    pub(crate) value_bytes: u32,
+    pub(crate) entries: u32,
+}
+
+/// Creates a map whose keys are places.
+pub(crate) fn create_map(map: &NewMap<'_>) -> io::Result<OwnedFd> {
+    let (map_type, flags, inner) = match map.kind {
+        MapKind::Array => (BPF_MAP_TYPE_ARRAY, 0, None),
+        MapKind::MappableArray => (BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, None),
+        MapKind::ArrayOfMaps(inner) => (BPF_MAP_TYPE_ARRAY_OF_MAPS, 0, Some(inner)),
+    };
     let mut attribute = CreateAttribute {
         map_type,
         key_bytes: 4,
-        value_bytes: 4,
-        max_entries: 1,
-        flags: 0,
+        value_bytes: map.value_bytes,
+        max_entries: map.entries,
+        flags,
         inner_map: inner.map_or(0, number),
+        numa_node: 0,
+        name: [0; 16],
     };
+    for (place, byte) in attribute.name.iter_mut().zip(map.name.bytes()).take(15) {
+        *place = byte;
+    }
     // SAFETY: the attribute holds no pointers.
-    let created = unsafe { bpf(BPF_MAP_CREATE, &mut attribute) }?;
+    let mut create = || unsafe { bpf(BPF_MAP_CREATE, &mut attribute) };
+    let created = match create() {
+        // Before Linux 5.11 maps count against what a process may lock in memory.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && lift_memory_limit() => {
+            create()?
+        }
+        created => created?,
+    };
     // SAFETY: the kernel has just opened this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(created as i32) })
+}
+
+/// Lets this process lock as much memory as it likes; says whether the kernel permits it.
+fn lift_memory_limit() -> bool {
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    setrlimit(Resource::Memlock, unlimited).is_ok()
 }
 
 /// Puts `inner` into the only place of the map of maps `outer`.

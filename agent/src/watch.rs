@@ -36,6 +36,8 @@ pub struct Device {
     pub kind: u16,
     /// Whether it is administratively up.
     pub up: bool,
+    /// Whether it has a carrier too, and so can send.
+    pub running: bool,
     /// Whether it is a loopback interface.
     pub loopback: bool,
     /// Largest payload of a frame in bytes.
@@ -202,6 +204,7 @@ fn device(link: &LinkMessage) -> Option<Device> {
         name: String::new(),
         kind: u16::from(link.header.link_layer_type),
         up: link.header.flags.contains(LinkFlags::Up),
+        running: link.header.flags.contains(LinkFlags::Running),
         loopback: link.header.flags.contains(LinkFlags::Loopback),
         mtu: 0,
         statistics: Statistics::default(),

@@ -1,7 +1,7 @@
 //! Counters since the start that may begin anew.
 //!
-//! When a kernel map is made again, or an interface index is given to another device, counters
-//! fall. What they had reached is kept, and what they count from then on is added to it.
+//! When a kernel map is made again, counters fall; when an interface gives up a part of them, that is
+//! told. What they had reached is kept, and what they count from then on is added to it.
 
 use netweir_wire::map::{Count, InterfaceCounters, Volume};
 
@@ -64,6 +64,13 @@ impl<T: Counters> Cumulative<T> {
             self.before.add(&self.latest);
         }
         self.latest = *shown;
+    }
+
+    /// Keeps a part of what the counters showed, without which they are shown next: what they show
+    /// then, and not what they showed last, is added to it.
+    pub(crate) fn settle(&mut self, shown: &T) {
+        self.before.add(shown);
+        self.latest = T::default();
     }
 
     /// All that was ever counted.

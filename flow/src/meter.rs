@@ -112,6 +112,12 @@ impl Meter {
     /// interfaces have counted.
     pub fn apply(&mut self, batch: &Batch) {
         self.apply_flows(batch.now_ns, &batch.flows);
+        for sample in &batch.settled {
+            // One that there was no room for has been passed over before.
+            if let Some((state, direction)) = self.interfaces.of_sample(sample.key) {
+                state.direction_mut(direction).settle(&sample.counters);
+            }
+        }
         for sample in &batch.interfaces {
             match self.interfaces.of_sample(sample.key) {
                 Some((state, direction)) => {

@@ -33,8 +33,12 @@ pub struct Batch {
     pub now_ns: u64,
     /// The flows that changed.
     pub flows: Vec<Sample>,
-    /// The interfaces; one that is left out has not changed.
+    /// The interfaces; one that is left out has not changed, and one that shows less than before has
+    /// begun anew.
     pub interfaces: Vec<InterfaceSample>,
+    /// Counters that were given up since the last batch, with what they had shown. The counters of
+    /// these interfaces in this batch and from now on are without it; one that is left out has none.
+    pub settled: Vec<InterfaceSample>,
     /// What was charged to no interface since the start, by [`StrayReason`]. Every batch carries
     /// it: a value that falls is taken for a counter that began anew.
     pub strays: [Volume; StrayReason::ALL.len()],

@@ -13,6 +13,7 @@ use netweir_wire::{
         InterfacePlace, KEY_WORDS, LossReason, StrayReason, Volume, classes, near_place,
     },
     packet::{Headers, Problem, Usual},
+    stand_in,
 };
 
 use crate::{
@@ -20,6 +21,8 @@ use crate::{
     flows,
     map::{self, Work},
     reader::forget,
+    setting::setting,
+    table,
 };
 
 /// Accounts for a usual frame if the cache knows its flow; returns what the cache knows.
@@ -30,7 +33,7 @@ pub(crate) fn account_usual(
     count: Count,
 ) -> Option<&'static CacheEntry> {
     let key = FlowKey::words(interface, usual);
-    let entry = cache::find(Home::of(&key), &key)?;
+    let entry = cache::find(Home::of(&key, table::epoch()), &key)?;
     let value = &mut entry.value;
     let counters = counters(value.interface)?;
     if !is_sample() {
@@ -83,7 +86,7 @@ pub(crate) fn stray(reason: StrayReason, volume: Volume) {
 #[inline(always)]
 fn near(interface: InterfaceKey) -> Option<u32> {
     // Other namespaces have interfaces of the same index. (The tracepoints have no namespace here.)
-    if interface.netns != map::setting(&map::NETNS) {
+    if interface.netns != setting::<{ stand_in::NETNS }>() {
         return None;
     }
     let place = near_place(interface.ifindex, interface.direction);
@@ -94,7 +97,7 @@ fn near(interface: InterfaceKey) -> Option<u32> {
 /// The same as a place; with a filter, the names of an interface are asked for, which are elsewhere.
 #[inline(always)]
 fn nearby(interface: InterfaceKey) -> Option<InterfacePlace> {
-    if map::setting(&map::FILTERS) != 0 {
+    if setting::<{ stand_in::FILTERS }>() != 0 {
         return None;
     }
     near(interface).map(|number| InterfacePlace { number, names: 0 })
@@ -175,7 +178,7 @@ fn add(work: &mut Work, place: InterfacePlace, interface: InterfaceKey, count: C
 /// Whether the filter admits a flow. (The cache has only flows that it admits.)
 #[inline(always)]
 fn is_admitted(work: &Work, names: u32) -> bool {
-    if map::setting(&map::FILTERS) == 0 {
+    if setting::<{ stand_in::FILTERS }>() == 0 {
         return true;
     }
     let Some(filter) = map::FILTER.get(0) else {
@@ -232,7 +235,7 @@ fn add_classes(counters: &mut InterfaceCounters, classes: [u8; 3], volume: Volum
 /// Whether a frame is counted in its flow: one in [`map::SAMPLING`] is, at random.
 #[inline(always)]
 fn is_sample() -> bool {
-    let one_in = map::setting(&map::SAMPLING);
+    let one_in = setting::<{ stand_in::SAMPLING }>();
     if one_in <= 1 {
         return true;
     }
@@ -253,7 +256,8 @@ fn add_to_flow(
     let key = core::ptr::from_ref(&work.entry.key).cast::<[u64; KEY_WORDS]>();
     // SAFETY: a key consists of so many words and is aligned as they are.
     let key = unsafe { *key };
-    let home = Home::of(&key);
+    let epoch = table::epoch();
+    let home = Home::of(&key, epoch);
     if let Some(known) = cache::find(home, &key) {
         merge(&mut known.value, &work.headers, count);
         return Ok(());
@@ -268,7 +272,7 @@ fn add_to_flow(
         state.opened += 1;
         return Ok(());
     }
-    flows::add(home.epoch(), &work.entry, state)
+    flows::add(epoch, &work.entry, state)
 }
 
 /// What a frame adds to a flow that is not in the cache.
@@ -318,7 +322,7 @@ pub(crate) fn opaque<T>(number: &T) -> usize {
 /// The cheap clock: jiffies, or where the kernel has no such helper, about a millisecond.
 #[inline(always)]
 pub(crate) fn tick() -> u32 {
-    if map::setting(&map::JIFFIES) == 1 {
+    if setting::<{ stand_in::JIFFIES }>() == 1 {
         // SAFETY: the helper takes no arguments.
         (unsafe { bpf_jiffies64() }) as u32
     } else {

@@ -3,41 +3,42 @@
 //! The list is written by this CPU's programs alone, and they do not interrupt one another; user
 //! space reads it when the epoch has passed and no program can be writing any more.
 
-use core::ptr;
+use core::{mem::transmute, ptr};
 
-use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
-use netweir_wire::map::{Bucket, CacheEntry, CacheState, FlowKey, IndexWord, KEY_WORDS};
+use aya_ebpf::bindings::bpf_func_id::BPF_FUNC_get_smp_processor_id;
+use netweir_wire::{
+    map::{Bucket, CacheEntry, CacheState, FlowKey, IndexWord, KEY_WORDS},
+    stand_in,
+};
 
-use crate::map::{self, setting};
+use crate::{
+    setting::{below, hash, loaded, setting, sum, times},
+    table,
+};
 
 /// Where a flow belongs in this CPU's list of an epoch.
 #[derive(Clone, Copy)]
 pub(crate) struct Home {
     epoch: u32,
     /// Number of the list.
-    list: u32,
+    list: u64,
     hash: u64,
+    /// Whether this CPU has lists. (Not an `Option` of the whole: older verifiers see what is not
+    /// there being read.)
+    exists: bool,
 }
 
 impl Home {
-    /// The home of a flow with this key, at this moment.
+    /// The home of a flow with this key.
     #[inline(always)]
-    pub(crate) fn of(key: &[u64; KEY_WORDS]) -> Self {
-        // An epoch that cannot be read is epoch 0: the map exists as long as the program.
-        let epoch = map::EPOCH.get(0).map_or(0, |epoch| epoch.current);
-        // SAFETY: the helper takes no arguments.
-        let cpu = unsafe { bpf_get_smp_processor_id() };
+    pub(crate) fn of(key: &[u64; KEY_WORDS], epoch: u32) -> Self {
+        let (cpu, cpus) = (this_cpu(), loaded::<{ stand_in::CACHE_CPUS }>());
         Self {
             epoch,
-            list: cpu << 1 | epoch & 1,
-            hash: map::hash(key),
+            list: sum(below(cpus, cpu) << 1, u64::from(epoch & 1)),
+            hash: hash(key),
+            exists: cpu < cpus,
         }
-    }
-
-    /// The epoch at the moment when this was made.
-    #[inline(always)]
-    pub(crate) const fn epoch(self) -> u32 {
-        self.epoch
     }
 
     #[inline(always)]
@@ -47,19 +48,41 @@ impl Home {
 
     #[inline(always)]
     fn bucket(self) -> Option<*mut Bucket> {
-        let buckets = setting(&map::CACHE_BUCKETS);
-        let number = IndexWord::bucket(self.hash, buckets);
-        map::CACHE_INDEX.get_ptr_mut(self.list * buckets + number)
+        if !self.exists {
+            return None;
+        }
+        let buckets = loaded::<{ stand_in::CACHE_BUCKETS }>();
+        // As `IndexWord::bucket` says.
+        let number = times(self.hash >> 32, buckets) >> 32;
+        table::CACHE_INDEX.get(sum(number, times(self.list, buckets)))
     }
 
     /// The entry at a place, counted from 1.
     ///
-    /// Places are not compared with the length of the list: no word names one past it. The 0 of a
-    /// word that was never written leads to an entry of the other side, whose epoch is another.
+    /// The 0 of a word that was never written leads to an entry of the other side, whose epoch is
+    /// another.
     #[inline(always)]
     fn entry(self, place: u32) -> Option<*mut CacheEntry> {
-        map::CACHE.get_ptr_mut(self.list * setting(&map::CACHE_FLOWS) + place)
+        let flows = loaded::<{ stand_in::CACHE_FLOWS }>();
+        let place = u64::from(place);
+        let before = times(self.list, flows);
+        // No word names such a place, but the verifier does not know it.
+        if place > flows {
+            return None;
+        }
+        table::CACHE.get(sum(place, before))
     }
+}
+
+/// The number of this CPU.
+#[inline(always)]
+fn this_cpu() -> u64 {
+    /// It returns 32 bits in a register of 64: knowing so saves clearing the upper half.
+    type Helper = unsafe extern "C" fn() -> u64;
+    // SAFETY: a helper's number in the place of its address is how the target calls helpers.
+    let helper: Helper = unsafe { transmute(u64::from(BPF_FUNC_get_smp_processor_id)) };
+    // SAFETY: the helper takes no arguments.
+    unsafe { helper() }
 }
 
 /// The entry of a flow, if the list has it.
@@ -82,8 +105,16 @@ fn is_same(known: &FlowKey, key: &[u64; KEY_WORDS]) -> bool {
     let known = ptr::from_ref(known).cast::<[u64; KEY_WORDS]>();
     // SAFETY: a key consists of so many words and is aligned as they are.
     let known = unsafe { &*known };
-    let pairs = known.iter().zip(key);
-    pairs.fold(0, |difference, (known, word)| difference | known ^ word) == 0
+    let difference = |word: usize| known[word] ^ key[word];
+    // One by one: the compiler would make a loop of it.
+    difference(0)
+        | difference(1)
+        | difference(2)
+        | difference(3)
+        | difference(4)
+        | difference(5)
+        | difference(6)
+        == 0
 }
 
 /// Puts an entry that the list does not have into it, if there is room; its epoch is set.
@@ -97,7 +128,7 @@ pub(crate) fn insert(home: Home, entry: &mut CacheEntry, state: &mut CacheState)
         *epoch = home.epoch;
         *used = 0;
     }
-    if *used >= setting(&map::CACHE_FLOWS) {
+    if *used >= setting::<{ stand_in::CACHE_FLOWS }>() {
         return false;
     }
     let place = *used + 1;

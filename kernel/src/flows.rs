@@ -6,9 +6,12 @@ use aya_ebpf::{
     bindings::{BPF_NOEXIST, BPF_RB_NO_WAKEUP},
     maps::HashMap,
 };
-use netweir_wire::map::{CacheEntry, CacheState, FlowKey, FlowValue, LossReason};
+use netweir_wire::{
+    map::{CacheEntry, CacheState, FlowKey, FlowValue, LossReason},
+    stand_in,
+};
 
-use crate::map;
+use crate::{map, setting::setting};
 
 /// The kernel's error numbers that an insertion is told apart by.
 const E2BIG: i32 = -7;
@@ -36,7 +39,7 @@ pub(crate) fn add(
         }
         // Another CPU was quicker to open the flow.
         Err(EEXIST) if merge(flows, &entry.key, &entry.value) => return Ok(()),
-        Err(_) if map::setting(&map::RING) == 1 => {}
+        Err(_) if setting::<{ stand_in::RING }>() == 1 => {}
         Err(E2BIG) => return Err(LossReason::FlowMapFull),
         Err(_) => return Err(LossReason::FlowMapBusy),
     }

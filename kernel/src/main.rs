@@ -8,6 +8,10 @@
 #![no_std]
 #![no_main]
 // Counters that several CPUs share are added to with `atomic_xadd`: the target has no `fetch_add`.
+// A table's address is a number of the agent's in the instructions, which is assembler.
+#![feature(asm_experimental_arch)]
+// Closures that are to be inlined in any case.
+#![feature(stmt_expr_attributes)]
 #![feature(core_intrinsics)]
 #![expect(
     internal_features,
@@ -21,6 +25,8 @@ mod hook;
 mod map;
 mod quic;
 mod reader;
+mod setting;
+mod table;
 
 /// Helpers such as `bpf_probe_read_kernel` are reserved for programs under the GPL.
 #[unsafe(no_mangle)]

@@ -1,4 +1,4 @@
-//! Every map and every read-only setting of the kernel programs.
+//! The maps of the kernel programs.
 //!
 //! The statics are named as [`netweir_wire::name`] spells them. The sizes are defaults; the agent
 //! sets the ones in force before it loads the object.
@@ -6,16 +6,15 @@
 use core::sync::atomic::AtomicU64;
 
 use aya_ebpf::{
-    bindings::BPF_F_MMAPABLE,
     macros::map,
     maps::{Array, HashMap, PerCpuArray, Queue, RingBuf},
 };
 use netweir_wire::{
     map::{
-        Bucket, CacheEntry, CacheSeed, CacheState, Epoch, FilterProgram, FlowKey, FlowValue,
-        InterfaceCounters, InterfaceKey, InterfacePlace, KEY_WORDS, LayoutProgram, NEAR_PLACES,
-        NearInterface, PortClasses, QUIC_CAPTURED_BYTES, QUIC_PLACES, QuicBackendKey, QuicCounters,
-        QuicEvent, QuicLimits, QuicPlace, SkbOffsets, StrayReason, Volume,
+        CacheEntry, CacheState, FilterProgram, FlowKey, FlowValue, InterfaceCounters, InterfaceKey,
+        InterfacePlace, LayoutProgram, NEAR_PLACES, NearInterface, PortClasses,
+        QUIC_CAPTURED_BYTES, QUIC_PLACES, QuicBackendKey, QuicCounters, QuicEvent, QuicPlace,
+        SkbOffsets, StrayReason, Volume,
     },
     packet::{Headers, MAX_HEADER_BYTES},
     version,
@@ -34,19 +33,6 @@ pub(crate) static FLOWS_ODD: HashMap<FlowKey, FlowValue> = HashMap::with_max_ent
 /// What fitted into neither: one [`CacheEntry`] for each frame.
 #[map]
 pub(crate) static OVERFLOW: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
-
-/// The epoch: its lowest bit chooses between two of everything that flows are counted in. Written
-/// by the agent alone.
-#[map]
-pub(crate) static EPOCH: Array<Epoch> = Array::with_max_entries(1, BPF_F_MMAPABLE);
-
-/// The flow cache: for each CPU a list of flows for even and one for odd epochs.
-#[map]
-pub(crate) static CACHE: Array<CacheEntry> = Array::with_max_entries(1, 0);
-
-/// For each list of [`CACHE`] the index that finds a flow in it.
-#[map]
-pub(crate) static CACHE_INDEX: Array<Bucket> = Array::with_max_entries(1, 0);
 
 /// How far the lists of each CPU are filled.
 #[map]
@@ -160,64 +146,9 @@ pub(crate) static ABI_2: u32 = version::ABI;
 
 const _: () = assert!(version::ABI == 2, "the name of ABI_2 says the number");
 
-/// Inode number of the network namespace whose interfaces TC and XDP watch.
-#[unsafe(no_mangle)]
-pub(crate) static NETNS: u32 = 0;
-
-/// 1 when the kernel has `bpf_jiffies64`, which costs next to nothing.
-#[unsafe(no_mangle)]
-pub(crate) static JIFFIES: u32 = 0;
-
-/// 1 when [`OVERFLOW`] is to be used.
-#[unsafe(no_mangle)]
-pub(crate) static RING: u32 = 0;
-
-/// Flows in a list of [`CACHE`]; 0 for no cache.
-#[unsafe(no_mangle)]
-pub(crate) static CACHE_FLOWS: u32 = 0;
-
-/// Buckets in the index of a list.
-#[unsafe(no_mangle)]
-pub(crate) static CACHE_BUCKETS: u32 = 0;
-
-/// What makes the places of flows in the cache unpredictable.
-#[unsafe(no_mangle)]
-pub(crate) static CACHE_SEED: CacheSeed = CacheSeed {
-    words: [0; KEY_WORDS],
-};
-
-/// 1 when [`FILTER`] is to be asked.
-#[unsafe(no_mangle)]
-pub(crate) static FILTERS: u32 = 0;
-
-/// One frame in so many is counted in its flow; 1 for every frame.
-#[unsafe(no_mangle)]
-pub(crate) static SAMPLING: u32 = 1;
-
-/// How much is told of QUIC; nothing is looked at where `ticks_per_second` is 0.
-#[unsafe(no_mangle)]
-pub(crate) static QUIC_LIMITS: QuicLimits = QuicLimits {
-    ticks_per_second: 0,
-    of_flow: 0,
-    of_cpu: 0,
-    pause_ticks: 0,
-};
-
-/// 1 when [`LAYOUT`] is to be asked.
-#[unsafe(no_mangle)]
-pub(crate) static LAYOUTS: u32 = 0;
-
-/// 1 when the tracepoints count every interface, 0 when those with an entry in [`INTERFACES`].
-#[unsafe(no_mangle)]
-pub(crate) static TRACE_ANY: u32 = 0;
-
-/// Offset of `xdp_buff.flags`; 0 where programs cannot read it.
-#[unsafe(no_mangle)]
-pub(crate) static XDP_FLAGS: u32 = 0;
-
 /// Where the running kernel keeps the fields of a packet.
 #[unsafe(no_mangle)]
-pub(crate) static SKB_OFFSETS: SkbOffsets = SkbOffsets {
+static SKB_OFFSETS: SkbOffsets = SkbOffsets {
     dev: 0,
     len: 0,
     data_len: 0,
@@ -233,17 +164,10 @@ pub(crate) static SKB_OFFSETS: SkbOffsets = SkbOffsets {
     netns_inode: 0,
 };
 
-/// The value of a setting. The agent writes it into the object before the object is loaded, so
-/// the compiler must not take the value that stands here for granted.
+/// Where the running kernel keeps the fields of a packet, as the agent wrote it into the object: so
+/// the compiler must not take the zeros above for granted.
 #[inline(always)]
-pub(crate) fn setting<T: Copy>(place: &'static T) -> T {
+pub(crate) fn skb_offsets() -> SkbOffsets {
     // SAFETY: a reference is valid for reads.
-    unsafe { core::ptr::read_volatile(place) }
-}
-
-/// The hash of a key. (The words of the seed are read where they are needed: there are too few
-/// registers for all of them at once.)
-#[inline(always)]
-pub(crate) fn hash(key: &[u64; KEY_WORDS]) -> u64 {
-    CacheSeed::sum(key, CACHE_SEED.words.iter().map(setting))
+    unsafe { core::ptr::read_volatile(&raw const SKB_OFFSETS) }
 }

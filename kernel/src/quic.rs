@@ -16,12 +16,14 @@ use netweir_wire::{
         QuicLoss, QuicPlace, ServerChosen, SpinSums, Undecoded, Volume, words,
     },
     packet::quic::{LONG_FORM, SPIN_BIT},
+    stand_in,
 };
 
 use crate::{
     account::{opaque, tick},
     map::{self, QuicWork},
     reader::forget,
+    setting::{hash, setting},
 };
 
 /// The first byte of a datagram, and a connection ID behind it.
@@ -59,7 +61,7 @@ pub(crate) struct Datagrams {
 /// Whether anything is looked at.
 #[inline(always)]
 pub(crate) fn is_on() -> bool {
-    map::setting(&map::QUIC_LIMITS.ticks_per_second) != 0
+    setting::<{ stand_in::QUIC_TICKS }>() != 0
 }
 
 /// The offset of a datagram's payload, if its flow, which the cache has, is to be looked at. The
@@ -78,7 +80,7 @@ pub(crate) fn begin_look(entry: &CacheEntry, offset: u16) -> Option<u32> {
 pub(crate) fn look<P: Payload, const MOST: u32>(payload: &P, key: &FlowKey, datagrams: Datagrams) {
     let words = core::ptr::from_ref(key).cast::<[u64; KEY_WORDS]>();
     // SAFETY: a key consists of so many words and is aligned as they are.
-    let hash = map::hash(unsafe { &*words }) | 1;
+    let hash = hash(unsafe { &*words }) | 1;
     let number = (hash >> 40) as u32 & (QUIC_PLACES - 1);
     let (Some(place), Some(counters), Some(work)) = (
         map::QUIC_PLACE.get_ptr_mut(number),
@@ -107,7 +109,7 @@ pub(crate) fn look<P: Payload, const MOST: u32>(payload: &P, key: &FlowKey, data
     if look.work.found.short != 0 {
         look.spin();
         look.tell_short();
-        if map::setting(&map::LAYOUTS) != 0 {
+        if setting::<{ stand_in::LAYOUTS }>() != 0 {
             look.count_backends();
         }
     }
@@ -123,7 +125,7 @@ fn begin(place: &mut QuicPlace, hash: u64) {
     let now = tick();
     place.spin_tick = now;
     // The first short header is told at once.
-    place.short_tick = now.wrapping_sub(map::setting(&map::QUIC_LIMITS.pause_ticks));
+    place.short_tick = now.wrapping_sub(setting::<{ stand_in::QUIC_PAUSE }>());
 }
 
 /// What a look at a datagram needs.
@@ -178,7 +180,7 @@ impl<P: Payload> Look<'_, P> {
         found.last = work.head.first;
         found.short_offset = offset;
         found.short_bytes = bytes;
-        if map::setting(&map::LAYOUTS) != 0 {
+        if setting::<{ stand_in::LAYOUTS }>() != 0 {
             self.note_cid(length - 1, bytes);
         }
     }
@@ -238,7 +240,7 @@ impl<P: Payload> Look<'_, P> {
         self.counters.short += u64::from(found.short);
         let (offset, bytes) = (found.short_offset, found.short_bytes);
         let now = tick();
-        let pause = map::setting(&map::QUIC_LIMITS.pause_ticks);
+        let pause = setting::<{ stand_in::QUIC_PAUSE }>();
         if now.wrapping_sub(self.place.short_tick) >= pause {
             self.place.short_tick = now;
             let _told = self.tell(QuicEventKind::Short, offset, bytes);
@@ -281,7 +283,7 @@ impl<P: Payload> Look<'_, P> {
         }
         place.turned_ns = now_ns;
         let now = tick();
-        let pause = map::setting(&map::QUIC_LIMITS.pause_ticks);
+        let pause = setting::<{ stand_in::QUIC_PAUSE }>();
         if place.spin.turns != 0 && now.wrapping_sub(place.spin_tick) >= pause {
             place.spin_tick = now;
             self.work.event.spin = place.spin;
@@ -388,13 +390,12 @@ impl<P: Payload> Look<'_, P> {
     /// Takes one event from the allowances of the flow and of the CPU.
     #[inline(always)]
     fn allow(&mut self) -> Result<(), QuicLoss> {
-        let limits = map::setting(&map::QUIC_LIMITS);
+        let of_flow = setting::<{ stand_in::QUIC_OF_FLOW }>();
+        let of_cpu = setting::<{ stand_in::QUIC_OF_CPU }>();
         let now = tick();
         let (place, cpu) = (&mut *self.place, &mut *self.counters);
-        let of_flow = (limits.of_flow, 2 * limits.of_flow);
-        grant(now, of_flow, &mut place.granted_tick, &mut place.allowance);
-        let of_cpu = (limits.of_cpu, limits.of_cpu);
-        grant(now, of_cpu, &mut cpu.granted_tick, &mut cpu.allowance);
+        grant(now, (of_flow, 2 * of_flow), &mut place.granted_tick, &mut place.allowance);
+        grant(now, (of_cpu, of_cpu), &mut cpu.granted_tick, &mut cpu.allowance);
         if place.allowance == 0 {
             return Err(QuicLoss::FlowLimit);
         }
@@ -410,7 +411,7 @@ impl<P: Payload> Look<'_, P> {
 /// Adds to an allowance what the time since the last grant brings: so many a second, up to so many.
 #[inline(always)]
 fn grant(now: u32, (per_second, at_most): (u32, u32), granted: &mut u32, allowance: &mut u32) {
-    let ticks_per_second = u64::from(map::setting(&map::QUIC_LIMITS.ticks_per_second));
+    let ticks_per_second = u64::from(setting::<{ stand_in::QUIC_TICKS }>());
     let ticks = u64::from(now.wrapping_sub(*granted));
     if ticks >= ticks_per_second {
         // Also what has never been granted anything: its tick is long ago.

@@ -4,14 +4,17 @@
 //! program may read directly, the same bytes copied when the headers do not lie in one piece, and
 //! (tracepoints) kernel memory that has to be copied in any case.
 
-use core::sync::atomic::AtomicU64;
+use core::{arch::asm, sync::atomic::AtomicU64};
 
 use aya_ebpf::{
     EbpfContext,
     helpers::{bpf_probe_read_kernel, generated},
     programs::TcContext,
 };
-use netweir_wire::packet::{Packet, Truncated, Window};
+use netweir_wire::{
+    packet::{Packet, Truncated, Window},
+    stand_in,
+};
 
 use crate::map::COPIED_BYTES;
 
@@ -50,6 +53,18 @@ impl Window for Direct {
             end: self.end,
         }
     }
+
+    #[inline(always)]
+    fn holds(&self, bytes: usize) -> bool {
+        self.start + bytes <= self.end
+    }
+
+    #[inline(always)]
+    fn held<const N: usize>(&self, offset: usize) -> [u8; N] {
+        // SAFETY: the verifier proves that the packet's end was compared with before; arrays of bytes
+        // need no alignment.
+        unsafe { *((self.start + offset) as *const [u8; N]) }
+    }
 }
 
 /// The linear part of a packet, between the pointers that the verifier watches over.
@@ -79,7 +94,7 @@ impl Packet for Linear<'_> {
         if offset > COPIED_BYTES {
             return Err(Truncated);
         }
-        let from = self.start + offset;
+        let from = self.start + bounded(offset);
         if from + N > self.end {
             return Err(Truncated);
         }
@@ -92,6 +107,19 @@ impl Packet for Linear<'_> {
     fn forget(&self, offset: usize) -> usize {
         forget(self.memory, offset)
     }
+}
+
+/// An offset that was compared with [`COPIED_BYTES`], bounded once more where it is used: before
+/// Linux 5.15 the verifier knows nothing any more of a number that was kept on the stack meanwhile.
+#[inline(always)]
+fn bounded(mut offset: usize) -> usize {
+    const BITS: usize = COPIED_BYTES.next_power_of_two() - 1;
+    // SAFETY: a register is masked, nothing else. In assembler, because the compiler knows that this
+    // does nothing.
+    unsafe {
+        asm!("{} &= {}", inout(reg) offset, const BITS, options(pure, nomem, nostack));
+    }
+    offset
 }
 
 /// The first bytes of a packet in this CPU's working memory.
@@ -248,8 +276,7 @@ struct Dynptr([u64; 2]);
 unsafe fn dynptr_from_skb(skb: u64, flags: u64, dynptr: &mut Dynptr) -> i64 {
     type Function = unsafe extern "C" fn(u64, u64, *mut Dynptr) -> i64;
     // SAFETY: a helper's number in the place of its address is how the target calls helpers.
-    let function: Function =
-        unsafe { core::mem::transmute(netweir_wire::name::KFUNC_DYNPTR_FROM_SKB) };
+    let function: Function = unsafe { core::mem::transmute(stand_in::DYNPTR_FROM_SKB) };
     // SAFETY: see above.
     unsafe { function(skb, flags, dynptr) }
 }
@@ -270,8 +297,7 @@ pub(crate) fn field<T>(base: u64, offset: u32) -> Result<T, Truncated> {
 pub(crate) unsafe fn kernel_context(context: *mut core::ffi::c_void) -> u64 {
     type Function = unsafe extern "C" fn(*mut core::ffi::c_void) -> u64;
     // SAFETY: a helper's number in the place of its address is how the target calls helpers.
-    let function: Function =
-        unsafe { core::mem::transmute(netweir_wire::name::KFUNC_CAST_TO_KERN_CTX) };
+    let function: Function = unsafe { core::mem::transmute(stand_in::CAST_TO_KERN_CTX) };
     // SAFETY: by the caller's word.
     unsafe { function(context) }
 }

@@ -211,7 +211,7 @@ fn refusal(program: Program, case: &Case) -> Option<&'static str> {
 /// How many cases may be skipped: those of today. More would be a hole that nobody sees.
 fn most_skipped(program: Program) -> usize {
     match (program.entry, program.link) {
-        (Entry::Xdp, _) if program == Program::XDP => 4,
+        (Entry::Xdp, _) if program != Program::XDP_LINEAR => 4,
         (Entry::Xdp, _) => 6,
         (Entry::Tc, LinkType::Ethernet) => 12,
         (Entry::Tc, _) => 8,

@@ -97,7 +97,7 @@ fn a_successor_hands_over_what_was_not_taken() {
             for _ in 0..4 {
                 send(&mut rig.object, FLOWS, &mut sent);
                 if singly {
-                    rig.collector.move_singly();
+                    rig.collector.read_singly();
                 }
                 let last_words = live_until(end, &mut rig, &mut sent);
                 add(&mut found, &last_words);
@@ -230,10 +230,12 @@ fn live(object: &mut Object, sent: &mut Sums, maps: &Collector, life: u64) -> BT
 fn inheritance(maps: &Maps) -> String {
     let Constants {
         cache_flows,
+        cache_cpus,
         ring_bytes,
         tick_ns,
     } = maps.constants();
-    let mut text = format!("{} {cache_flows} {ring_bytes} {tick_ns}", process::id());
+    let pid = process::id();
+    let mut text = format!("{pid} {cache_flows} {cache_cpus} {ring_bytes} {tick_ns}");
     for (name, descriptor) in maps.descriptors() {
         write!(text, " {name}={}", descriptor.as_raw_fd()).unwrap();
     }
@@ -247,6 +249,7 @@ fn inherit(text: &str) -> Maps {
     let pid = Pid::from_raw(number() as i32).unwrap();
     let constants = Constants {
         cache_flows: number() as u32,
+        cache_cpus: number() as u32,
         ring_bytes: number() as u32,
         tick_ns: number(),
     };

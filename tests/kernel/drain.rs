@@ -3,11 +3,11 @@
 use std::{collections::HashMap, thread};
 
 use netweir_agent::attach::MapSizes;
-use netweir_flow::{Batch, Sample};
+use netweir_flow::{Batch, Meter, Sample, Settings};
 use netweir_packets::frame::{ethernet_ipv6, ipv6, udp};
-use netweir_tests::{Pinned, Program, Rig, drain, is_root, udp_frame};
+use netweir_tests::{Pinned, Program, Rig, drain, drain_into, is_root, udp_frame};
 use netweir_wire::{
-    map::{Count, FlowKey},
+    map::{Count, FlowKey, InterfaceKey},
     packet::protocol,
 };
 
@@ -139,7 +139,7 @@ fn batches_and_single_moves_hand_over_the_same() {
     let drained = |singly: bool| {
         let mut rig = Rig::new(7, SIZES).unwrap();
         if singly {
-            rig.collector.move_singly();
+            rig.collector.read_singly();
         }
         for port in 0..FLOWS {
             rig.run(Program::TC_INGRESS, &udp_frame(port, 0)).unwrap();
@@ -206,4 +206,116 @@ fn an_interface_that_comes_back_counts_on() {
     rig.collector.add_interface(key).unwrap();
     rig.run(Program::TC_INGRESS, &udp_frame(1, 0)).unwrap();
     assert_eq!(seen(&rig.drain().unwrap()), Some(1));
+}
+
+/// An interface that goes, and that the programs meet again under another number: what it counted
+/// under each number is told once, however long it counted under which.
+#[test]
+fn an_interface_that_is_met_again_counts_on_under_another_number() {
+    if !is_root() {
+        return;
+    }
+    /// Of each drain one frame is counted, the others are lost: what is lost is in no flow.
+    const TINY: MapSizes = MapSizes {
+        cache: 0,
+        flows: 1,
+        ring: 0,
+        quic: 0,
+        interfaces: 4,
+    };
+    let mut rig = Rig::watching(7, TINY).unwrap();
+    let key = rig.interface(Program::TC_INGRESS);
+    let mut meter = Meter::new(&Settings::default(), 0);
+    let mut sent = 0;
+    let mut send = |rig: &mut Rig, frames: u16| {
+        for port in 0..frames {
+            rig.run(Program::TC_INGRESS, &udp_frame(port, 0)).unwrap();
+        }
+        sent += u64::from(frames);
+        sent
+    };
+    let mut check = |rig: &mut Rig, sent: u64| {
+        drain_into(&mut meter, &mut rig.collector).unwrap();
+        let books = meter.accounting();
+        let line = &books.interfaces[0];
+        assert_eq!(line.seen.packets, sent);
+        let seen = line.counted.packets + line.lost_total().packets;
+        assert_eq!((seen, line.received), (sent, line.counted));
+    };
+    // Each life is longer than the one before: its frames before the agent knows of it, if it ever
+    // does, those after, those while it ends, and the drains until the next.
+    let lives = [
+        (3, None, 2, 1),
+        (5, Some(5), 2, 1),
+        (20, None, 0, 2),
+        (20, Some(20), 0, 2),
+        (80, None, 0, 3),
+        (80, Some(80), 0, 4),
+    ];
+    for (unknown, known, last, drains) in lives {
+        let mut sent = send(&mut rig, unknown);
+        if let Some(known) = known {
+            rig.collector.add_interface(key).unwrap();
+            sent = send(&mut rig, known);
+        }
+        check(&mut rig, sent);
+        rig.collector.remove_interface(key);
+        let sent = send(&mut rig, last);
+        for _ in 0..drains {
+            check(&mut rig, sent);
+        }
+    }
+    // It goes for good, before the agent knows that it was met, and leaves its number to others.
+    let sent = send(&mut rig, 160);
+    rig.collector.remove_interface(key);
+    for _ in 0..3 {
+        check(&mut rig, sent);
+    }
+    let mut added = (2..=5).map(|ifindex| {
+        let key = InterfaceKey { ifindex, ..key };
+        rig.collector.add_interface(key).is_ok()
+    });
+    assert!(added.by_ref().take(3).all(|added| added) && !added.any(|added| added));
+}
+
+/// What comes while a drain is under way is for the next one: flows never tell of more than the
+/// counters that were read before them.
+#[test]
+fn flows_never_run_ahead_of_the_counters() {
+    if !is_root() {
+        return;
+    }
+    const FLOWS: u16 = 60;
+    /// Most frames go through the ring.
+    const TINY: MapSizes = MapSizes {
+        cache: 1,
+        flows: 8,
+        ring: 1 << 20,
+        quic: 0,
+        interfaces: 4,
+    };
+    let mut rig = Rig::watching(7, TINY).unwrap();
+    let send = |rig: &mut Rig| {
+        for port in 0..FLOWS {
+            rig.run(Program::TC_INGRESS, &udp_frame(port, 0)).unwrap();
+        }
+    };
+    let (mut told, mut handed_over) = (Count::ZERO, Count::ZERO);
+    send(&mut rig);
+    for _ in 0..4 {
+        let mut batch = Batch::default();
+        rig.collector.begin(&mut batch).unwrap();
+        let counted = batch.interfaces[0].counters.counted;
+        assert_eq!((counted - told).packets, u64::from(FLOWS));
+        told = counted;
+        send(&mut rig);
+        let hand_over = &mut |samples: &[Sample]| {
+            for sample in samples {
+                handed_over += sample.counters.count();
+            }
+        };
+        rig.collector.read_flows(hand_over).unwrap();
+        assert_eq!(handed_over, told);
+        rig.collector.take().unwrap();
+    }
 }

@@ -54,8 +54,13 @@ fn the_verifier_takes_every_program() {
 fn takes_every_program(variant: Variant) {
     let load = |purpose| Object::load_variant(&purpose, SIZES, variant).unwrap();
     let mut object = load(Purpose::Interfaces { netns: 7 });
-    for name in [name::XDP, name::XDP_LINEAR, name::EMPTY_XDP] {
-        if name == name::XDP && !Feature::XdpFrags.is_there() {
+    for name in [name::XDP, name::XDP_ASKING, name::XDP_LINEAR] {
+        let there = match name {
+            name::XDP => Feature::KernelContext.is_there(),
+            name::XDP_ASKING => Feature::XdpFrags.is_there(),
+            _ => true,
+        };
+        if !there {
             continue;
         }
         load!(object, Xdp, name, Xdp::load);
@@ -65,7 +70,6 @@ fn takes_every_program(variant: Variant) {
         name::TC_EGRESS,
         name::TC_INGRESS_IP,
         name::TC_EGRESS_IP,
-        name::EMPTY_TC,
     ];
     for name in classifiers {
         load!(object, SchedClassifier, name, SchedClassifier::load);

@@ -11,13 +11,16 @@
 
 mod corpus;
 mod death;
+mod defect;
 mod drain;
 mod filter;
 mod full;
+mod hotplug;
 mod load;
 mod offload;
 mod sampling;
 mod scratch;
 mod tiers;
 mod tracepoint;
+mod unreadable;
 mod yardstick;

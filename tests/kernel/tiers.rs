@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use netweir_agent::attach::MapSizes;
+use netweir_agent::{Cpus, attach::MapSizes};
 use netweir_flow::{Batch, Sample};
 use netweir_tests::{Pinned, Program, Reading, Rig, is_root, udp_frame};
 use netweir_wire::{
@@ -46,7 +46,7 @@ fn each_tier_takes_what_the_one_before_has_no_room_for() {
                 rig.collector.add_interface(interface).unwrap();
             }
             if singly {
-                rig.collector.move_singly();
+                rig.collector.read_singly();
             }
             fill_and_empty(&mut rig, program);
         }
@@ -121,7 +121,7 @@ impl Stage {
     /// may.
     fn check_tiers(&self, whole: usize, left_over: usize, what: &str) {
         let map = MAP_FLOWS as usize;
-        let cache = SIZES.cache_flows(1) as usize;
+        let cache = SIZES.cache_flows(&Cpus::of_machine().unwrap()) as usize;
         assert!(whole <= cache + map, "{what}");
         if self.sent.len() <= WAYS {
             assert_eq!(left_over, 0, "{what}: no bucket can be full");

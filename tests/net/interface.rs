@@ -143,7 +143,7 @@ fn comes_later() {
     );
     world.far.send(std::iter::repeat_n(frame(1), 20));
     server.await_seen(20);
-    // A name that fits no wish any more is metered on: it is the same interface.
+    // The wish that its new name fits is another one: it is the same interface.
     rename(&world);
     let line = server.child.await_log(METERING, 2);
     assert!(line.contains("w7") && line.contains("xdp-native"), "{line}");
@@ -151,6 +151,34 @@ fn comes_later() {
     server.await_seen(25);
     await_interfaces(&server, &[("w7", true, 25)]);
     server.child.end(Signal::TERM).books();
+}
+
+#[test]
+fn is_metered_under_a_name_that_nobody_wished_for() {
+    if !is_root() {
+        return;
+    }
+    for hook in ["tc", "xdp", "tracepoint"] {
+        let world = World::new();
+        world.disconnect();
+        let fixed = ["run", "--listen", "127.0.0.1:0", "--hook", hook];
+        let arguments = fixed.into_iter().chain(["--iface", "late*"]);
+        let server = Server::of(Netweir::new(arguments).netns(&world.near));
+        world.connect_as("late7");
+        server.child.await_log(METERING, 1);
+        world.far.send(std::iter::repeat_n(frame(1), 20));
+        server.await_seen(20);
+        rename(&world);
+        let line = server.child.await_log(METERING, 2);
+        assert!(line.contains("interface=\"w7\""), "{line}");
+        world.far.send(std::iter::repeat_n(frame(1), 5));
+        let accounting = server.await_seen(25);
+        assert_eq!(accounting["balanced"], true);
+        await_interfaces(&server, &[("w7", true, 25)]);
+        world.disconnect();
+        await_interfaces(&server, &[("w7", false, 25)]);
+        assert_eq!(server.child.end(Signal::TERM).books(), books(25, 0));
+    }
 }
 
 /// Before 6.2 an interface that is up keeps its name.

@@ -1,6 +1,15 @@
-//! Which CPU a thread runs on.
+//! Which CPU a thread runs on, and which CPUs there are.
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::fs;
+
+use anyhow::Context;
+use rustix::{
+    mount::{MountPropagationFlags, mount_bind, mount_change},
+    thread::{CpuSet, UnshareFlags, sched_getaffinity, sched_setaffinity, unshare_unsafe},
+};
+
+/// Where the kernel tells of CPUs.
+const FOLDER: &str = "/sys/devices/system/cpu";
 
 /// The calling thread stays on one CPU while this value lives.
 ///
@@ -42,4 +51,70 @@ impl Drop for Pinned {
         // It was possible before.
         let _back = sched_setaffinity(None, &self.before);
     }
+}
+
+/// The calling thread runs on this CPU from now on, for as long as that is online.
+///
+/// # Errors
+/// It is not.
+pub fn stay_on(cpu: u32) -> anyhow::Result<()> {
+    let mut one = CpuSet::new();
+    one.set(cpu as usize);
+    sched_setaffinity(None, &one).context("cannot move to a CPU")
+}
+
+/// A CPU that is offline while this value lives. Only for machines that are ours: see
+/// [`is_guest_or_skip`](crate::is_guest_or_skip).
+#[derive(Debug)]
+pub struct Offline(u32);
+
+impl Offline {
+    /// Takes a CPU from the machine.
+    ///
+    /// # Errors
+    /// The machine is no guest of `cargo xtask kernels`, or the kernel refuses.
+    pub fn new(cpu: u32) -> anyhow::Result<Self> {
+        anyhow::ensure!(is_guest(), "this machine is not ours to take a CPU from");
+        set_online(cpu, "0")?;
+        Ok(Self(cpu))
+    }
+}
+
+impl Drop for Offline {
+    fn drop(&mut self) {
+        // A test that goes on without it fails where it needs it.
+        let _online = set_online(self.0, "1");
+    }
+}
+
+fn set_online(cpu: u32, online: &str) -> anyhow::Result<()> {
+    let file = format!("{FOLDER}/cpu{cpu}/online");
+    fs::write(&file, online).with_context(|| format!("cannot write {online} to {file}"))
+}
+
+/// Whether `cargo xtask kernels` has booted this machine for the tests alone: the kernel's command
+/// line says so, which nothing changes afterwards.
+pub(crate) fn is_guest() -> bool {
+    let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    line.split_whitespace().any(|word| word == "netweir.guest")
+}
+
+/// From now on the calling thread, and no other, is told that these are the CPUs of the machine. It
+/// must not have asked before.
+///
+/// # Errors
+/// The kernel does not permit it.
+pub fn pretend_cpus(possible: &str, present: &str) -> anyhow::Result<()> {
+    // SAFETY: only the mounts (and the current folder) become this thread's own.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
+    let private = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
+    mount_change("/", private)?;
+    for (name, list) in [("possible", possible), ("present", present)] {
+        let file = std::env::temp_dir().join(format!("netweir-{}-{name}", std::process::id()));
+        fs::write(&file, list)?;
+        let bound = mount_bind(&file, format!("{FOLDER}/{name}"));
+        fs::remove_file(&file)?;
+        bound?;
+    }
+    Ok(())
 }

@@ -17,6 +17,8 @@ pub enum Feature {
     Tcx,
     /// XDP programs for packets of several buffers (Linux 5.18).
     XdpFrags,
+    /// The function that shows programs the kernel's own structure (Linux 6.2).
+    KernelContext,
     /// The function that reads pages of an skb, for the tracepoints as well (Linux 6.11).
     TracedPages,
 }
@@ -30,12 +32,8 @@ impl Feature {
             Self::XdpFrags => {
                 is_helper_supported(ProgramType::Xdp, BpfHelper::BPF_FUNC_xdp_get_buff_len).unwrap()
             }
-            Self::TracedPages => {
-                let symbols = std::fs::read_to_string("/proc/kallsyms").unwrap();
-                symbols
-                    .lines()
-                    .any(|line| line.ends_with(" bpf_dynptr_from_skb"))
-            }
+            Self::KernelContext => has_function("bpf_cast_to_kern_ctx"),
+            Self::TracedPages => has_function("bpf_dynptr_from_skb"),
         }
     }
 
@@ -46,6 +44,7 @@ impl Feature {
             let name = match self {
                 Self::Tcx => "TCX",
                 Self::XdpFrags => "XDP frags",
+                Self::KernelContext => "kernel context",
                 Self::TracedPages => "paged data at the tracepoints",
             };
             #[expect(clippy::print_stderr, reason = "for whoever runs the tests")]
@@ -55,6 +54,12 @@ impl Feature {
         }
         there
     }
+}
+
+fn has_function(name: &str) -> bool {
+    let symbols = std::fs::read_to_string("/proc/kallsyms").unwrap();
+    let mut names = symbols.lines().filter_map(|line| line.split(' ').nth(2));
+    names.any(|symbol| symbol == name)
 }
 
 /// The hook that TC is on this kernel.

@@ -2,6 +2,7 @@
 
 mod child;
 mod cpu;
+mod defect;
 mod feature;
 mod host;
 mod report;
@@ -17,11 +18,12 @@ use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
 use netweir_wire::packet::protocol;
 
 pub use child::{Child, Ended, Netweir, binary};
-pub use cpu::Pinned;
+pub use cpu::{Offline, Pinned, pretend_cpus, stay_on};
+pub use defect::{FlowMaps, UsedMaps, object_with_ring_entries_of};
 pub use feature::{Feature, tc_hook};
 pub use host::Reading;
 pub use report::{Counted, Table, books, sum, table};
-pub use rig::{Entry, Program, Rig, drain};
+pub use rig::{Entry, Program, Rig, drain, drain_into};
 pub use sender::{Load, Sender};
 pub use server::{Server, Stream};
 pub use skb::SkbContext;
@@ -47,6 +49,19 @@ pub fn is_root() -> bool {
         }
     }
     root
+}
+
+/// Whether this machine is a guest that `cargo xtask kernels` has booted for the tests alone; says
+/// that the test is skipped where it is not.
+pub fn is_guest_or_skip() -> bool {
+    let guest = cpu::is_guest();
+    if !guest {
+        #[expect(clippy::print_stderr, reason = "for whoever runs the tests")]
+        {
+            eprintln!("skipped: only a guest of `cargo xtask kernels` may lose a CPU");
+        }
+    }
+    guest
 }
 
 /// A UDP packet of `payload_bytes` whose source port makes it a flow of its own.

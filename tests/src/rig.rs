@@ -8,7 +8,7 @@ use netweir_agent::{
     attach::{MapSizes, Object, Purpose, Variant},
     collect::Collector,
 };
-use netweir_flow::Batch;
+use netweir_flow::{Batch, Meter};
 use netweir_packets::port_bits;
 use netweir_wire::{
     map::{Direction, InterfaceKey, PortClasses},
@@ -44,13 +44,15 @@ pub struct Program {
     pub link: LinkType,
 }
 
-/// Every program that counts and that a kernel runs over a frame. None runs the tracepoints so.
-const PROGRAMS: [Program; 6] = {
+/// Every program that counts and that a kernel runs over a frame of ours. It runs the tracepoints over
+/// none.
+const PROGRAMS: [Program; 7] = {
     use Direction::{Egress, Ingress};
     use Entry::{Tc, Xdp};
     use LinkType::{Ethernet, Ip};
     [
         program(name::XDP, (Xdp, Ingress, Ethernet)),
+        program(name::XDP_ASKING, (Xdp, Ingress, Ethernet)),
         program(name::XDP_LINEAR, (Xdp, Ingress, Ethernet)),
         program(name::TC_INGRESS, (Tc, Ingress, Ethernet)),
         program(name::TC_EGRESS, (Tc, Egress, Ethernet)),
@@ -74,27 +76,33 @@ const fn program(
 impl Program {
     /// The XDP program for packets of several buffers.
     pub const XDP: Self = PROGRAMS[0];
+    /// The same that asks the kernel how long a packet is.
+    pub const XDP_ASKING: Self = PROGRAMS[1];
     /// The XDP program for packets of one buffer.
-    pub const XDP_LINEAR: Self = PROGRAMS[1];
+    pub const XDP_LINEAR: Self = PROGRAMS[2];
     /// The TC program of the receive path.
-    pub const TC_INGRESS: Self = PROGRAMS[2];
+    pub const TC_INGRESS: Self = PROGRAMS[3];
     /// The TC program of the transmit path.
-    pub const TC_EGRESS: Self = PROGRAMS[3];
+    pub const TC_EGRESS: Self = PROGRAMS[4];
 
     /// All that the running kernel can load.
     pub fn all() -> impl Iterator<Item = Self> {
-        let frags = Feature::XdpFrags.is_there();
-        let loads = move |program: &Self| frags || *program != Self::XDP;
-        PROGRAMS.into_iter().filter(loads)
+        PROGRAMS.into_iter().filter(Self::is_loadable)
+    }
+
+    fn is_loadable(&self) -> bool {
+        match *self {
+            Self::XDP => Feature::KernelContext.is_there(),
+            Self::XDP_ASKING => Feature::XdpFrags.is_there(),
+            _ => true,
+        }
     }
 
     /// The XDP program that the agent would take on the running kernel.
     pub fn xdp() -> Self {
-        if Feature::XdpFrags.is_there() {
-            Self::XDP
-        } else {
-            Self::XDP_LINEAR
-        }
+        let ways = [Self::XDP, Self::XDP_ASKING];
+        let found = ways.into_iter().find(Self::is_loadable);
+        found.unwrap_or(Self::XDP_LINEAR)
     }
 }
 
@@ -126,7 +134,16 @@ impl Rig {
     /// As of [`Self::new`].
     pub fn variant(netns: u32, sizes: MapSizes, variant: Variant) -> anyhow::Result<Self> {
         let mut object = Object::load_variant(&Purpose::Interfaces { netns }, sizes, variant)?;
-        let mut collector = Collector::new(&mut object)?;
+        let collector = Collector::new(&mut object)?;
+        Self::of(netns, object, collector)
+    }
+
+    /// An object that was loaded for the namespace with this inode number, and what collects from
+    /// its maps.
+    ///
+    /// # Errors
+    /// A map cannot be written.
+    pub fn of(netns: u32, object: Object, mut collector: Collector) -> anyhow::Result<Self> {
         let mut ports = Box::new(PortClasses { bits: [0; 65536] });
         for (port, bits) in (0..=u16::MAX).zip(&mut ports.bits) {
             *bits = port_bits(port);
@@ -210,6 +227,23 @@ pub fn drain(collector: &mut Collector) -> anyhow::Result<Batch> {
     collector.take()?;
     batch.flows = flows;
     Ok(batch)
+}
+
+/// Drains into a meter, as the agent does.
+///
+/// # Errors
+/// A map cannot be read.
+pub fn drain_into(meter: &mut Meter, collector: &mut Collector) -> anyhow::Result<()> {
+    let mut batch = Batch::default();
+    collector.begin(&mut batch)?;
+    meter.apply(&batch);
+    collector.read_flows(&mut |samples| meter.apply_flows(0, samples))?;
+    batch.interfaces.clear();
+    batch.settled.clear();
+    collector.classified(&mut batch);
+    meter.apply(&batch);
+    collector.take()?;
+    Ok(())
 }
 
 impl Program {

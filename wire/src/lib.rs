@@ -14,4 +14,5 @@ extern crate std;
 pub mod map;
 pub mod name;
 pub mod packet;
+pub mod stand_in;
 pub mod version;

@@ -2,6 +2,8 @@
 
 /// Program at the receive path of the driver, multi-buffer aware.
 pub const XDP: &str = "netweir_xdp";
+/// The same program for kernels that do not let it read their own structure of a packet.
+pub const XDP_ASKING: &str = "netweir_xdp_len";
 /// The same program for drivers and kernels without multi-buffer packets.
 pub const XDP_LINEAR: &str = "netweir_xdp_lin";
 /// Program at TC ingress of a device with Ethernet headers.
@@ -20,10 +22,6 @@ pub const TRACE_TRANSMIT: &str = "netweir_tp_out";
 pub const TRACE_RECEIVE_LINEAR: &str = "netweir_rtp_in";
 /// Program at the tracepoint `net_dev_queue`, linear data only.
 pub const TRACE_TRANSMIT_LINEAR: &str = "netweir_rtp_out";
-/// A program that does nothing: what measurements are compared with, at XDP.
-pub const EMPTY_XDP: &str = "netweir_no_xdp";
-/// A program that does nothing: what measurements are compared with, at TC.
-pub const EMPTY_TC: &str = "netweir_no_tc";
 
 /// Flows of even epochs beyond the cache: [`crate::map::FlowKey`] → [`crate::map::FlowValue`].
 pub const FLOWS_EVEN: &str = "FLOWS_EVEN";
@@ -31,7 +29,7 @@ pub const FLOWS_EVEN: &str = "FLOWS_EVEN";
 pub const FLOWS_ODD: &str = "FLOWS_ODD";
 /// Ring buffer of [`crate::map::CacheEntry`]: frames of flows that no other map had room for.
 pub const OVERFLOW: &str = "OVERFLOW";
-/// One [`crate::map::Epoch`], which user space maps into its memory.
+/// One [`crate::map::Epoch`].
 pub const EPOCH: &str = "EPOCH";
 /// Lists of [`crate::map::CacheEntry`], two for each CPU.
 pub const CACHE: &str = "CACHE";
@@ -65,36 +63,5 @@ pub const QUIC_COUNTERS: &str = "QUIC_COUNTERS";
 pub const QUIC_BACKENDS: &str = "QUIC_BACKENDS";
 /// One [`crate::map::LayoutProgram`].
 pub const LAYOUT: &str = "LAYOUT";
-/// Read-only [`crate::map::QuicLimits`].
-pub const QUIC_LIMITS: &str = "QUIC_LIMITS";
-/// Read-only `u32`: 1 when [`LAYOUT`] is to be asked.
-pub const LAYOUTS: &str = "LAYOUTS";
-/// Read-only `u32`: 1 when [`FILTER`] is to be asked.
-pub const FILTERS: &str = "FILTERS";
-/// Read-only `u32`: inode number of the network namespace whose interfaces TC and XDP watch.
-pub const NETNS: &str = "NETNS";
-/// Read-only `u32`: 1 when the kernel has `bpf_jiffies64`.
-pub const JIFFIES: &str = "JIFFIES";
-/// Read-only `u32`: 1 when the ring buffer is to be used.
-pub const RING: &str = "RING";
-/// Read-only `u32`: flows in a list of the cache; 0 for no cache.
-pub const CACHE_FLOWS: &str = "CACHE_FLOWS";
-/// Read-only `u32`: buckets in the index of a list.
-pub const CACHE_BUCKETS: &str = "CACHE_BUCKETS";
-/// Read-only [`crate::map::CacheSeed`].
-pub const CACHE_SEED: &str = "CACHE_SEED";
-/// Read-only `u32`: one frame in so many is counted in its flow.
-pub const SAMPLING: &str = "SAMPLING";
-/// Read-only `u32`: 1 when the tracepoints count every interface, 0 when only those that
-/// have an entry in [`INTERFACES`].
-pub const TRACE_ANY: &str = "TRACE_ANY";
-/// Read-only `u32`: offset of `xdp_buff.flags`; 0 where programs cannot read it.
-pub const XDP_FLAGS: &str = "XDP_FLAGS";
 /// Read-only [`crate::map::SkbOffsets`].
 pub const SKB_OFFSETS: &str = "SKB_OFFSETS";
-
-/// Stands where the kernel's `bpf_dynptr_from_skb` is called; the agent puts the running kernel's
-/// number for that function in its place.
-pub const KFUNC_DYNPTR_FROM_SKB: u64 = 0x4e57_0001;
-/// The same for `bpf_cast_to_kern_ctx`.
-pub const KFUNC_CAST_TO_KERN_CTX: u64 = 0x4e57_0002;

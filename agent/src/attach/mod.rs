@@ -8,6 +8,8 @@ mod btf;
 mod clsact;
 mod layout;
 mod object;
+mod patch;
+mod table;
 mod tc;
 mod tracepoint;
 mod xdp;
@@ -18,7 +20,7 @@ use netweir_wire::packet::LinkType;
 pub use tc::TcMode;
 
 pub(crate) use layout::Layout;
-pub use object::{MapSizes, Object, Purpose, Variant, possible_cpus};
+pub use object::{MapSizes, Object, Purpose, Variant};
 pub(crate) use tracepoint::attach as attach_tracepoints;
 
 use crate::{Error, error::Chain, netns::Netns, watch::Device};

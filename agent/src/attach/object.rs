@@ -1,5 +1,7 @@
 //! The compiled kernel programs: preparing the object for the running kernel, and loading it.
 
+use std::io::ErrorKind;
+
 use aya::{
     Ebpf, EbpfError, EbpfLoader, GlobalData, include_bytes_aligned,
     maps::Map,
@@ -12,12 +14,17 @@ use netweir_wire::{
         InterfaceKey, InterfacePlace, MAX_CACHED_FLOWS, QUIC_PLACES, QuicBackendKey, QuicLimits,
         QuicPlace, SkbOffsets, Volume,
     },
-    name, version,
+    name, stand_in, version,
 };
 use rustix::time::{ClockId, clock_getres};
 
-use super::{btf::KernelTypes, layout::Layout};
-use crate::{Error, error::Doing};
+use super::{
+    btf::KernelTypes,
+    layout::Layout,
+    patch::{Loaded, Patch},
+    table::Tables,
+};
+use crate::{Cpus, Error, error::Doing};
 
 /// The object as it is committed; `make build-ebpf` builds it.
 static OBJECT: &[u8] = include_bytes_aligned!("../../../kernel/netweir.bpf.o");
@@ -53,13 +60,15 @@ const LEAST_CACHED_FLOWS: u32 = 16;
 const ENTRY_OVERHEAD_BYTES: u64 = 48;
 
 impl MapSizes {
-    /// Flows in the list of one of so many CPUs; 0 for no cache.
-    pub fn cache_flows(self, cpus: u32) -> u32 {
+    /// Flows in the list of one of these CPUs; 0 for no cache.
+    pub fn cache_flows(self, cpus: &Cpus) -> u32 {
+        // The place where the list of the last CPU would end is a number, even if it has none.
+        let most = MAX_CACHED_FLOWS.min(u32::MAX / (2 * cpus.numbers()));
         match self.cache {
             0 => 0,
             flows => flows
-                .div_ceil(cpus.max(1))
-                .clamp(LEAST_CACHED_FLOWS, MAX_CACHED_FLOWS),
+                .div_ceil(cpus.present())
+                .clamp(LEAST_CACHED_FLOWS, most),
         }
     }
 
@@ -91,7 +100,7 @@ impl MapSizes {
     }
 
     /// Kernel memory in bytes that the maps take, whether they are full or empty.
-    pub fn kernel_bytes(self, cpus: u32) -> u64 {
+    pub fn kernel_bytes(self, cpus: &Cpus) -> u64 {
         let entry = |key: usize, value: usize| {
             (key.next_multiple_of(8) + value.next_multiple_of(8)) as u64 + ENTRY_OVERHEAD_BYTES
         };
@@ -100,12 +109,12 @@ impl MapSizes {
         let interface = entry(size_of::<InterfaceKey>(), size_of::<InterfacePlace>());
         let cached = size_of::<CacheEntry>() as u64
             + size_of::<Bucket>() as u64 / u64::from(FLOWS_PER_BUCKET);
-        u64::from(2 * cpus) * u64::from(self.cache_flows(cpus)) * cached
+        u64::from(2 * cpus.present()) * u64::from(self.cache_flows(cpus)) * cached
             + 2 * (u64::from(self.flows) * flow + buckets(self.flows))
             + u64::from(self.ring_bytes())
             + self.quic_kernel_bytes()
             + u64::from(self.interfaces)
-                * (interface + u64::from(cpus) * size_of::<InterfaceCounters>() as u64)
+                * (interface + (cpus.possible().len() * size_of::<InterfaceCounters>()) as u64)
             + buckets(self.interfaces)
     }
 }
@@ -162,10 +171,14 @@ impl Default for Variant {
 /// A loaded object: its maps exist, its programs are loaded when they are first attached.
 pub struct Object {
     pub(crate) ebpf: Ebpf,
+    /// The maps that were there before, until they are taken out.
+    tables: Vec<(&'static str, Map)>,
     /// Whether the programs that read paged data can be loaded.
     pub(super) paged: bool,
     /// Flows in a list of the cache; 0 for no cache.
     pub(crate) cache_flows: u32,
+    /// CPUs that have lists in the cache.
+    pub(crate) cache_cpus: u32,
     /// Bytes of the ring buffer; 0 for none.
     pub(crate) ring_bytes: u32,
     /// Bytes of the ring buffer for QUIC; 0 for none.
@@ -215,36 +228,43 @@ impl Object {
             }
         };
         let mut object = object.to_vec();
-        let mut call = |stand_in, function| {
-            let function = types.as_ref().ok()?.function(function)?;
-            call_kernel_function(&mut object, stand_in, function);
-            Some(())
-        };
-        let paged = call(name::KFUNC_DYNPTR_FROM_SKB, "bpf_dynptr_from_skb").is_some();
-        let casts = call(name::KFUNC_CAST_TO_KERN_CTX, "bpf_cast_to_kern_ctx").is_some();
-        let xdp_flags = match &types {
-            Ok(types) if casts => types.offset("xdp_buff", "flags").unwrap_or(0),
-            _ => 0,
-        };
-        let cpus = possible_cpus()?;
+        let mut patch = Patch(&mut object);
+        let paged = put_kernel_into(&mut patch, types.as_ref().ok());
+        let cpus = Cpus::of_machine()?;
+        let cache_flows = sizes.cache_flows(&cpus);
+        let cache_buckets = cache_flows.div_ceil(FLOWS_PER_BUCKET);
+        let tables = Tables::new(2 * cpus.present(), cache_flows, cache_buckets)?;
+        tables.put_into(&mut patch);
         let jiffies = has_jiffies();
         let tick_ns = if jiffies { jiffy_ns() } else { 1 << 20 };
-        let globals = Globals {
-            netns,
-            any: any.into(),
-            jiffies: jiffies.into(),
-            variant,
-            cache_flows: sizes.cache_flows(cpus),
-            ring: (sizes.ring != 0).into(),
-            quic: Layout(quic_limits(sizes, tick_ns)),
-            seed: Layout(seed()?),
-            xdp_flags,
-            offsets: Layout(offsets),
-        };
+        let quic = quic_limits(sizes, tick_ns);
+        for (stand_in, setting) in [
+            (stand_in::CACHE_CPUS, cpus.present()),
+            (stand_in::CACHE_FLOWS, cache_flows),
+            (stand_in::CACHE_BUCKETS, cache_buckets),
+            (stand_in::NETNS, netns),
+            (stand_in::JIFFIES, jiffies.into()),
+            (stand_in::RING, (sizes.ring != 0).into()),
+            (stand_in::FILTERS, variant.filters.into()),
+            (stand_in::SAMPLING, variant.sampling),
+            (stand_in::LAYOUTS, variant.layouts.into()),
+            (stand_in::TRACE_ANY, any.into()),
+            (stand_in::QUIC_TICKS, quic.ticks_per_second),
+            (stand_in::QUIC_OF_FLOW, quic.of_flow),
+            (stand_in::QUIC_OF_CPU, quic.of_cpu),
+            (stand_in::QUIC_PAUSE, quic.pause_ticks),
+        ] {
+            patch.load(stand_in, Loaded::Number(setting.into()));
+        }
+        for (stand_in, word) in stand_in::CACHE_SEED.into_iter().zip(seed()?.words) {
+            patch.load(stand_in, Loaded::Number(word));
+        }
         Ok(Self {
-            ebpf: globals.load(&object, sizes, cpus)?,
+            ebpf: load(&object, sizes, &Layout(offsets))?,
+            tables: tables.into_maps()?,
             paged,
-            cache_flows: globals.cache_flows,
+            cache_flows,
+            cache_cpus: cpus.present(),
             ring_bytes: sizes.ring_bytes(),
             quic_bytes: sizes.quic_bytes(),
             tick_ns,
@@ -253,6 +273,9 @@ impl Object {
 
     /// Takes a map out of the object without looking at what it is.
     pub(crate) fn take_raw(&mut self, name: &'static str) -> Result<Map, Error> {
+        if let Some(place) = self.tables.iter().position(|(of, _)| *of == name) {
+            return Ok(self.tables.swap_remove(place).1);
+        }
         self.ebpf.take_map(name).ok_or(Error::Missing { name })
     }
 
@@ -281,75 +304,23 @@ impl Object {
     }
 }
 
-/// Puts the running kernel's number of a function where the object calls its stand-in.
-fn call_kernel_function(object: &mut [u8], stand_in: u64, number: u32) {
-    /// `BPF_JMP | BPF_CALL` of a helper, without registers and offset.
-    const HELPER: [u8; 4] = [0x85, 0, 0, 0];
-    /// The same of a kernel function: `BPF_PSEUDO_KFUNC_CALL` as the source register.
-    const FUNCTION: [u8; 4] = [0x85, 0x20, 0, 0];
-    let stand_in = (stand_in as u32).to_le_bytes();
-    let (instructions, _) = object.as_chunks_mut::<8>();
-    for instruction in instructions {
-        if instruction[..4] == HELPER && instruction[4..] == stand_in {
-            instruction[..4].copy_from_slice(&FUNCTION);
-            instruction[4..].copy_from_slice(&number.to_le_bytes());
-        }
+/// Puts what the programs use of the running kernel into an object; says whether the tracepoints can
+/// read paged data. A program in which something is missing cannot be loaded, and is not needed then.
+fn put_kernel_into(patch: &mut Patch<'_>, types: Option<&KernelTypes>) -> bool {
+    let Some(types) = types else {
+        return false;
+    };
+    if let Some(function) = types.function("bpf_cast_to_kern_ctx") {
+        patch.call(stand_in::CAST_TO_KERN_CTX, function);
     }
-}
-
-/// What the programs read as constants.
-struct Globals {
-    variant: Variant,
-    netns: u32,
-    any: u32,
-    jiffies: u32,
-    cache_flows: u32,
-    ring: u32,
-    quic: Layout<QuicLimits>,
-    seed: Layout<CacheSeed>,
-    xdp_flags: u32,
-    offsets: Layout<SkbOffsets>,
-}
-
-impl Globals {
-    /// Creates the maps of an object, with these constants and these sizes.
-    fn load(&self, object: &[u8], sizes: MapSizes, cpus: u32) -> Result<Ebpf, Error> {
-        let abi = format!("ABI_{}", version::ABI);
-        let buckets = self.cache_flows.div_ceil(FLOWS_PER_BUCKET);
-        let filters = u32::from(self.variant.filters);
-        let layouts = u32::from(self.variant.layouts);
-        EbpfLoader::new()
-            .override_global(&abi, &version::ABI, true)
-            .override_global(name::NETNS, &self.netns, true)
-            .override_global(name::JIFFIES, &self.jiffies, true)
-            .override_global(name::TRACE_ANY, &self.any, true)
-            .override_global(name::CACHE_FLOWS, &self.cache_flows, true)
-            .override_global(name::CACHE_BUCKETS, &buckets, true)
-            .override_global(name::RING, &self.ring, true)
-            .override_global(name::FILTERS, &filters, true)
-            .override_global(name::SAMPLING, &self.variant.sampling, true)
-            .override_global(name::LAYOUTS, &layouts, true)
-            .override_global(name::QUIC_LIMITS, GlobalData::from(&self.quic), true)
-            .override_global(name::CACHE_SEED, GlobalData::from(&self.seed), true)
-            .override_global(name::XDP_FLAGS, &self.xdp_flags, true)
-            .override_global(name::SKB_OFFSETS, GlobalData::from(&self.offsets), true)
-            .map_max_entries(name::CACHE, 2 * cpus * self.cache_flows + 1)
-            .map_max_entries(name::CACHE_INDEX, (2 * cpus * buckets).max(1))
-            .map_max_entries(name::FLOWS_EVEN, sizes.flows)
-            .map_max_entries(name::FLOWS_ODD, sizes.flows)
-            .map_max_entries(name::OVERFLOW, sizes.ring_bytes().max(page_bytes()))
-            .map_max_entries(name::QUIC_EVENTS, sizes.quic_bytes().max(page_bytes()))
-            .map_max_entries(name::QUIC_PLACE, sizes.quic_places())
-            .map_max_entries(name::QUIC_BACKENDS, sizes.quic_backends())
-            .map_max_entries(name::INTERFACES, sizes.interfaces)
-            .map_max_entries(name::COUNTERS, sizes.interfaces)
-            .map_max_entries(name::FREE_COUNTERS, sizes.interfaces)
-            .load(object)
-            .map_err(|source| {
-                let known = permission(&source).or_else(|| other_abi(&source, &abi));
-                known.unwrap_or(Error::Load { source })
-            })
+    if let Ok(offset) = types.offset("xdp_buff", "flags") {
+        patch.add(stand_in::XDP_FLAGS, offset);
     }
+    let Some(function) = types.function("bpf_dynptr_from_skb") else {
+        return false;
+    };
+    patch.call(stand_in::DYNPTR_FROM_SKB, function);
+    true
 }
 
 /// How much the programs tell of QUIC.
@@ -366,16 +337,26 @@ fn quic_limits(sizes: MapSizes, tick_ns: u64) -> QuicLimits {
     }
 }
 
-/// Number of CPUs that there are or could be: each has a part of the maps.
-///
-/// # Errors
-/// The kernel does not tell.
-pub fn possible_cpus() -> Result<u32, Error> {
-    let cpus = aya::util::nr_cpus().map_err(|(_, source)| Error::System {
-        action: "count the CPUs",
-        source,
-    })?;
-    Ok(cpus as u32)
+/// Creates the other maps of an object, with these sizes.
+fn load(object: &[u8], sizes: MapSizes, offsets: &Layout<SkbOffsets>) -> Result<Ebpf, Error> {
+    let abi = format!("ABI_{}", version::ABI);
+    EbpfLoader::new()
+        .override_global(&abi, &version::ABI, true)
+        .override_global(name::SKB_OFFSETS, GlobalData::from(offsets), true)
+        .map_max_entries(name::FLOWS_EVEN, sizes.flows)
+        .map_max_entries(name::FLOWS_ODD, sizes.flows)
+        .map_max_entries(name::OVERFLOW, sizes.ring_bytes().max(page_bytes()))
+        .map_max_entries(name::QUIC_EVENTS, sizes.quic_bytes().max(page_bytes()))
+        .map_max_entries(name::QUIC_PLACE, sizes.quic_places())
+        .map_max_entries(name::QUIC_BACKENDS, sizes.quic_backends())
+        .map_max_entries(name::INTERFACES, sizes.interfaces)
+        .map_max_entries(name::COUNTERS, sizes.interfaces)
+        .map_max_entries(name::FREE_COUNTERS, sizes.interfaces)
+        .load(object)
+        .map_err(|source| {
+            let known = permission(&source).or_else(|| other_abi(&source, &abi));
+            known.unwrap_or(Error::Load { source })
+        })
 }
 
 /// Random numbers for the hash of the cache.
@@ -420,7 +401,7 @@ fn permission(error: &EbpfError) -> Option<Error> {
     while let Some(error) = cause {
         let denied = error
             .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
+            .is_some_and(|error| error.kind() == ErrorKind::PermissionDenied);
         if denied {
             return Some(Error::NotPermitted);
         }

@@ -11,8 +11,10 @@ use crate::{Error, watch::Device};
 pub(super) fn attach(object: &mut Object, device: &Device) -> Result<Attachment, Error> {
     let ways = [
         (name::XDP, XdpMode::Driver, Hook::XdpNative),
+        (name::XDP_ASKING, XdpMode::Driver, Hook::XdpNative),
         (name::XDP_LINEAR, XdpMode::Driver, Hook::XdpNative),
         (name::XDP, XdpMode::Skb, Hook::XdpGeneric),
+        (name::XDP_ASKING, XdpMode::Skb, Hook::XdpGeneric),
         (name::XDP_LINEAR, XdpMode::Skb, Hook::XdpGeneric),
     ];
     let mut last = Error::Missing { name: name::XDP };

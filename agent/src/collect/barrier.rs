@@ -2,7 +2,11 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::{Error, error::Doing, sys};
+use crate::{
+    Error,
+    error::Doing,
+    sys::{self, MapKind, NewMap},
+};
 
 /// A map of maps with one entry.
 ///
@@ -16,8 +20,15 @@ pub(super) struct Barrier {
 
 impl Barrier {
     pub(super) fn new() -> Result<Self, Error> {
-        let inner = sys::create_map(sys::MAP_TYPE_ARRAY, None).doing("create a kernel map")?;
-        let outer = sys::create_map(sys::MAP_TYPE_ARRAY_OF_MAPS, Some(inner.as_fd()))
+        let map = |name, kind| NewMap {
+            name,
+            kind,
+            value_bytes: 4,
+            entries: 1,
+        };
+        let inner =
+            sys::create_map(&map("BARRIER_INNER", MapKind::Array)).doing("create a kernel map")?;
+        let outer = sys::create_map(&map("BARRIER", MapKind::ArrayOfMaps(inner.as_fd())))
             .doing("create a kernel map of maps")?;
         Ok(Self { outer, inner })
     }

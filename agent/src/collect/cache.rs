@@ -1,70 +1,66 @@
 //! Reading the flow cache: the lists of an epoch in which nobody writes any more.
+//!
+//! A CPU that is offline has counted before, maybe in this epoch: the lists of all CPUs are read,
+//! whatever they do at the moment.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use aya::maps::{Array, MapData, PerCpuArray};
+use aya::maps::{MapData, PerCpuArray};
 use netweir_wire::{
     map::{CacheEntry, CacheState},
     name,
 };
+use rustix::mm::ProtFlags;
 
-use super::{BATCH_FLOWS, Maps, map_error};
-use crate::{
-    Error,
-    attach::Layout,
-    error::Doing,
-    sys::{self, Reading},
-};
+use super::{Maps, map_error, memory::Memory};
+use crate::{Cpus, Error, attach::Layout};
 
 /// The lists of all CPUs.
 pub(super) struct Cache {
-    entries: Array<MapData, Layout<CacheEntry>>,
-    /// The same map, for calls that aya does not know.
-    descriptor: OwnedFd,
+    entries: OwnedFd,
     state: PerCpuArray<MapData, Layout<CacheState>>,
     /// Flows in a list; 0 for no cache.
     flows: u32,
-    keys: Vec<u32>,
-    values: Vec<Layout<CacheEntry>>,
-    batches: bool,
+    /// CPUs that have lists.
+    cached: u32,
+    cpus: Cpus,
+    /// Whether somebody was told that a CPU has no list.
+    told: bool,
 }
 
 impl Cache {
     pub(super) fn new(maps: &Maps) -> Result<Self, Error> {
         let flows = maps.constants().cache_flows;
         Ok(Self {
-            entries: maps.get(name::CACHE)?,
-            descriptor: maps.descriptor(name::CACHE)?,
+            entries: maps.descriptor(name::CACHE)?,
             state: maps.get(name::CACHE_STATE)?,
             flows,
-            keys: Vec::new(),
-            values: Vec::new(),
-            batches: true,
+            cached: maps.constants().cache_cpus,
+            cpus: Cpus::of_machine()?,
+            told: false,
         })
-    }
-
-    pub(super) const fn move_singly(&mut self) {
-        self.batches = false;
     }
 
     /// Flows opened since the start, in the cache and behind it.
     pub(super) fn opened(&self) -> Result<u64, Error> {
         let states = self.states()?;
-        Ok(states.iter().map(|state| state.opened).sum())
+        Ok(states.iter().map(|(_, state)| state.opened).sum())
     }
 
     /// Interfaces that programs have made an entry for since the start.
     pub(super) fn admitted(&self) -> Result<u64, Error> {
         let states = self.states()?;
-        Ok(states.iter().map(|state| state.admitted).sum())
+        Ok(states.iter().map(|(_, state)| state.admitted).sum())
     }
 
-    fn states(&self) -> Result<Vec<CacheState>, Error> {
+    /// The state of each CPU, online or not, with its number.
+    fn states(&self) -> Result<Vec<(u32, CacheState)>, Error> {
         let states = self
             .state
             .get(&0, 0)
             .map_err(map_error(name::CACHE_STATE))?;
-        Ok(states.iter().map(|Layout(state)| *state).collect())
+        let states = states.iter().map(|Layout(state)| *state);
+        Ok(self.cpus.possible().iter().copied().zip(states).collect())
     }
 
     /// Hands over the flows of an epoch that has passed; they stay where they are until the lists
@@ -78,10 +74,12 @@ impl Cache {
             return Ok(());
         }
         let side = (epoch & 1) as usize;
-        for (cpu, state) in self.states()?.into_iter().enumerate() {
-            if state.epoch[side] == epoch {
-                let list = (cpu << 1 | side) as u32;
-                let used = state.used[side].min(self.flows);
+        let states = self.states()?;
+        self.look_for_newcomers(&states);
+        for (cpu, state) in states {
+            let used = state.used[side].min(self.flows);
+            if state.epoch[side] == epoch && used > 0 {
+                let list = cpu << 1 | side as u32;
                 // Places are counted from 1.
                 self.read_list(list * self.flows + 1, used, epoch, hand_over)?;
             }
@@ -89,52 +87,44 @@ impl Cache {
         Ok(())
     }
 
+    /// Says so, once, when a CPU counts that was plugged in after the maps were made: its flows are
+    /// all in the flow map.
+    fn look_for_newcomers(&mut self, states: &[(u32, CacheState)]) {
+        let newcomer = states
+            .iter()
+            .find(|&&(cpu, state)| cpu >= self.cached && state.opened > 0);
+        if let Some((cpu, _)) = newcomer.filter(|_| !self.told) {
+            self.told = true;
+            tracing::warn!(
+                cpu,
+                "a CPU was plugged in after the start: it counts without the cache, which takes \
+                 longer, until netweir is started again"
+            );
+        }
+    }
+
+    /// Reads so many entries from a place on, in the memory of the map.
     fn read_list(
-        &mut self,
+        &self,
         first: u32,
         used: u32,
         epoch: u32,
         hand_over: &mut dyn FnMut(&CacheEntry),
     ) -> Result<(), Error> {
-        let mut read = 0;
-        while read < used {
-            let wanted = (used - read).min(BATCH_FLOWS as u32);
-            let count = self.fill(first + read, wanted)?;
-            for Layout(entry) in self.values.iter().take(count) {
-                debug_assert_eq!(entry.epoch, epoch, "{entry:?}");
-                hand_over(entry);
-            }
-            if count == 0 {
-                return Err(Error::Missing { name: name::CACHE });
-            }
-            read += count as u32;
+        const ENTRY_BYTES: u64 = size_of::<CacheEntry>() as u64;
+        let page = rustix::param::page_size() as u64;
+        let from = u64::from(first) * ENTRY_BYTES;
+        let end = from + u64::from(used) * ENTRY_BYTES;
+        let mapped = from - from % page;
+        // Only for the moment: what is mapped counts as memory of this process.
+        let bytes = (end - mapped) as usize;
+        let memory = Memory::map(&self.entries, ProtFlags::READ, (mapped, bytes))?;
+        for place in (from..end).step_by(ENTRY_BYTES as usize) {
+            // SAFETY: it consists of numbers, any of which is one.
+            let entry: CacheEntry = unsafe { memory.value((place - mapped) as usize) };
+            debug_assert_eq!(entry.epoch, epoch, "{entry:?}");
+            hand_over(&entry);
         }
         Ok(())
-    }
-
-    /// Reads `count` entries from the one with this index on.
-    fn fill(&mut self, first: u32, count: u32) -> Result<usize, Error> {
-        let count = count as usize;
-        self.keys.resize(count, 0);
-        self.values.resize(count, Layout(CacheEntry::default()));
-        if self.batches {
-            let mut cursor = first.checked_sub(1);
-            let (map, keys) = (self.descriptor.as_fd(), &mut self.keys);
-            // SAFETY: the map was opened with this layout as its value, and aya compared its size
-            // with the kernel's; the keys of an array are `u32`.
-            let batch =
-                unsafe { sys::read_batch(map, Reading::Copy, &mut cursor, keys, &mut self.values) };
-            match batch {
-                Err(error) if sys::is_without_batches(&error) => self.batches = false,
-                batch => return Ok(batch.doing("read the flow cache")?.count),
-            }
-        }
-        for (index, value) in (first..).zip(&mut self.values) {
-            *value = self
-                .entries
-                .get(&index, 0)
-                .map_err(map_error(name::CACHE))?;
-        }
-        Ok(count)
     }
 }

@@ -7,23 +7,19 @@
 use std::{
     mem::offset_of,
     os::fd::AsFd,
-    ptr,
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use netweir_wire::map;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::ProtFlags;
 
-use crate::{Error, error::Doing};
+use super::memory::Memory;
+use crate::Error;
 
 /// The one entry of the map of that name.
 pub(super) struct Epoch {
-    page: *mut map::Epoch,
-    bytes: usize,
+    memory: Memory,
 }
-
-// SAFETY: the memory is shared with the kernel anyway; all access is atomic.
-unsafe impl Send for Epoch {}
 
 /// What has been taken over for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,38 +32,23 @@ pub(super) struct Taken {
 
 impl Epoch {
     pub(super) fn new(map: impl AsFd) -> Result<Self, Error> {
-        let bytes = rustix::param::page_size();
-        // SAFETY: a new mapping at an address of the kernel's choice.
-        let page = unsafe {
-            mmap(
-                ptr::null_mut(),
-                bytes,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::SHARED,
-                map,
-                0,
-            )
-        };
-        let page = page.doing("map the epoch into memory")?;
+        let page = rustix::param::page_size();
+        let access = ProtFlags::READ | ProtFlags::WRITE;
         Ok(Self {
-            page: page.cast(),
-            bytes,
+            memory: Memory::map(map, access, (0, page))?,
         })
     }
 
     fn current_cell(&self) -> &AtomicU32 {
-        // SAFETY: the page holds the structure, is aligned, and lives as long as `self`.
-        unsafe { AtomicU32::from_ptr(self.page.byte_add(offset_of!(map::Epoch, current)).cast()) }
+        self.memory.half_word(offset_of!(map::Epoch, current))
     }
 
     fn prepared_cell(&self) -> &AtomicU32 {
-        // SAFETY: as above.
-        unsafe { AtomicU32::from_ptr(self.page.byte_add(offset_of!(map::Epoch, prepared)).cast()) }
+        self.memory.half_word(offset_of!(map::Epoch, prepared))
     }
 
     fn taken_cell(&self) -> &AtomicU64 {
-        // SAFETY: as above.
-        unsafe { AtomicU64::from_ptr(self.page.byte_add(offset_of!(map::Epoch, taken)).cast()) }
+        self.memory.word(offset_of!(map::Epoch, taken))
     }
 
     /// The epoch that programs count in.
@@ -100,14 +81,5 @@ impl Epoch {
     pub(super) fn set_taken(&self, taken: Taken) {
         let word = u64::from(taken.epochs) << 32 | u64::from(taken.ring);
         self.taken_cell().store(word, Ordering::Release);
-    }
-}
-
-impl Drop for Epoch {
-    fn drop(&mut self) {
-        // SAFETY: the mapping was made by `new` and nothing refers to it any more.
-        if let Err(error) = unsafe { munmap(self.page.cast(), self.bytes) } {
-            tracing::debug!(%error, "cannot unmap the epoch");
-        }
     }
 }

@@ -1,4 +1,10 @@
 //! The counters of interfaces: which interface has which, and reading them.
+//!
+//! A number of counters is let go in two steps, so that no packet is lost between them. Before an
+//! epoch ends the interface loses the number: programs that still hold it count there, at the latest
+//! through a flow that they open in the next epoch. When that has ended too, the counters are read a
+//! last time and somebody else may have the number. An interface that programs meet again meanwhile
+//! has another one, and shows the sum of both.
 
 use std::collections::HashMap;
 
@@ -13,10 +19,45 @@ use netweir_wire::{
 };
 
 use super::{Maps, map_error};
-use crate::{Error, attach::Layout};
+use crate::{Cpus, Error, attach::Layout, error::Doing};
 
 /// Insert only where there is none: `BPF_NOEXIST`.
 const NEW: u64 = 1;
+/// Reads in which an interface has counted nothing until it may lose its number.
+const IDLE_READS: u32 = 8;
+
+/// An interface that has a number.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    number: u32,
+    /// Whether the agent told the programs of it, and will say when it is gone.
+    told: bool,
+    /// Frames that it had seen when it was read.
+    frames: u64,
+    /// How often it was read since that last changed.
+    idle: u32,
+}
+
+impl Known {
+    const fn new(number: u32, told: bool) -> Self {
+        Self {
+            number,
+            told,
+            frames: 0,
+            idle: 0,
+        }
+    }
+
+    const fn age(&mut self, counters: &InterfaceCounters) {
+        let frames = counters.seen.frames;
+        self.idle = if frames == self.frames {
+            self.idle.saturating_add(1)
+        } else {
+            0
+        };
+        self.frames = frames;
+    }
+}
 
 /// The interfaces of one load of the programs.
 pub(super) struct Interfaces {
@@ -24,18 +65,25 @@ pub(super) struct Interfaces {
     counters: PerCpuArray<MapData, Layout<InterfaceCounters>>,
     near: Array<MapData, Layout<NearInterface>>,
     free: Queue<MapData, u32>,
+    /// CPUs that have counters, whether they are there or not.
+    cpus: usize,
     /// How many interfaces the programs had met when [`Self::known`] was brought up to date.
     admitted: u64,
     /// What is known of [`Self::places`].
-    known: HashMap<InterfaceKey, u32>,
+    known: HashMap<InterfaceKey, Known>,
     /// By number, the classes of what is in flows; the kernel counts those of the other packets.
     classes: Vec<InterfaceCounters>,
-    /// What [`Self::read`] found: interface, number, and the kernel's own counters.
+    /// What [`Self::read`] found: interface, number, and the kernel's own counters. The numbers of one
+    /// interface come one behind the other.
     read: Vec<(InterfaceKey, u32, InterfaceCounters)>,
     /// Interfaces that are gone, whose entries are to be removed before the next epoch.
     gone: Vec<InterfaceKey>,
-    /// Removed in the last epoch; flows of it may still have been counted under their numbers.
+    /// Removed before this epoch began, in which their numbers are still counted under.
     removed: Vec<(InterfaceKey, u32)>,
+    /// Removed before that: their numbers may be let go once the epoch that has ended is taken.
+    unused: Vec<(InterfaceKey, u32)>,
+    /// What was let go since the last drain had shown.
+    settled: Vec<InterfaceSample>,
 }
 
 impl Interfaces {
@@ -47,11 +95,14 @@ impl Interfaces {
             counters: maps.get(name::COUNTERS)?,
             near: maps.get(name::NEAR)?,
             free: maps.get(name::FREE_COUNTERS)?,
+            cpus: Cpus::of_machine()?.possible().len(),
             known: HashMap::new(),
             classes: Vec::new(),
             read: Vec::new(),
             gone: Vec::new(),
             removed: Vec::new(),
+            unused: Vec::new(),
+            settled: Vec::new(),
         };
         let numbers = interfaces.counters.len();
         interfaces
@@ -70,32 +121,48 @@ impl Interfaces {
     /// the bits of the filter's names that it has.
     pub(super) fn add(&mut self, key: InterfaceKey, names: u32) -> Result<(), Error> {
         self.gone.retain(|gone| *gone != key);
-        // One that comes back counts on under the number that it had.
-        self.removed.retain(|(removed, _)| *removed != key);
-        if let Some(&number) = self.known.get(&key) {
-            self.put(key, InterfacePlace { number, names }, 0)?;
-            return self.know(key, number);
+        if let Some(known) = self.known.get(&key) {
+            return self.tell(key, known.number, names);
         }
-        let number = match self.free.pop(0) {
-            Ok(number) => number,
-            Err(aya::maps::MapError::ElementNotFound) => return Err(Error::InterfaceMapFull),
-            Err(source) => return Err(map_error(name::FREE_COUNTERS)(source)),
+        // One that comes back at once counts on under the number that it had.
+        let had = self.removed.iter().position(|(removed, _)| *removed == key);
+        let had = had.map(|place| self.removed.swap_remove(place));
+        let number = match had {
+            Some((_, number)) => number,
+            None => self.take_free()?,
         };
         if let Err(error) = self.put(key, InterfacePlace { number, names }, NEW) {
-            self.give_back(number)?;
+            match had {
+                Some(removed) => self.removed.push(removed),
+                None => self.give_back(number)?,
+            }
             // The programs have met it before.
             self.refresh()?;
-            return self.known.contains_key(&key).then_some(()).ok_or(error);
+            let known = self.known.get(&key).ok_or(error)?;
+            return self.tell(key, known.number, names);
         }
-        self.know(key, number)
+        self.know(key, Known::new(number, true))
+    }
+
+    fn take_free(&mut self) -> Result<u32, Error> {
+        self.free.pop(0).map_err(|error| match error {
+            aya::maps::MapError::ElementNotFound => Error::InterfaceMapFull,
+            source => map_error(name::FREE_COUNTERS)(source),
+        })
+    }
+
+    /// Tells the programs what names an interface has that has a number.
+    fn tell(&mut self, key: InterfaceKey, number: u32, names: u32) -> Result<(), Error> {
+        self.put(key, InterfacePlace { number, names }, 0)?;
+        self.know(key, Known::new(number, true))
     }
 
     /// Notes the number of an interface, and puts it where programs look first if that is free.
-    fn know(&mut self, key: InterfaceKey, number: u32) -> Result<(), Error> {
-        self.known.insert(key, number);
+    fn know(&mut self, key: InterfaceKey, known: Known) -> Result<(), Error> {
+        self.known.insert(key, known);
         let near = NearInterface {
             ifindex: key.ifindex,
-            number,
+            number: known.number,
         };
         self.put_near(key, 0, near)
     }
@@ -129,44 +196,54 @@ impl Interfaces {
         self.gone.push(key);
     }
 
-    /// Removes what is gone, before the epoch changes; returns what may be let go afterwards.
-    pub(super) fn remove_gone(&mut self) -> Vec<(InterfaceKey, u32)> {
-        let before = std::mem::take(&mut self.removed);
+    /// Removes what is gone, before the epoch changes.
+    pub(super) fn remove_gone(&mut self) -> Result<(), Error> {
+        self.unused.append(&mut self.removed);
+        if self.gone.is_empty() {
+            return Ok(());
+        }
+        // Programs may have met them since, and given them numbers.
+        self.refresh()?;
         for key in std::mem::take(&mut self.gone) {
-            let near = self.put_near(key, key.ifindex, NearInterface::default());
+            // None has met it, or it was removed before.
+            let Some(Known { number, .. }) = self.known.remove(&key) else {
+                continue;
+            };
+            // The number stays: programs read it after the index.
+            let near = self.put_near(key, key.ifindex, NearInterface { ifindex: 0, number });
             let place = self.places.remove(&Layout(key));
             if let Err(error) = near.and(place.map_err(map_error(name::INTERFACES))) {
                 tracing::debug!(?key, %error, "an interface that is gone was in no map");
             }
-            if let Some(&number) = self.known.get(&key) {
-                self.removed.push((key, number));
-            }
+            self.removed.push((key, number));
         }
-        before
+        Ok(())
     }
 
     /// Lets counters go that no program can be using any more.
-    pub(super) fn let_go(&mut self, removed: Vec<(InterfaceKey, u32)>) -> Result<(), Error> {
-        for (key, number) in removed {
-            let cpus = aya::util::nr_cpus().map_err(|(_, source)| Error::System {
-                action: "count the CPUs",
-                source,
-            })?;
-            let zero = vec![Layout(InterfaceCounters::ZERO); cpus].try_into();
-            let zero = zero.map_err(|source| Error::System {
-                action: "count the CPUs",
-                source,
-            })?;
+    pub(super) fn let_go(&mut self) -> Result<(), Error> {
+        for (key, number) in std::mem::take(&mut self.unused) {
+            let shown = self.read.iter().find(|(_, read, _)| *read == number);
+            if let Some((.., counters)) = shown {
+                let mut counters = *counters;
+                counters += &self.classes[number as usize];
+                self.settled.push(InterfaceSample { key, counters });
+            }
+            let zero = vec![Layout(InterfaceCounters::ZERO); self.cpus].try_into();
+            let zero = zero.doing("count the CPUs")?;
             let cleared = self.counters.set(number, zero, 0);
             cleared.map_err(map_error(name::COUNTERS))?;
             self.classes[number as usize] = InterfaceCounters::ZERO;
-            // It may have come back meanwhile, with another number.
-            if self.known.get(&key) == Some(&number) {
-                self.known.remove(&key);
-            }
             self.give_back(number)?;
         }
+        // What was read says nothing of numbers that somebody else may have now.
+        self.read.clear();
         Ok(())
+    }
+
+    /// What was let go since this was asked for had shown, for the last time.
+    pub(super) fn settled(&mut self) -> Vec<InterfaceSample> {
+        std::mem::take(&mut self.settled)
     }
 
     /// Adds what a flow counted to the classes of its interface.
@@ -188,27 +265,50 @@ impl Interfaces {
             self.refresh()?;
         }
         self.read.clear();
-        for (&key, &number) in &self.known {
-            let values = self.counters.get(&number, 0);
-            let mut counters = InterfaceCounters::ZERO;
-            for Layout(value) in values.map_err(map_error(name::COUNTERS))?.iter() {
-                counters += value;
-            }
-            let counters = counters.settled();
-            // Counters of nothing say nothing, not even that there is an interface.
-            if counters != InterfaceCounters::ZERO {
-                self.read.push((key, number, counters));
-            }
+        for (&key, known) in &mut self.known {
+            let counters = sum(&self.counters, known.number)?;
+            known.age(&counters);
+            self.read.push((key, known.number, counters));
         }
+        let leaving = self.removed.iter().chain(&self.unused);
+        for &(key, number) in leaving.clone() {
+            let counters = sum(&self.counters, number)?;
+            self.read.push((key, number, counters));
+        }
+        if leaving.count() > 0 {
+            self.read.sort_unstable_by_key(|&(key, ..)| key);
+        }
+        // Counters of nothing say nothing, not even that there is an interface.
+        self.read
+            .retain(|(.., counters)| *counters != InterfaceCounters::ZERO);
+        self.make_room();
         Ok(())
+    }
+
+    /// Where more than half of all numbers are in use, interfaces lose theirs that nobody told of and
+    /// that count nothing: of other namespaces, nobody says either when they are gone. Those that
+    /// count again are met again.
+    fn make_room(&mut self) {
+        let leaving = self.removed.len() + self.unused.len();
+        if self.known.len() + leaving <= self.classes.len() / 2 {
+            return;
+        }
+        let is_idle = |known: &Known| !known.told && known.idle >= IDLE_READS;
+        let idle = self.known.iter().filter(|(_, known)| is_idle(known));
+        self.gone.extend(idle.map(|(key, _)| *key));
     }
 
     /// What was read, with the classes of what has been handed over in flows until now.
     pub(super) fn samples(&self, samples: &mut Vec<InterfaceSample>) {
-        samples.extend(self.read.iter().map(|&(key, number, mut counters)| {
-            counters += &self.classes[number as usize];
-            InterfaceSample { key, counters }
-        }));
+        for numbers in self.read.chunk_by(|(one, ..), (other, ..)| one == other) {
+            let mut sum = InterfaceSample::default();
+            for (key, number, counters) in numbers {
+                sum.key = *key;
+                sum.counters += counters;
+                sum.counters += &self.classes[*number as usize];
+            }
+            samples.push(sum);
+        }
     }
 
     /// Learns of interfaces that the programs have met.
@@ -216,14 +316,27 @@ impl Interfaces {
         let mut met = Vec::new();
         for entry in &self.places {
             let (Layout(key), Layout(place)) = entry.map_err(map_error(name::INTERFACES))?;
-            let is_new = self.known.get(&key) != Some(&place.number);
+            let is_new = self.known.get(&key).map(|known| known.number) != Some(place.number);
             if is_new && (place.number as usize) < self.classes.len() {
                 met.push((key, place.number));
             }
         }
         for (key, number) in met {
-            self.know(key, number)?;
+            self.know(key, Known::new(number, false))?;
         }
         Ok(())
     }
+}
+
+/// What all CPUs have counted under a number.
+fn sum(
+    counters: &PerCpuArray<MapData, Layout<InterfaceCounters>>,
+    number: u32,
+) -> Result<InterfaceCounters, Error> {
+    let values = counters.get(&number, 0);
+    let mut sum = InterfaceCounters::ZERO;
+    for Layout(value) in values.map_err(map_error(name::COUNTERS))?.iter() {
+        sum += value;
+    }
+    Ok(sum.settled())
 }

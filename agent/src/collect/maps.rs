@@ -33,6 +33,8 @@ const NAMES: [&str; 13] = [
 pub struct Constants {
     /// Flows in a list of the cache; 0 for no cache.
     pub cache_flows: u32,
+    /// CPUs that have lists in the cache.
+    pub cache_cpus: u32,
     /// Bytes of the ring buffer; 0 for none.
     pub ring_bytes: u32,
     /// Nanoseconds in a tick of the programs' cheap clock.
@@ -61,6 +63,7 @@ impl Maps {
             maps: maps?,
             constants: Constants {
                 cache_flows: object.cache_flows,
+                cache_cpus: object.cache_cpus,
                 ring_bytes: object.ring_bytes,
                 tick_ns: object.tick_ns,
             },

@@ -12,12 +12,16 @@ mod epoch;
 mod flows;
 mod interfaces;
 mod maps;
+mod memory;
 mod ring;
 
 use aya::maps::{Array, MapData, MapError, PerCpuArray};
 use netweir_flow::{Batch, Sample};
 use netweir_wire::{
-    map::{FilterProgram, FlowKey, FlowValue, InterfaceKey, PortClasses, StrayReason, Volume},
+    map::{
+        FilterProgram, FlowCounters, FlowKey, FlowValue, InterfaceKey, PortClasses, StrayReason,
+        Volume,
+    },
     name,
 };
 
@@ -49,7 +53,7 @@ enum Stage {
     Broken,
 }
 
-/// The maps of one loaded object.
+/// What moves out of the maps of one loaded object what was counted there.
 pub struct Collector {
     epoch: Epoch,
     barrier: Barrier,
@@ -62,8 +66,8 @@ pub struct Collector {
     strays: PerCpuArray<MapData, Layout<Volume>>,
     drained_opened: u64,
     tick_ns: u64,
-    /// Removed interfaces whose counters may be let go once this epoch is taken.
-    removed: Vec<(InterfaceKey, u32)>,
+    /// Whether it was said that something malformed came through the ring.
+    is_malformed_told: bool,
     stage: Stage,
     maps: Maps,
 }
@@ -109,7 +113,7 @@ impl Collector {
             strays: maps.get(name::STRAY)?,
             drained_opened: 0,
             tick_ns,
-            removed: Vec::new(),
+            is_malformed_told: false,
             stage: Stage::Taken,
             maps,
             epoch,
@@ -161,8 +165,7 @@ impl Collector {
 
     /// Reads flows one by one from now on, as a kernel without batches needs it (before Linux 5.6).
     /// Found out by itself where that is so.
-    pub fn move_singly(&mut self) {
-        self.cache.move_singly();
+    pub fn read_singly(&mut self) {
         self.flows.iter_mut().for_each(FlowMap::read_singly);
     }
 
@@ -207,6 +210,7 @@ impl Collector {
         self.close_epoch()?;
         let admitted = self.cache.admitted()?;
         self.interfaces.read(admitted)?;
+        batch.settled.append(&mut self.interfaces.settled());
         self.interfaces.samples(&mut batch.interfaces);
         self.read_strays(batch)?;
         self.stage = Stage::Begun;
@@ -227,6 +231,7 @@ impl Collector {
             samples: Vec::with_capacity(BATCH_FLOWS),
             tick_ns: self.tick_ns,
             interfaces: &mut self.interfaces,
+            malformed: 0,
             hand_over,
         };
         let cache = &mut self.cache;
@@ -234,9 +239,19 @@ impl Collector {
         let flows = &mut self.flows[(passed & 1) as usize];
         flows.read(&mut |key, value| pieces.add(key, value))?;
         if let Some(ring) = &mut self.ring {
-            ring.read(|entry| pieces.add(&entry.key, &entry.value));
+            ring.read(|entry| match entry {
+                Some(entry) => pieces.add(&entry.key, &entry.value),
+                None => pieces.add_malformed(),
+            });
         }
         pieces.finish();
+        let frames = pieces.malformed;
+        if frames != 0 && !std::mem::replace(&mut self.is_malformed_told, true) {
+            tracing::warn!(
+                frames,
+                "the kernel's ring buffer holds what is no flow; counted as malformed"
+            );
+        }
         self.stage = Stage::Read;
         Ok(())
     }
@@ -252,8 +267,7 @@ impl Collector {
     fn close_epoch(&mut self) -> Result<(), Error> {
         let current = self.epoch.current();
         if self.epoch.taken().epochs == current {
-            let removed = self.interfaces.remove_gone();
-            self.removed.extend(removed);
+            self.interfaces.remove_gone()?;
             self.epoch.set_current(current.wrapping_add(1));
         }
         // What comes later is not in the counters that are read now.
@@ -275,7 +289,7 @@ impl Collector {
             ring.let_go();
         }
         self.flows[other(self.epoch.current())].clear()?;
-        self.interfaces.let_go(std::mem::take(&mut self.removed))?;
+        self.interfaces.let_go()?;
         self.stage = Stage::Taken;
         Ok(())
     }
@@ -319,16 +333,39 @@ struct Pieces<'a> {
     samples: Vec<Sample>,
     tick_ns: u64,
     interfaces: &'a mut Interfaces,
+    /// Frames of which nothing can be read.
+    malformed: u64,
     hand_over: &'a mut dyn FnMut(&[Sample]),
 }
 
 impl Pieces<'_> {
     fn add(&mut self, key: &FlowKey, value: &FlowValue) {
         self.interfaces.credit(value);
-        self.samples.push(Sample {
+        self.push(Sample {
             key: *key,
             counters: value.counters(self.tick_ns),
         });
+    }
+
+    /// Hands over a frame of which nothing can be read: the kernel has counted it, so it is not to
+    /// vanish. A direction that is none makes it malformed.
+    fn add_malformed(&mut self) {
+        self.malformed += 1;
+        self.push(Sample {
+            key: FlowKey {
+                direction: u8::MAX,
+                ..FlowKey::default()
+            },
+            counters: FlowCounters {
+                packets: 1,
+                frames: 1,
+                ..FlowCounters::ZERO
+            },
+        });
+    }
+
+    fn push(&mut self, sample: Sample) {
+        self.samples.push(sample);
         if self.samples.len() == BATCH_FLOWS {
             self.finish();
         }

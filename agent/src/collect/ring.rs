@@ -5,16 +5,13 @@
 //! layout is the kernel's (`kernel/bpf/ringbuf.c`): a page with the consumer's position, a page with
 //! the producer's, and the data, mapped twice in a row so that no entry is cut in two.
 
-use std::{
-    os::fd::AsFd,
-    ptr,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
-};
+use std::{os::fd::AsFd, sync::atomic::Ordering};
 
 use netweir_wire::map::CacheEntry;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::ProtFlags;
 
-use crate::{Error, error::Doing};
+use super::memory::Memory;
+use crate::Error;
 
 /// Bytes in front of each entry: its length and flags, and a page offset.
 const HEADER_BYTES: u64 = 8;
@@ -25,8 +22,10 @@ const DISCARDED: u32 = 1 << 30;
 
 /// The ring buffer in our memory.
 pub(super) struct Ring {
-    consumer: Mapping,
-    producer: Mapping,
+    /// Begins with the consumer's position.
+    consumer: Memory,
+    /// Begins with the producer's position.
+    producer: Memory,
     mask: u64,
     /// How far it has been read, which may be further than what has been let go.
     read: u64,
@@ -38,9 +37,9 @@ impl Ring {
     /// Maps a ring buffer of `bytes`; what was taken up to `taken` (modulo 2^32) is not read again.
     pub(super) fn new(map: impl AsFd, bytes: u32, taken: u32) -> Result<Self, Error> {
         let page = rustix::param::page_size();
-        let consumer = Mapping::new(&map, ProtFlags::READ | ProtFlags::WRITE, (0, page))?;
+        let consumer = Memory::map(&map, ProtFlags::READ | ProtFlags::WRITE, (0, page))?;
         let length = page + 2 * bytes as usize;
-        let producer = Mapping::new(&map, ProtFlags::READ, (page as u64, length))?;
+        let producer = Memory::map(&map, ProtFlags::READ, (page as u64, length))?;
         let mut ring = Self {
             consumer,
             producer,
@@ -48,7 +47,7 @@ impl Ring {
             read: 0,
             end: 0,
         };
-        let let_go = ring.consumer.position().load(Ordering::Relaxed);
+        let let_go = ring.consumer.word(0).load(Ordering::Relaxed);
         // An agent that died right after it had taken them may not have let them go.
         ring.read = let_go + u64::from(taken.wrapping_sub(let_go as u32));
         ring.let_go();
@@ -57,21 +56,23 @@ impl Ring {
 
     /// Leaves entries from now on for the next time.
     pub(super) fn close(&mut self) {
-        self.end = self.producer.position().load(Ordering::Acquire);
+        self.end = self.producer.word(0).load(Ordering::Acquire);
     }
 
     /// Hands over every entry that was there when it was [closed](Self::close), without letting it
-    /// go.
-    pub(super) fn read(&mut self, mut hand_over: impl FnMut(&CacheEntry)) {
+    /// go; `None` for one that has not the length of an entry.
+    pub(super) fn read(&mut self, mut hand_over: impl FnMut(Option<&CacheEntry>)) {
         while self.read < self.end {
             let Some(length) = self.length_at(self.read) else {
                 return;
             };
-            if length & DISCARDED == 0 && length as usize == size_of::<CacheEntry>() {
-                let entry = self.data(self.read + HEADER_BYTES).cast::<CacheEntry>();
-                // SAFETY: the kernel wrote an entry of this length there, and it stays until its
-                // place is let go; the second mapping continues where the first ends.
-                hand_over(&unsafe { entry.read_unaligned() });
+            if length as usize == size_of::<CacheEntry>() {
+                // SAFETY: it consists of numbers, any of which is one. The kernel wrote it there, and it
+                // stays until its place is let go; the second mapping continues where the first ends.
+                let entry = unsafe { self.producer.value(self.data(self.read + HEADER_BYTES)) };
+                hand_over(Some(&entry));
+            } else if length & DISCARDED == 0 {
+                hand_over(None);
             }
             let length = u64::from(length & !DISCARDED) + HEADER_BYTES;
             self.read += length.next_multiple_of(8);
@@ -85,52 +86,149 @@ impl Ring {
 
     /// Lets everything go that has been read.
     pub(super) fn let_go(&self) {
-        self.consumer.position().store(self.read, Ordering::Release);
+        self.consumer.word(0).store(self.read, Ordering::Release);
     }
 
     /// The length of the entry at a position; `None` while it is being written.
     fn length_at(&self, position: u64) -> Option<u32> {
-        // SAFETY: entries begin at multiples of eight within the mapping.
-        let length = unsafe { AtomicU32::from_ptr(self.data(position).cast_mut().cast()) };
+        let length = self.producer.half_word(self.data(position));
         let length = length.load(Ordering::Acquire);
         (length & BUSY == 0).then_some(length)
     }
 
-    fn data(&self, position: u64) -> *const u8 {
-        let offset = rustix::param::page_size() + (position & self.mask) as usize;
-        // SAFETY: the mask keeps the offset within the first of the two mappings of the data.
-        unsafe { self.producer.start.byte_add(offset).cast_const() }
+    /// Where a position is in the memory.
+    fn data(&self, position: u64) -> usize {
+        rustix::param::page_size() + (position & self.mask) as usize
     }
 }
 
-/// Memory shared with the kernel that begins with a position.
-struct Mapping {
-    start: *mut u8,
-    bytes: usize,
-}
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::File,
+        io::{Seek, SeekFrom, Write},
+    };
 
-// SAFETY: the memory is shared with the kernel anyway; it belongs to whoever owns this.
-unsafe impl Send for Mapping {}
+    use netweir_wire::map::FlowKey;
+    use rustix::fs::{MemfdFlags, memfd_create};
 
-impl Mapping {
-    fn new(map: impl AsFd, access: ProtFlags, (from, bytes): (u64, usize)) -> Result<Self, Error> {
-        // SAFETY: a new mapping at an address of the kernel's choice.
-        let start = unsafe { mmap(ptr::null_mut(), bytes, access, MapFlags::SHARED, map, from) };
-        let start = start.doing("map the ring buffer into memory")?.cast();
-        Ok(Self { start, bytes })
+    use super::*;
+
+    const BYTES: u32 = 4096;
+    const ENTRY: u32 = size_of::<CacheEntry>() as u32;
+
+    /// Memory laid out as the kernel's, which writes to it when it is told.
+    struct Written {
+        file: File,
+        page: u64,
+        written: u64,
     }
 
-    fn position(&self) -> &AtomicU64 {
-        // SAFETY: both mappings begin with a position in a page of its own.
-        unsafe { AtomicU64::from_ptr(self.start.cast()) }
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: the mapping was made by `new` and nothing refers to it any more.
-        if let Err(error) = unsafe { munmap(self.start.cast(), self.bytes) } {
-            tracing::debug!(%error, "cannot unmap the ring buffer");
+    impl Written {
+        fn new() -> Self {
+            let file = File::from(memfd_create("ring", MemfdFlags::CLOEXEC).unwrap());
+            let page = rustix::param::page_size() as u64;
+            file.set_len(2 * page + 2 * u64::from(BYTES)).unwrap();
+            Self {
+                file,
+                page,
+                written: 0,
+            }
         }
+
+        fn write(&mut self, offset: u64, bytes: &[u8]) {
+            self.file.seek(SeekFrom::Start(offset)).unwrap();
+            self.file.write_all(bytes).unwrap();
+        }
+
+        /// An entry of this length, its header with these flags, whose flow has this source port.
+        fn put(&mut self, length: u32, flags: u32, port: u16) {
+            let mut bytes = vec![0; HEADER_BYTES as usize + length as usize];
+            bytes[..4].copy_from_slice(&(length | flags).to_ne_bytes());
+            let place = HEADER_BYTES as usize + std::mem::offset_of!(FlowKey, source_port);
+            if let Some(place) = bytes.get_mut(place..place + 2) {
+                place.copy_from_slice(&port.to_be_bytes());
+            }
+            let data = 2 * self.page;
+            for (from, byte) in (self.written..).zip(bytes.iter().copied()) {
+                let place = from % u64::from(BYTES);
+                // As the kernel has it mapped, twice in a row.
+                for copy in [place, place + u64::from(BYTES)] {
+                    self.write(data + copy, &[byte]);
+                }
+            }
+            self.written += (bytes.len() as u64).next_multiple_of(8);
+            let (page, written) = (self.page, self.written);
+            self.write(page, &written.to_ne_bytes());
+        }
+
+        fn ring(&self, taken: u32) -> Ring {
+            Ring::new(&self.file, BYTES, taken).unwrap()
+        }
+    }
+
+    /// Source ports of what is read; `None` for an entry of another length.
+    fn read(ring: &mut Ring) -> Vec<Option<u16>> {
+        let mut read = Vec::new();
+        ring.read(|entry| read.push(entry.map(|entry| u16::from_be_bytes(entry.key.source_port))));
+        read
+    }
+
+    #[test]
+    fn every_entry_is_told_of_whatever_its_length() {
+        let mut memory = Written::new();
+        let mut ring = memory.ring(0);
+        memory.put(ENTRY, 0, 1);
+        memory.put(ENTRY - 8, 0, 2);
+        memory.put(3, 0, 3);
+        memory.put(ENTRY + 1, 0, 4);
+        // What its writer has given up was counted nowhere.
+        memory.put(ENTRY, DISCARDED, 5);
+        memory.put(ENTRY, 0, 6);
+        ring.close();
+        assert_eq!(read(&mut ring), [Some(1), None, None, None, Some(6)]);
+        assert_eq!(read(&mut ring), []);
+    }
+
+    #[test]
+    fn is_read_up_to_where_it_was_closed() {
+        let mut memory = Written::new();
+        let mut ring = memory.ring(0);
+        memory.put(ENTRY, 0, 1);
+        ring.close();
+        memory.put(ENTRY, 0, 2);
+        assert_eq!(read(&mut ring), [Some(1)]);
+        ring.let_go();
+        ring.close();
+        memory.put(ENTRY, BUSY, 3);
+        assert_eq!(read(&mut ring), [Some(2)]);
+        // One that is being written is left for later, and what is behind it.
+        memory.put(ENTRY, 0, 4);
+        ring.close();
+        assert_eq!(read(&mut ring), []);
+    }
+
+    #[test]
+    fn goes_on_where_it_was_taken_around_its_end() {
+        let mut memory = Written::new();
+        let mut ring = memory.ring(0);
+        let mut port = 0;
+        for _ in 0..40 {
+            let ports = [port + 1, port + 2, port + 3];
+            port += 3;
+            for port in ports {
+                memory.put(ENTRY, 0, port);
+            }
+            ring.close();
+            assert_eq!(read(&mut ring), ports.map(Some));
+            // It dies here, sometimes before it lets go what was taken.
+            let taken = ring.position();
+            if port % 2 == 0 {
+                ring.let_go();
+            }
+            drop(ring);
+            ring = memory.ring(taken);
+        }
+        assert!(memory.written > 2 * u64::from(BYTES));
     }
 }

@@ -2,7 +2,13 @@
 //!
 //! Interfaces are quiet: IPv6 takes no address by itself, so nothing is sent that nobody sent.
 
-use std::{io, net::IpAddr, os::fd::AsRawFd};
+use std::{
+    io,
+    net::IpAddr,
+    os::fd::AsRawFd,
+    thread,
+    time::{Duration, Instant},
+};
 
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
@@ -13,7 +19,15 @@ use netlink_packet_route::{
     },
 };
 
-use crate::{Error, Netns, error::Doing, netlink::Netlink, watch};
+use crate::{
+    Error, Netns,
+    error::Doing,
+    netlink::Netlink,
+    watch::{self, Device},
+};
+
+/// How long the kernel may take to look after a carrier.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes a virtual Ethernet pair, each end in its namespace, and sets both ends up.
 ///
@@ -44,8 +58,26 @@ pub fn veth_with_queues(
     left.0
         .enter(create)?
         .doing("make a virtual Ethernet pair")?;
-    set_up(left.0, left.1)?;
-    set_up(right.0, right.1)
+    for (netns, name) in [left, right] {
+        set_up(netns, name)?;
+    }
+    for (netns, name) in [left, right] {
+        wait_until_running(netns, name)?;
+    }
+    Ok(())
+}
+
+/// Waits until an interface that is up sends: until the kernel has looked after its carrier, which it
+/// does in its own time, it drops every frame and says nothing.
+fn wait_until_running(netns: &Netns, interface: &str) -> Result<(), Error> {
+    let deadline = Instant::now() + PATIENCE;
+    while !device(netns, interface)?.running {
+        if Instant::now() > deadline {
+            return Err(io::ErrorKind::TimedOut).doing("wait for an interface's carrier");
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// Sets the loopback interface of a namespace up.
@@ -118,12 +150,14 @@ fn set_up(netns: &Netns, interface: &str) -> Result<(), Error> {
 
 /// Index of the interface of that name.
 pub(super) fn index(netns: &Netns, interface: &str) -> Result<u32, Error> {
-    let devices = watch::list(netns)?;
-    let device = devices.iter().find(|device| device.name == interface);
-    device
-        .map(|device| device.ifindex)
-        .ok_or_else(|| Error::NoInterface {
-            name: interface.to_owned(),
-            netns: netns.to_string(),
-        })
+    device(netns, interface).map(|device| device.ifindex)
+}
+
+fn device(netns: &Netns, interface: &str) -> Result<Device, Error> {
+    let mut devices = watch::list(netns)?.into_iter();
+    let device = devices.find(|device| device.name == interface);
+    device.ok_or_else(|| Error::NoInterface {
+        name: interface.to_owned(),
+        netns: netns.to_string(),
+    })
 }

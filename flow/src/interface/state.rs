@@ -99,11 +99,21 @@ impl DirectionState {
     }
 
     pub(crate) fn observe(&mut self, shown: &InterfaceCounters) {
-        // The first change since a tick keeps what the tick had ended with.
+        self.begin_change();
+        self.counters.observe(shown);
+    }
+
+    /// The counters are from now on without these, which they had shown.
+    pub(crate) fn settle(&mut self, shown: &InterfaceCounters) {
+        self.begin_change();
+        self.counters.settle(shown);
+    }
+
+    /// The first change since a tick keeps what the tick had ended with.
+    fn begin_change(&mut self) {
         if self.ticked.is_none() {
             self.ticked = Some(Box::new(self.counters.total()));
         }
-        self.counters.observe(shown);
     }
 
     pub(crate) fn receive(&mut self, count: Count) {

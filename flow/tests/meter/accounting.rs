@@ -34,6 +34,7 @@ fn every_border_is_told() {
             counters,
         }],
         strays,
+        ..Batch::default()
     });
     let accounting = driver.meter.accounting();
     let expected = Imbalance {

@@ -1,8 +1,10 @@
 //! Counters, rates and peaks of interfaces, and sums over them.
 
 use crate::driver::{Driver, SECOND, START, count, interface, tcp_counters};
-use netweir_flow::{Batch, Hook, Interface, InterfaceId, InterfaceState, Settings};
-use netweir_wire::map::{Class, Direction};
+use netweir_flow::{
+    Batch, Hook, Interface, InterfaceId, InterfaceSample, InterfaceState, Settings,
+};
+use netweir_wire::map::{Class, Direction, InterfaceKey};
 
 const ID: InterfaceId = InterfaceId {
     netns: 1,
@@ -48,6 +50,36 @@ fn drains_between_two_ticks_are_one_rate() {
     assert_eq!(state(&driver, 2).rate().bytes_per_second, 300.0);
     driver.tick(SECOND);
     assert_eq!(state(&driver, 2).rate().bytes_per_second, 0.0);
+}
+
+/// What an interface has given up is kept, whatever its new counters show: less than that, or more.
+#[test]
+fn counters_that_were_given_up_stay() {
+    let sample = |seen| InterfaceSample {
+        key: InterfaceKey {
+            netns: ID.netns,
+            ifindex: ID.ifindex,
+            direction: Direction::Ingress as u32,
+        },
+        counters: tcp_counters(seen),
+    };
+    for (rest, expected) in [(20, 1020), (30, 1030), (5000, 6000)] {
+        let mut driver = Driver::new(&Settings::default());
+        // Of 1,020, the counters that go had 1,000 and the new ones 20, which count on.
+        driver.drain_interface(2, Direction::Ingress, count(1, 1020));
+        driver.tick(SECOND);
+        driver.meter.apply(&Batch {
+            now_ns: driver.now_ns,
+            settled: vec![sample(count(1, 1000))],
+            interfaces: vec![sample(count(1, rest))],
+            ..Batch::default()
+        });
+        driver.tick(SECOND);
+        let ingress = state(&driver, 2).direction(Direction::Ingress);
+        assert_eq!(ingress.counters().seen.bytes, expected);
+        let new = (expected - 1020) as f64;
+        assert_eq!(ingress.rate().bytes_per_second, new);
+    }
 }
 
 #[test]

@@ -143,6 +143,7 @@ fn batch() -> impl Strategy<Value = Batch> {
             flows,
             interfaces,
             strays: [stray; 2],
+            ..Batch::default()
         }
     })
 }

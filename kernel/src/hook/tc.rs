@@ -9,6 +9,7 @@ use aya_ebpf::{
 use netweir_wire::{
     map::{Count, Direction, FlowKey, InterfaceKey, segments, wire_bytes},
     packet::{LinkType, Problem, Usual},
+    stand_in,
 };
 
 use crate::{
@@ -16,54 +17,56 @@ use crate::{
     map::{self, Work},
     quic::{self, Datagrams, MOST_DATAGRAMS, Payload},
     reader::{Copied, Direct, Linear},
+    setting::setting,
 };
 
 /// Bytes of a VLAN tag that the kernel keeps beside the frame.
 const TAG_BYTES: u32 = 4;
 
 #[classifier]
+#[inline(always)]
 fn netweir_tc_in(context: TcContext) -> i32 {
     meter(&context, Direction::Ingress, LinkType::Ethernet)
 }
 
 #[classifier]
+#[inline(always)]
 fn netweir_tc_out(context: TcContext) -> i32 {
     meter(&context, Direction::Egress, LinkType::Ethernet)
 }
 
 #[classifier]
+#[inline(always)]
 fn netweir_tc3_in(context: TcContext) -> i32 {
     meter(&context, Direction::Ingress, LinkType::Ip)
 }
 
 #[classifier]
+#[inline(always)]
 fn netweir_tc3_out(context: TcContext) -> i32 {
     meter(&context, Direction::Egress, LinkType::Ip)
-}
-
-/// Does nothing: what measurements are compared with.
-#[classifier]
-fn netweir_no_tc(_context: TcContext) -> i32 {
-    TC_ACT_UNSPEC
 }
 
 #[inline(always)]
 fn meter(context: &TcContext, direction: Direction, link: LinkType) -> i32 {
     // SAFETY: the context is the one that the kernel passed in, and is not changed here.
     let skb = unsafe { &*context.skb.skb };
-    let interface = InterfaceKey {
-        netns: map::setting(&map::NETNS),
-        ifindex: skb.ifindex,
-        direction: direction as u32,
-    };
-    if let Some(usual) = read_usual(context, skb, link) {
-        let count = count(skb, direction, u32::from(usual.payload_offset));
-        if let Some(known) = account_usual(&usual, interface, count) {
-            if let Some(offset) = quic::begin_look(known, usual.payload_offset) {
-                look(context.skb.skb, &known.key, offset);
-            }
-            return TC_ACT_UNSPEC;
+    let known = read_usual(
+        context,
+        skb,
+        link,
+        #[inline(always)]
+        |usual| {
+            let count = count(skb, direction, u32::from(usual.payload_offset));
+            let known = account_usual(&usual, interface(skb, direction), count)?;
+            Some((known, usual.payload_offset))
+        },
+    );
+    if let Some(Some((known, offset))) = known {
+        if let Some(offset) = quic::begin_look(known, offset) {
+            look(context.skb.skb, &known.key, offset);
         }
+        return TC_ACT_UNSPEC;
     }
     let Some(work) = map::work() else {
         return TC_ACT_UNSPEC;
@@ -73,7 +76,7 @@ fn meter(context: &TcContext, direction: Direction, link: LinkType) -> i32 {
         work.headers.push_outer_tag(skb.vlan_tci as u16);
     }
     let count = count(skb, direction, u32::from(work.headers.payload_offset));
-    if account(work, interface, count) && quic::is_on() {
+    if account(work, interface(skb, direction), count) && quic::is_on() {
         let offset = u32::from(work.headers.payload_offset);
         look(context.skb.skb, &work.entry.key, offset);
     }
@@ -105,6 +108,15 @@ impl Payload for Skb {
     }
 }
 
+#[inline(always)]
+fn interface(skb: &__sk_buff, direction: Direction) -> InterfaceKey {
+    InterfaceKey {
+        netns: setting::<{ stand_in::NETNS }>(),
+        ifindex: skb.ifindex,
+        direction: direction as u32,
+    }
+}
+
 /// How much a frame is, whose headers within the linear part have `header_bytes`.
 #[inline(always)]
 fn count(skb: &__sk_buff, direction: Direction, header_bytes: u32) -> Count {
@@ -133,18 +145,26 @@ fn count(skb: &__sk_buff, direction: Direction, header_bytes: u32) -> Count {
     }
 }
 
-/// Reads a frame the short way, where it is a usual one.
+/// Reads a frame the short way, where it is a usual one, and hands it on.
 #[inline(always)]
-fn read_usual(context: &TcContext, skb: &__sk_buff, link: LinkType) -> Option<Usual> {
+fn read_usual<T>(
+    context: &TcContext,
+    skb: &__sk_buff,
+    link: LinkType,
+    then: impl FnOnce(Usual) -> T,
+) -> Option<T> {
     let direct = Direct::new(context.data(), context.data_end());
-    let mut usual = match link {
-        LinkType::Ethernet => Usual::read(&direct)?,
-        _ => Usual::read_ip(&direct)?,
+    let then = #[inline(always)]
+    |mut usual: Usual| {
+        if skb.vlan_present != 0 {
+            usual.push_outer_tag(skb.vlan_tci as u16);
+        }
+        then(usual)
     };
-    if skb.vlan_present != 0 {
-        usual.push_outer_tag(skb.vlan_tci as u16);
+    match link {
+        LinkType::Ethernet => Usual::read_for(&direct, then),
+        _ => Usual::read_ip_for(&direct, then),
     }
-    Some(usual)
 }
 
 /// Reads the headers directly, and once more from a copy where the linear part is too short.

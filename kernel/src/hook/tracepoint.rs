@@ -15,6 +15,7 @@ use netweir_wire::{
         wire_bytes,
     },
     packet::{Headers, LinkType, Truncated},
+    stand_in,
 };
 
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     map::{self, Work},
     quic::{self, Datagrams, MOST_DATAGRAMS, Payload},
     reader::{Copied, field, read_paged},
+    setting::setting,
 };
 
 /// Hardware types (ARPHRD_) whose frames begin with an Ethernet header.
@@ -72,7 +74,7 @@ fn meter(skb: u64, direction: Direction, paged: bool) -> i32 {
     let Some(work) = map::work() else {
         return 0;
     };
-    let offsets = map::setting(&map::SKB_OFFSETS);
+    let offsets = map::skb_offsets();
     let Ok(skb) = read_skb(skb, direction, &offsets) else {
         let frame = Volume {
             packets: 1,
@@ -83,7 +85,7 @@ fn meter(skb: u64, direction: Direction, paged: bool) -> i32 {
     };
     read_headers(work, &skb, paged);
     let count = count(&skb, &work.headers);
-    let may_be_quic = if map::setting(&map::TRACE_ANY) == 1 {
+    let may_be_quic = if setting::<{ stand_in::TRACE_ANY }>() == 1 {
         account(work, skb.interface, count)
     } else {
         account_watched(work, skb.interface, count)

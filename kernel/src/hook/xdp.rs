@@ -10,6 +10,7 @@ use aya_ebpf::{
 use netweir_wire::{
     map::{Count, Direction, FlowKey, InterfaceKey},
     packet::{LinkType, Usual},
+    stand_in,
 };
 
 use crate::{
@@ -17,34 +18,41 @@ use crate::{
     map,
     quic::{self, Datagrams, Payload},
     reader::{Direct, Linear, kernel_context},
+    setting::setting,
 };
 
-/// For drivers and kernels that know packets of several buffers.
+/// For drivers and kernels that know packets of several buffers, where programs can read the
+/// kernel's own structure.
+///
+/// Reading a flag there costs nothing, whereas calling the helper costs more than parsing does.
 #[xdp(frags)]
+#[inline(always)]
 fn netweir_xdp(context: XdpContext) -> u32 {
-    let bytes = if has_frags(&context) {
-        // SAFETY: the context is the one that the kernel passed in.
-        unsafe { bpf_xdp_get_buff_len(context.as_ptr().cast()) }
-    } else {
+    /// `XDP_FLAGS_HAS_FRAGS` of the kernel's `net/xdp.h`.
+    const HAS_FRAGS: u32 = 1;
+    // SAFETY: the context is the one that the kernel passed in, and the agent puts the member's
+    // offset in the place of this number, by which the verifier checks it again.
+    let flags =
+        unsafe { *((kernel_context(context.as_ptr()) + stand_in::XDP_FLAGS) as *const u32) };
+    let bytes = if flags & HAS_FRAGS == 0 {
         linear_bytes(&context)
+    } else {
+        all_bytes(&context)
     };
     meter::<true>(&context, bytes)
 }
 
-/// Whether a packet has several buffers, as far as can be told: reading a flag of the kernel's own
-/// structure costs nothing, whereas calling the helper costs more than parsing does.
+/// The same where programs cannot read it.
+#[xdp(frags)]
 #[inline(always)]
-fn has_frags(context: &XdpContext) -> bool {
-    /// `XDP_FLAGS_HAS_FRAGS` of the kernel's `net/xdp.h`.
-    const HAS_FRAGS: u32 = 1;
-    let offset = map::setting(&map::XDP_FLAGS);
-    if offset == 0 {
-        return true;
-    }
-    // SAFETY: the context is the one that the kernel passed in, and the agent found the offset in the
-    // running kernel's types, by which the verifier checks it again.
-    let flags = unsafe { *((kernel_context(context.as_ptr()) + u64::from(offset)) as *const u32) };
-    flags & HAS_FRAGS != 0
+fn netweir_xdp_len(context: XdpContext) -> u32 {
+    meter::<true>(&context, all_bytes(&context))
+}
+
+#[inline(always)]
+fn all_bytes(context: &XdpContext) -> u64 {
+    // SAFETY: the context is the one that the kernel passed in.
+    unsafe { bpf_xdp_get_buff_len(context.as_ptr().cast()) }
 }
 
 #[inline(always)]
@@ -54,35 +62,26 @@ fn linear_bytes(context: &XdpContext) -> u64 {
 
 /// For the others: a packet is one buffer.
 #[xdp]
+#[inline(always)]
 fn netweir_xdp_lin(context: XdpContext) -> u32 {
     meter::<false>(&context, linear_bytes(&context))
-}
-
-/// Does nothing: what measurements are compared with.
-#[xdp]
-fn netweir_no_xdp(_context: XdpContext) -> u32 {
-    XDP_PASS
 }
 
 /// `FRAGS` says whether packets may have several buffers.
 #[inline(always)]
 fn meter<const FRAGS: bool>(context: &XdpContext, bytes: u64) -> u32 {
+    let direct = Direct::new(context.data(), context.data_end());
+    let known = Usual::read_for(
+        &direct,
+        #[inline(always)]
+        |usual| {
+            let known = account_usual(&usual, interface(context), count(bytes))?;
+            Some((known, usual.payload_offset))
+        },
+    );
     let md: *mut xdp_md = context.as_ptr().cast();
-    let interface = InterfaceKey {
-        netns: map::setting(&map::NETNS),
-        // SAFETY: the context is the one that the kernel passed in.
-        ifindex: unsafe { (*md).ingress_ifindex },
-        direction: Direction::Ingress as u32,
-    };
-    let count = Count {
-        packets: 1,
-        frames: 1,
-        bytes,
-    };
-    if let Some(usual) = Usual::read(&Direct::new(context.data(), context.data_end()))
-        && let Some(known) = account_usual(&usual, interface, count)
-    {
-        if let Some(offset) = quic::begin_look(known, usual.payload_offset) {
+    if let Some(Some((known, offset))) = known {
+        if let Some(offset) = quic::begin_look(known, offset) {
             look::<FRAGS>(md, &known.key, offset, bytes as u32);
         }
         return XDP_PASS;
@@ -92,7 +91,7 @@ fn meter<const FRAGS: bool>(context: &XdpContext, bytes: u64) -> u32 {
     };
     let packet = Linear::new(context.data(), context.data_end(), &work.offset);
     work.headers.read_from(&packet, LinkType::Ethernet);
-    if account(work, interface, count) && quic::is_on() {
+    if account(work, interface(context), count(bytes)) && quic::is_on() {
         let offset = u32::from(work.headers.payload_offset);
         look::<FRAGS>(md, &work.entry.key, offset, bytes as u32);
     }
@@ -129,5 +128,25 @@ impl<const FRAGS: bool> Payload for Buffer<FRAGS> {
         }
         // SAFETY: there is room by the caller's word; the kernel checks the address.
         unsafe { bpf_probe_read_kernel(to.cast(), bytes, from as *const _) == 0 }
+    }
+}
+
+#[inline(always)]
+fn interface(context: &XdpContext) -> InterfaceKey {
+    let md: *const xdp_md = context.as_ptr().cast();
+    InterfaceKey {
+        netns: setting::<{ stand_in::NETNS }>(),
+        // SAFETY: the context is the one that the kernel passed in.
+        ifindex: unsafe { (*md).ingress_ifindex },
+        direction: Direction::Ingress as u32,
+    }
+}
+
+#[inline(always)]
+const fn count(bytes: u64) -> Count {
+    Count {
+        packets: 1,
+        frames: 1,
+        bytes,
     }
 }

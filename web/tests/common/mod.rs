@@ -199,7 +199,7 @@ fn batch() -> Batch {
                 seen(counters(1, 42, 0).count(), &[Class::OtherFamily]),
             ),
         ],
-        strays: Default::default(),
+        ..Batch::default()
     }
 }
 

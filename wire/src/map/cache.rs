@@ -206,6 +206,26 @@ mod tests {
 
     use super::*;
 
+    /// Ticks wrap around, and a CPU that was held up writes an earlier one than the first.
+    #[test]
+    fn the_last_packet_is_never_before_the_first() {
+        let last_ns = |first_tick, last_tick, first_ns| {
+            let value = FlowValue {
+                first_ns,
+                first_tick,
+                last_tick,
+                ..FlowValue::default()
+            };
+            value.counters(4_000_000).last_ns
+        };
+        assert_eq!(last_ns(100, 100, 5), 5);
+        assert_eq!(last_ns(100, 103, 5), 12_000_005);
+        assert_eq!(last_ns(u32::MAX, 2, 5), 12_000_005);
+        assert_eq!(last_ns(100, 99, 5), 5);
+        assert_eq!(last_ns(0, u32::MAX, 5), 5);
+        assert_eq!(last_ns(100, 103, u64::MAX - 1), u64::MAX);
+    }
+
     /// Flows that find no word in the index of a list that is just large enough for all of them.
     fn left_out(keys: &[[u64; KEY_WORDS]], seed: &CacheSeed) -> usize {
         let buckets = keys.len() as u32 / FLOWS_PER_BUCKET;

@@ -45,6 +45,13 @@ pub trait Packet {
 pub trait Window: Packet {
     /// The packet from `offset` on; one without bytes where it is shorter.
     fn behind(&self, offset: usize) -> Self;
+
+    /// Whether the packet has so many bytes.
+    fn holds(&self, bytes: usize) -> bool;
+
+    /// The `N` bytes at `offset` of a packet that [holds](Self::holds) them: asking once for many
+    /// costs less than asking for each. Zeros where it does not hold them.
+    fn held<const N: usize>(&self, offset: usize) -> [u8; N];
 }
 
 /// The packet, or as much of it as can be reached, ends before the bytes that were asked for.
@@ -62,6 +69,14 @@ impl Packet for &[u8] {
 impl Window for &[u8] {
     fn behind(&self, offset: usize) -> Self {
         self.get(offset..).unwrap_or_default()
+    }
+
+    fn holds(&self, bytes: usize) -> bool {
+        bytes <= self.len()
+    }
+
+    fn held<const N: usize>(&self, offset: usize) -> [u8; N] {
+        self.bytes(offset).unwrap_or([0; N])
     }
 }
 

@@ -1,0 +1,74 @@
+//! Memory that is shared with the kernel.
+
+use std::{
+    os::fd::AsFd,
+    ptr,
+    sync::atomic::{AtomicU32, AtomicU64},
+};
+
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+use crate::{Error, error::Doing};
+
+/// Part of the memory of a kernel map.
+pub(super) struct Memory {
+    start: *mut u8,
+    bytes: usize,
+}
+
+// SAFETY: the memory is shared with the kernel anyway; it belongs to whoever owns this.
+unsafe impl Send for Memory {}
+
+impl Memory {
+    /// The bytes of a map that begin at `from`, a multiple of the size of a page.
+    pub(super) fn map(
+        map: impl AsFd,
+        access: ProtFlags,
+        (from, bytes): (u64, usize),
+    ) -> Result<Self, Error> {
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let start = unsafe { mmap(ptr::null_mut(), bytes, access, MapFlags::SHARED, map, from) };
+        let start = start.doing("map a kernel map into memory")?.cast();
+        Ok(Self { start, bytes })
+    }
+
+    /// A number that others write to.
+    pub(super) fn word(&self, offset: usize) -> &AtomicU64 {
+        // SAFETY: as `place` sees to; the kernel changes such numbers by whole stores.
+        unsafe { AtomicU64::from_ptr(self.place(offset)) }
+    }
+
+    /// A number that others write to.
+    pub(super) fn half_word(&self, offset: usize) -> &AtomicU32 {
+        // SAFETY: as above.
+        unsafe { AtomicU32::from_ptr(self.place(offset)) }
+    }
+
+    /// A value that nobody writes to any more.
+    ///
+    /// # Safety
+    /// Any bytes have to be a `T`.
+    pub(super) unsafe fn value<T: Copy>(&self, offset: usize) -> T {
+        // SAFETY: as `place` sees to, and by the caller's word.
+        unsafe { self.place::<T>(offset).read() }
+    }
+
+    /// Where a `T` is.
+    ///
+    /// # Panics
+    /// It is not within the memory, or not aligned.
+    fn place<T>(&self, offset: usize) -> *mut T {
+        assert!(offset + size_of::<T>() <= self.bytes && offset.is_multiple_of(align_of::<T>()));
+        // SAFETY: it is within the mapping, which is aligned to pages.
+        unsafe { self.start.byte_add(offset).cast() }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made by `map` and nothing refers to it any more.
+        if let Err(error) = unsafe { munmap(self.start.cast(), self.bytes) } {
+            tracing::debug!(%error, "cannot unmap a kernel map");
+        }
+    }
+}
