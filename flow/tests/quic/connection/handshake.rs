@@ -37,20 +37,34 @@ fn a_client_hello_in_three_initials_out_of_order_is_read_in_both_versions() {
         let mut world = world();
         let initial = client_initial(version, FIRST, CLIENT);
         for (number, piece) in [2, 0, 2, 1].into_iter().zip([2, 0, 2, 1]) {
-            assert_eq!(world.table.iter().filter(|one| one.hello.is_some()).count(), 0);
+            assert_eq!(
+                world.table.iter().filter(|one| one.hello.is_some()).count(),
+                0
+            );
             let packet = initial.clone().packet_number(number, 1);
-            assert_eq!(world.client(packet.carrying(&pieces()[piece])), Outcome::Proven);
+            assert_eq!(
+                world.client(packet.carrying(&pieces()[piece])),
+                Outcome::Proven
+            );
         }
         let connection = world.only();
-        assert_eq!((connection.certainty, connection.roles), (Certainty::Proven, Certainty::Proven));
+        assert_eq!(
+            (connection.certainty, connection.roles),
+            (Certainty::Proven, Certainty::Proven)
+        );
         assert_eq!(connection.version, Some(version));
-        assert_eq!((connection.client, connection.server), (world.client, world.server));
+        assert_eq!(
+            (connection.client, connection.server),
+            (world.client, world.server)
+        );
         assert_eq!(connection.hello_state, HelloState::Read);
         let hello = connection.hello.as_ref().unwrap();
         assert_eq!(hello.server_name.as_deref(), Some("netweir.example"));
         assert_eq!(hello.alpn, ["h3", "h3-29"]);
         assert!(hello.ja4.starts_with("q13d0305h3_"), "{}", hello.ja4);
-        let idle = hello.transport_parameters.integer(ParameterId::MAX_IDLE_TIMEOUT);
+        let idle = hello
+            .transport_parameters
+            .integer(ParameterId::MAX_IDLE_TIMEOUT);
         assert_eq!((idle, hello.is_cut), (Some(0x3fff), false));
         assert_eq!(world.table.crypto_bytes(), 0);
         check(&world.table);
@@ -103,7 +117,10 @@ fn coalesced_packets_are_all_read() {
 #[test]
 fn zero_rtt_may_come_before_its_initial() {
     let mut world = world();
-    assert_eq!(world.client(zero_rtt(Version::V1, FIRST, CLIENT, &[1; 90])), Outcome::Guessed);
+    assert_eq!(
+        world.client(zero_rtt(Version::V1, FIRST, CLIENT, &[1; 90])),
+        Outcome::Guessed
+    );
     world.count(Sender::Client, 3);
     let first = client_initial(Version::V1, FIRST, CLIENT).carrying(ping());
     assert_eq!(world.client(first), Outcome::Proven);
@@ -127,15 +144,26 @@ fn after_a_retry_the_keys_are_those_of_its_id() {
         assert_eq!(world.server(&forged), Outcome::Proven);
         // As on a loopback device.
         assert_eq!(world.server(&forged), Outcome::Matched);
-        let again = client_initial(version, SERVER, CLIENT).token(b"token").packet_number(1, 1);
-        assert_eq!(world.client(again.carrying([begin, end].concat())), Outcome::Proven);
+        let again = client_initial(version, SERVER, CLIENT)
+            .token(b"token")
+            .packet_number(1, 1);
+        assert_eq!(
+            world.client(again.carrying([begin, end].concat())),
+            Outcome::Proven
+        );
         let other = b"the next one";
         let answer = server_initial(version, SERVER, CLIENT, other).carrying(ack(0, 1));
         assert_eq!(world.server(answer), Outcome::Proven);
         assert!(world.only().has_retry);
         assert_eq!(world.only().hello_state, HelloState::Read);
-        let origins: Vec<_> = cids(&world, Sender::Server).into_iter().map(|(_, origin)| origin).collect();
-        assert_eq!(origins, [CidOrigin::ClientFirst, CidOrigin::Retry, CidOrigin::Source]);
+        let origins: Vec<_> = cids(&world, Sender::Server)
+            .into_iter()
+            .map(|(_, origin)| origin)
+            .collect();
+        assert_eq!(
+            origins,
+            [CidOrigin::ClientFirst, CidOrigin::Retry, CidOrigin::Source]
+        );
     }
 }
 
@@ -143,7 +171,9 @@ fn after_a_retry_the_keys_are_those_of_its_id() {
 fn a_retry_that_was_not_seen_does_not_make_two_connections() {
     let mut world = world();
     world.client(client_initial(Version::V1, FIRST, &[]).carrying(ping()));
-    let again = client_initial(Version::V1, SERVER, &[]).token(b"token").packet_number(1, 1);
+    let again = client_initial(Version::V1, SERVER, &[])
+        .token(b"token")
+        .packet_number(1, 1);
     assert_eq!(world.client(again.carrying(ping())), Outcome::Proven);
     let answer = server_initial(Version::V1, SERVER, &[], b"the next one").carrying(ack(0, 1));
     assert_eq!(world.server(answer), Outcome::Proven);

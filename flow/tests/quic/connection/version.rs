@@ -22,7 +22,11 @@ fn a_version_negotiation_leads_to_another_version_of_the_same_connection() {
     for first in [GREASED, Version(0x1234_5678)] {
         let mut world = world();
         assert_eq!(world.client(first_of(first)), Outcome::Guessed);
-        assert_eq!(world.table.iter().count(), 0, "not shown before it is answered");
+        assert_eq!(
+            world.table.iter().count(),
+            0,
+            "not shown before it is answered"
+        );
         let foreign = version_negotiation(CLIENT, b"something else", &offered);
         assert_eq!(world.server(foreign), Outcome::NotAuthentic);
         let answer = version_negotiation(CLIENT, FIRST, &offered);
@@ -47,7 +51,9 @@ fn the_server_may_change_to_a_compatible_version() {
     world.client(client_initial(Version::V1, FIRST, CLIENT).carrying(ping()));
     let answer = server_initial(Version::V2, FIRST, CLIENT, SERVER).carrying(ping());
     assert_eq!(world.server(answer), Outcome::Proven);
-    let next = client_initial(Version::V2, FIRST, CLIENT).to(SERVER).packet_number(1, 1);
+    let next = client_initial(Version::V2, FIRST, CLIENT)
+        .to(SERVER)
+        .packet_number(1, 1);
     assert_eq!(world.client(next.carrying(ping())), Outcome::Proven);
     // One that was late.
     let late = client_initial(Version::V1, FIRST, CLIENT).packet_number(2, 1);
