@@ -18,7 +18,7 @@ fn telementry() -> World {
 
 fn backend(world: &World) -> Result<u64, Undecoded> {
     let named = world.only().backend.clone();
-    named.map(|named| named.backend.unwrap())
+    named.map(|named| named.backend.expect("the layout has one"))
 }
 
 #[test]

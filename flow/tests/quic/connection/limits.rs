@@ -21,7 +21,7 @@ fn met(world: &World, limit: Limit) -> u64 {
 }
 
 fn first(number: u16) -> Vec<u8> {
-    let dcid = [&FIRST[..], &number.to_be_bytes()].concat();
+    let dcid = [FIRST, &number.to_be_bytes()].concat();
     client_initial(Version::V1, &dcid, CLIENT).carrying(crypto(0, &[1, 0, 1, 0]))
 }
 
