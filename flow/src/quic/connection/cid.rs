@@ -179,6 +179,12 @@ impl KnownCid {
         self.cid.length() >= DISTINCT_BYTES
     }
 
+    /// Whether it says whose a packet is, wherever that comes from.
+    pub(super) fn is_identifying(&self) -> bool {
+        let is_guess = self.origin == CidOrigin::Path && self.certainty == Certainty::Guessed;
+        self.is_of_owner() && self.is_distinct() && !is_guess
+    }
+
     /// Whether the side that packets with it go to chose it.
     pub const fn is_of_owner(&self) -> bool {
         !matches!(self.origin, CidOrigin::ClientFirst)

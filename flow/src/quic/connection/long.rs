@@ -112,7 +112,7 @@ impl Connections {
         })?;
         let entry = self.get(id)?;
         let known = entry.facts.cids_of(sender.peer()).get(cid.as_bytes())?;
-        let is_matched = known.is_of_owner() && known.is_distinct();
+        let is_matched = known.is_identifying();
         Some(Owner {
             id,
             sender,
@@ -304,7 +304,7 @@ impl Entry {
     fn fits(&self, sender: Sender, view: &LongView<'_>) -> Option<bool> {
         let facts = &self.facts;
         if let Some(known) = facts.cids_of(sender.peer()).get(view.dcid()) {
-            return Some(known.is_of_owner() && known.is_distinct());
+            return Some(known.is_identifying());
         }
         let is_open = match sender {
             Sender::Server => facts.client_cids.length().is_none(),

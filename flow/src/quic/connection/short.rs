@@ -51,7 +51,11 @@ impl Connections {
         if sender == Sender::Client {
             self.decode_short(id, Some(known.cid), behind);
         }
-        Some(Outcome::Matched)
+        let is_guess = self.get(id)?.facts.certainty == Certainty::Guessed;
+        Some(match is_guess {
+            true => Outcome::Guessed,
+            false => Outcome::Matched,
+        })
     }
 
     fn find_short(&self, at: &At, behind: &[u8]) -> Option<(u32, Sender, KnownCid)> {

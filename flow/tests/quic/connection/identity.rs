@@ -98,13 +98,9 @@ fn ids_of_length_zero_identify_nothing() {
     world.server(server_initial(Version::V1, FIRST, &[], &[]).carrying(ping()));
     assert_eq!(world.client(noise(b"any bytes", 1)), Outcome::Matched);
     assert_eq!(world.server(noise(b"any bytes", 1)), Outcome::Matched);
-    assert_eq!(
-        (
-            world.only().client_cids.len(),
-            world.only().server_cids.len()
-        ),
-        (1, 2)
-    );
+    let cids = [Sender::Client, Sender::Server].map(|side| world.only().cids_of(side).len());
+    assert_eq!(cids, [1, 2]);
+    assert_eq!(world.table.indexed(), (1, 1), "the first ID alone");
     world.count(Sender::Client, 5);
     world.client = address("203.0.113.9:40000");
     assert_eq!(world.client(noise(b"any bytes", 1)), Outcome::Guessed);
@@ -194,6 +190,39 @@ fn who_comes_late_guesses_until_ids_answer_each_other() {
     assert_eq!(world.only().timing.round_trip_ns(), None);
     assert_eq!(world.client(short(SERVER, &[9; 40])), Outcome::Matched);
     assert_eq!(world.table.len(), (1, 0));
+}
+
+#[test]
+fn an_id_that_was_learnt_on_a_guess_is_no_proof_of_it() {
+    let mut world = world();
+    world.server(handshake(Version::V1, CLIENT, SERVER, &[7; 60]));
+    for number in 0..3 {
+        assert_eq!(world.client(noise(b"8 bytes.", number)), Outcome::Guessed);
+    }
+    let known = *world.only().server_cids.get(b"8 bytes.").unwrap();
+    assert_eq!(
+        (known.origin, known.certainty),
+        (CidOrigin::Path, Certainty::Guessed)
+    );
+    world.client = address("203.0.113.9:40000");
+    assert_eq!(world.client(noise(b"8 bytes.", 1)), Outcome::Guessed);
+    assert_eq!(world.only().moves.migrations, 0);
+    assert_eq!(world.table.len(), (0, 2));
+}
+
+#[test]
+fn ids_that_come_by_chance_match_nothing() {
+    let mut world = world();
+    assert_eq!(
+        world.server(handshake(Version::V1, &[1], &[2], &[7; 60])),
+        Outcome::Guessed
+    );
+    assert_eq!(
+        world.client(handshake(Version::V1, &[2], &[1], &[7; 60])),
+        Outcome::Guessed
+    );
+    assert_eq!(world.client(noise(&[2], 1)), Outcome::Guessed);
+    assert_eq!(world.only().certainty, Certainty::Guessed);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn turns_of_a_round_trip_are_credible_and_timed() {
 #[test]
 fn what_is_no_round_trip_is_noise() {
     // Every packet at random.
-    assert_eq!(state_of(&[sums(100, 200, 2 * MS)]), SpinState::Noisy);
+    assert_eq!(state_of(&[sums(100, 200, 40 * MS)]), SpinState::Noisy);
     // In bursts.
     assert_eq!(state_of(&[sums(20, 200, 40_000)]), SpinState::Noisy);
     // Far from the handshake, both ways.
