@@ -4,8 +4,8 @@
 use super::{
     Certainty, CidOrigin, ConnectionId, Connections, Limit, Outcome, Resemblance, Standing,
     accept::Told,
+    entry::{CidKey, Entry},
     path::At,
-    table::{CidKey, Entry},
 };
 use crate::quic::Sender;
 use netweir_wire::packet::quic::{Body, LongView, Packets, Version, View};

@@ -11,6 +11,7 @@ mod accept;
 mod certainty;
 mod cid;
 mod counters;
+mod entry;
 mod facts;
 mod guess;
 mod handshake;

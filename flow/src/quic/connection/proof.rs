@@ -2,7 +2,7 @@
 
 use super::{
     Certainty, CidOrigin, Client, Close, ConnectionId, Connections, HelloState, Limit, Outcome,
-    handshake::Piece, long::Owner, path::At, table::Entry,
+    entry::Entry, handshake::Piece, long::Owner, path::At,
 };
 use crate::quic::{Frame, Frames, Hello, InitialKeys, Opened, Sender, verify_retry};
 use netweir_wire::packet::quic::LongView;
