@@ -1,6 +1,7 @@
 //! What the first packets of both sides tell.
 
 use super::world::{CLIENT, FIRST, MS, SERVER, World, check, world};
+use crate::{bytes, hex};
 use netweir_flow::quic::{
     ParameterId, Sender,
     connection::{Certainty, CidOrigin, HelloState, Outcome},
@@ -68,6 +69,22 @@ fn a_client_hello_in_three_initials_out_of_order_is_read_in_both_versions() {
         assert_eq!((idle, hello.is_cut), (Some(0x3fff), false));
         assert_eq!(world.table.crypto_bytes(), 0);
         check(&world.table);
+    }
+}
+
+#[test]
+fn the_packets_of_rfc_9001_and_rfc_9369_make_a_connection() {
+    for (client, server, version) in [
+        (bytes::CLIENT_V1, bytes::SERVER_V1, Version::V1),
+        (bytes::CLIENT_V2, bytes::SERVER_V2, Version::V2),
+    ] {
+        let mut world = world();
+        assert_eq!(world.client(hex(client)), Outcome::Proven);
+        assert_eq!(world.server(hex(server)), Outcome::Proven);
+        let hello = world.only().hello.as_ref().unwrap();
+        assert_eq!(hello.server_name.as_deref(), Some("example.com"));
+        assert_eq!(world.only().version, Some(version));
+        assert_eq!(world.only().server_cids.len(), 2);
     }
 }
 
