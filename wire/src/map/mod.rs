@@ -11,6 +11,7 @@ mod filter;
 mod flow;
 mod interface;
 mod layout;
+mod quic;
 mod skb;
 
 pub use cache::{
@@ -33,6 +34,10 @@ pub use layout::{
     Cid, CidPacket, CidRoute, CidServer, FIELD_BIG_ENDIAN, FIELD_LITTLE_ENDIAN, LAYOUT_ANY_FAMILY,
     LAYOUT_CLEAR, LAYOUT_ENCRYPTED, LAYOUT_IPV4, LAYOUT_IPV6, LayoutField, LayoutProgram,
     LayoutRow, MAX_CID_BYTES, MAX_LAYOUTS, ServerChosen, Undecoded,
+};
+pub use quic::{
+    QUIC_CAPTURED_BYTES, QUIC_PLACES, QuicBackendKey, QuicCounters, QuicEvent, QuicEventKind,
+    QuicLimits, QuicLoss, QuicPlace, SpinSums,
 };
 pub use skb::SkbOffsets;
 
@@ -75,5 +80,11 @@ pod! {
     LayoutRow: 80,
     LayoutProgram: 16 * 80 + 2 * 4,
     PortClasses: 65536,
+    QuicBackendKey: 24,
+    QuicCounters: 160,
+    QuicEvent: 104,
+    QuicLimits: 16,
+    QuicPlace: 72,
+    SpinSums: 32,
     SkbOffsets: 52,
 }
