@@ -154,7 +154,7 @@ fn interfaces_that_are_idle_make_room() {
     }
     assert!(losses > 4, "{losses}");
     assert!(churn.sent.len() > (NUMBERS - TOLD) as usize);
-    churn.settle();
+    churn.settle(&ends);
 }
 
 /// A pair of interfaces, each in one of two namespaces.
@@ -251,7 +251,7 @@ impl Churn {
     }
 
     /// Drains until everything has come that was sent, which is neither more nor less.
-    fn settle(&mut self) {
+    fn settle(&mut self, ends: &[Netns; 2]) {
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
             self.drain(|_| {});
@@ -265,7 +265,16 @@ impl Churn {
             if wrong.is_empty() {
                 return;
             }
-            assert!(Instant::now() < deadline, "{wrong:?}");
+            let kernel: Vec<_> = ends
+                .iter()
+                .flat_map(|netns| watch::list(netns).unwrap())
+                .filter(|device| wrong.iter().any(|(key, ..)| key.ifindex == device.ifindex))
+                .map(|device| (device.name, device.statistics))
+                .collect();
+            assert!(
+                Instant::now() < deadline,
+                "{wrong:?}, the kernel itself: {kernel:?}"
+            );
         }
     }
 
