@@ -364,11 +364,9 @@ fn count_watched(attach: impl FnOnce(&mut Object)) {
 }
 
 fn interface(netns: &Netns, name: &str, direction: Direction) -> InterfaceKey {
-    let devices = watch::list(netns).unwrap();
-    let device = devices.iter().find(|device| device.name == name).unwrap();
     InterfaceKey {
         netns: netns.inode(),
-        ifindex: device.ifindex,
+        ifindex: watch::find(netns, name).unwrap().ifindex,
         direction: direction as u32,
     }
 }
