@@ -41,6 +41,18 @@ impl Netlink {
         }
     }
 
+    /// The answer to a question about one thing.
+    pub(crate) fn ask(&self, question: RouteNetlinkMessage) -> io::Result<RouteNetlinkMessage> {
+        self.send(question, NLM_F_REQUEST)?;
+        let (bytes, _) = self.socket.recv_from_full()?;
+        let answer = messages(&bytes).next().transpose()?;
+        match answer.map(|answer| answer.payload) {
+            Some(NetlinkPayload::InnerMessage(answer)) => Ok(answer),
+            Some(NetlinkPayload::Error(error)) => Err(error.to_io()),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
     /// Has the kernel do something, and waits until it is done.
     pub(crate) fn order(&self, order: RouteNetlinkMessage) -> io::Result<()> {
         self.order_with(order, 0)

@@ -9,7 +9,7 @@ use std::{
 use netlink_packet_core::NetlinkPayload;
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{LinkAttribute, LinkFlags, LinkMessage},
+    link::{LinkAttribute, LinkFlags, LinkMessage, State},
     route::{RouteAttribute, RouteMessage},
     tc::{TcHandle, TcMessage},
 };
@@ -36,8 +36,9 @@ pub struct Device {
     pub kind: u16,
     /// Whether it is administratively up.
     pub up: bool,
-    /// Whether it has a carrier too, and so can send.
-    pub running: bool,
+    /// Whether the kernel has found a carrier and let its queues send (RFC 2863: `up`). What knows of
+    /// no carrier, a loopback interface for one, never says so.
+    pub operational: bool,
     /// Whether it is a loopback interface.
     pub loopback: bool,
     /// Largest payload of a frame in bytes.
@@ -180,6 +181,26 @@ pub fn list(netns: &Netns) -> Result<Vec<Device>, Error> {
     netns.enter(list_here)?.map_err(Error::Netlink)
 }
 
+/// The interface of that name. Unlike in [`list`], the kernel looks after its carrier first (Linux 6.8).
+///
+/// # Errors
+/// [`Error::NoInterface`], [`Error::Netns`] and [`Error::Netlink`].
+pub fn find(netns: &Netns, name: &str) -> Result<Device, Error> {
+    let missing = || Error::NoInterface {
+        name: name.to_owned(),
+        netns: netns.to_string(),
+    };
+    let mut question = LinkMessage::default();
+    question.attributes = vec![LinkAttribute::IfName(name.to_owned())];
+    let ask = || Netlink::open()?.ask(RouteNetlinkMessage::GetLink(question));
+    match netns.enter(ask)? {
+        Ok(RouteNetlinkMessage::NewLink(link)) => device(&link).ok_or_else(missing),
+        Ok(_) => Err(missing()),
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Err(missing()),
+        Err(error) => Err(Error::Netlink(error)),
+    }
+}
+
 fn list_here() -> io::Result<Vec<Device>> {
     let answers = Netlink::open()?.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
     let mut devices: Vec<Device> = answers
@@ -204,7 +225,7 @@ fn device(link: &LinkMessage) -> Option<Device> {
         name: String::new(),
         kind: u16::from(link.header.link_layer_type),
         up: link.header.flags.contains(LinkFlags::Up),
-        running: link.header.flags.contains(LinkFlags::Running),
+        operational: false,
         loopback: link.header.flags.contains(LinkFlags::Loopback),
         mtu: 0,
         statistics: Statistics::default(),
@@ -213,6 +234,7 @@ fn device(link: &LinkMessage) -> Option<Device> {
         match attribute {
             LinkAttribute::IfName(name) => device.name.clone_from(name),
             LinkAttribute::Mtu(mtu) => device.mtu = *mtu,
+            LinkAttribute::OperState(state) => device.operational = *state == State::Up,
             LinkAttribute::Stats64(counted) => {
                 device.statistics = Statistics {
                     received_frames: counted.rx_packets,

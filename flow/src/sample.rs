@@ -5,7 +5,8 @@
 //! what was counted since the start.
 
 use netweir_wire::map::{
-    FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, StrayReason, Volume,
+    FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, QuicBackendKey, QuicCounters,
+    StrayReason, Volume,
 };
 
 /// What was added to one flow since its last sample.
@@ -42,4 +43,9 @@ pub struct Batch {
     /// What was charged to no interface since the start, by [`StrayReason`]. Every batch carries
     /// it: a value that falls is taken for a counter that began anew.
     pub strays: [Volume; StrayReason::ALL.len()],
+    /// What the kernel programs counted of QUIC since the start, all CPUs together. As with strays,
+    /// every batch carries it.
+    pub quic: QuicCounters,
+    /// What was added since the last batch to what connection IDs name.
+    pub quic_backends: Vec<(QuicBackendKey, Volume)>,
 }

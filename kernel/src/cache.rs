@@ -99,7 +99,7 @@ pub(crate) fn find(home: Home, key: &[u64; KEY_WORDS]) -> Option<&'static mut Ca
     (entry.epoch == home.epoch && is_same(&entry.key, key)).then_some(entry)
 }
 
-/// Without branches: nearly always all words are the same.
+/// Whether a key consists of these words.
 #[inline(always)]
 fn is_same(known: &FlowKey, key: &[u64; KEY_WORDS]) -> bool {
     let known = ptr::from_ref(known).cast::<[u64; KEY_WORDS]>();

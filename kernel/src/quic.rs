@@ -394,8 +394,18 @@ impl<P: Payload> Look<'_, P> {
         let of_cpu = setting::<{ stand_in::QUIC_OF_CPU }>();
         let now = tick();
         let (place, cpu) = (&mut *self.place, &mut *self.counters);
-        grant(now, (of_flow, 2 * of_flow), &mut place.granted_tick, &mut place.allowance);
-        grant(now, (of_cpu, of_cpu), &mut cpu.granted_tick, &mut cpu.allowance);
+        grant(
+            now,
+            (of_flow, 2 * of_flow),
+            &mut place.granted_tick,
+            &mut place.allowance,
+        );
+        grant(
+            now,
+            (of_cpu, of_cpu),
+            &mut cpu.granted_tick,
+            &mut cpu.allowance,
+        );
         if place.allowance == 0 {
             return Err(QuicLoss::FlowLimit);
         }

@@ -74,9 +74,7 @@ impl Pair {
 
 /// What the kernel knows of the interface in a namespace.
 pub(crate) fn device(netns: &Netns) -> anyhow::Result<Device> {
-    let devices = watch::list(netns)?;
-    let device = devices.into_iter().find(|device| device.name == INTERFACE);
-    device.context("the interface is gone")
+    Ok(watch::find(netns, INTERFACE)?)
 }
 
 /// A process that ends with this value.

@@ -9,7 +9,7 @@ use netweir_agent::{
     attach::{MapSizes, Object, Purpose, Variant},
 };
 use netweir_tests::{Feature, is_root};
-use netweir_wire::{name, version};
+use netweir_wire::{name, stand_in, version};
 
 const SIZES: MapSizes = MapSizes {
     cache: 16_384,
@@ -106,8 +106,32 @@ fn an_object_of_another_number_is_refused() {
         .position(|window| window == symbol.as_bytes())
         .unwrap();
     object[place + "ABI_".len()] = b'0';
+    is_refused(&object);
+}
+
+/// What it would take for a setting is a number that stands for one.
+#[test]
+fn an_object_with_a_setting_that_nobody_knows_is_refused() {
+    if !is_root() {
+        return;
+    }
+    let mut object = include_bytes!("../../kernel/netweir.bpf.o").to_vec();
+    let sampling = (stand_in::SAMPLING as u32).to_le_bytes();
+    let mut renamed = 0;
+    // Both halves of a number are the same.
+    for half in object.as_chunks_mut().0 {
+        if *half == sampling {
+            half[0] = !half[0];
+            renamed += 1;
+        }
+    }
+    assert_ne!(renamed, 0);
+    is_refused(&object);
+}
+
+fn is_refused(object: &[u8]) {
     let purpose = Purpose::Interfaces { netns: 7 };
-    let Err(error) = Object::load_from(&object, &purpose, SIZES, Variant::default()) else {
+    let Err(error) = Object::load_from(object, &purpose, SIZES, Variant::default()) else {
         panic!("it was taken");
     };
     assert!(

@@ -94,7 +94,7 @@ fn set_online(cpu: u32, online: &str) -> anyhow::Result<()> {
 
 /// Whether `cargo xtask kernels` has booted this machine for the tests alone: the kernel's command
 /// line says so, which nothing changes afterwards.
-pub(crate) fn is_guest() -> bool {
+pub fn is_guest() -> bool {
     let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     line.split_whitespace().any(|word| word == "netweir.guest")
 }

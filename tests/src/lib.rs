@@ -18,7 +18,7 @@ use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
 use netweir_wire::packet::protocol;
 
 pub use child::{Child, Ended, Netweir, binary};
-pub use cpu::{Offline, Pinned, pretend_cpus, stay_on};
+pub use cpu::{Offline, Pinned, is_guest, pretend_cpus, stay_on};
 pub use defect::{FlowMaps, UsedMaps, object_with_ring_entries_of};
 pub use feature::{Feature, tc_hook};
 pub use host::Reading;
@@ -54,7 +54,7 @@ pub fn is_root() -> bool {
 /// Whether this machine is a guest that `cargo xtask kernels` has booted for the tests alone; says
 /// that the test is skipped where it is not.
 pub fn is_guest_or_skip() -> bool {
-    let guest = cpu::is_guest();
+    let guest = is_guest();
     if !guest {
         #[expect(clippy::print_stderr, reason = "for whoever runs the tests")]
         {

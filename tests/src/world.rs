@@ -210,11 +210,7 @@ impl Side {
 
     /// The interface's own counters.
     pub fn counters(&self) -> Statistics {
-        let devices = watch::list(&self.netns).unwrap();
-        let device = devices
-            .into_iter()
-            .find(|device| device.name == self.interface);
-        device.expect("the interface is there").statistics
+        watch::find(&self.netns, self.interface).unwrap().statistics
     }
 
     /// A counter of `/proc/net/snmp`.

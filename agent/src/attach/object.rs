@@ -259,6 +259,11 @@ impl Object {
         for (stand_in, word) in stand_in::CACHE_SEED.into_iter().zip(seed()?.words) {
             patch.load(stand_in, Loaded::Number(word));
         }
+        if patch.is_incomplete() {
+            return Err(Error::Abi {
+                wanted: version::ABI,
+            });
+        }
         Ok(Self {
             ebpf: load(&object, sizes, &Layout(offsets))?,
             tables: tables.into_maps()?,

@@ -3,8 +3,13 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use netweir_wire::stand_in;
+
 /// An object's bytes; instructions are at multiples of eight in it.
 pub(super) struct Patch<'a>(pub(super) &'a mut [u8]);
+
+/// `BPF_LD | BPF_DW | BPF_IMM`.
+const LOAD: u8 = 0x18;
 
 /// Bytes of an instruction; one that loads a number of 64 bits takes two.
 const INSTRUCTION_BYTES: usize = 8;
@@ -38,8 +43,6 @@ impl Loaded<'_> {
 impl Patch<'_> {
     /// Lets the object load this where it loads the stand-in.
     pub(super) fn load(&mut self, stand_in: u64, loaded: Loaded<'_>) {
-        /// `BPF_LD | BPF_DW | BPF_IMM`.
-        const LOAD: u8 = 0x18;
         let [low, high] = [stand_in as u32, (stand_in >> 32) as u32].map(u32::to_le_bytes);
         let (pseudo, halves) = loaded.parts();
         let instructions = self.instructions();
@@ -80,6 +83,19 @@ impl Patch<'_> {
                 instruction[4..].copy_from_slice(&function.to_le_bytes());
             }
         }
+    }
+
+    /// Whether the object loads a stand-in that nothing was put in the place of: then it was built
+    /// from other sources, and would take the number for what it stands for.
+    pub(super) fn is_incomplete(&mut self) -> bool {
+        /// What all stand-ins have in common, in both halves.
+        const MARK: u32 = stand_in::DIRECT as u32 >> 16;
+        let mut pairs = self.instructions().windows(2);
+        pairs.any(|pair| {
+            let halves =
+                [pair[0], pair[1]].map(|[.., a, b, c, d]| u32::from_le_bytes([a, b, c, d]));
+            pair[0][0] == LOAD && halves[0] == halves[1] && halves[0] >> 16 == MARK
+        })
     }
 
     fn instructions(&mut self) -> &mut [[u8; INSTRUCTION_BYTES]] {

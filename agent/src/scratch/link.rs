@@ -19,12 +19,7 @@ use netlink_packet_route::{
     },
 };
 
-use crate::{
-    Error, Netns,
-    error::Doing,
-    netlink::Netlink,
-    watch::{self, Device},
-};
+use crate::{Error, Netns, error::Doing, netlink::Netlink, watch};
 
 /// How long the kernel may take to look after a carrier.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -62,16 +57,17 @@ pub fn veth_with_queues(
         set_up(netns, name)?;
     }
     for (netns, name) in [left, right] {
-        wait_until_running(netns, name)?;
+        wait_until_operational(netns, name)?;
     }
     Ok(())
 }
 
 /// Waits until an interface that is up sends: until the kernel has looked after its carrier, which it
-/// does in its own time, it drops every frame and says nothing.
-fn wait_until_running(netns: &Netns, interface: &str) -> Result<(), Error> {
+/// does in its own time, it drops every frame and says nothing. (The flag `IFF_RUNNING` will not do: it
+/// is set too where nobody has looked yet.)
+fn wait_until_operational(netns: &Netns, interface: &str) -> Result<(), Error> {
     let deadline = Instant::now() + PATIENCE;
-    while !device(netns, interface)?.running {
+    while !watch::find(netns, interface)?.operational {
         if Instant::now() > deadline {
             return Err(io::ErrorKind::TimedOut).doing("wait for an interface's carrier");
         }
@@ -150,14 +146,5 @@ fn set_up(netns: &Netns, interface: &str) -> Result<(), Error> {
 
 /// Index of the interface of that name.
 pub(super) fn index(netns: &Netns, interface: &str) -> Result<u32, Error> {
-    device(netns, interface).map(|device| device.ifindex)
-}
-
-fn device(netns: &Netns, interface: &str) -> Result<Device, Error> {
-    let mut devices = watch::list(netns)?.into_iter();
-    let device = devices.find(|device| device.name == interface);
-    device.ok_or_else(|| Error::NoInterface {
-        name: interface.to_owned(),
-        netns: netns.to_string(),
-    })
+    watch::find(netns, interface).map(|device| device.ifindex)
 }

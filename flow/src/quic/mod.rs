@@ -4,10 +4,11 @@
 //! Initial packets are protected with keys that follow from what anybody can see (RFC 9001
 //! section 5.2), so that they can be opened: [`InitialKeys`] opens a packet, [`Frames`] walks its
 //! frames, [`CryptoStream`] puts the handshake together, and [`Hello`] reads it. [`verify_retry`]
-//! says whether a Retry is genuine. Nothing here knows of connections: which keys and which stream
-//! belong to a packet is for the caller to know. No bytes make anything here panic, and memory grows
-//! with the bytes that came in, up to stated limits. [`layout`] says what connection IDs name.
+//! says whether a Retry is genuine. None of these knows of connections: which keys and which stream
+//! belong to a packet is for [`connection`] to know. No bytes make anything here panic, and memory
+//! grows with the bytes that came in, up to stated limits. [`layout`] says what connection IDs name.
 
+pub mod connection;
 pub mod layout;
 
 mod client;

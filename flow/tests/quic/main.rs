@@ -1,6 +1,7 @@
 //! Ring 2: QUIC packets in, what they say out.
 
 mod bytes;
+mod connection;
 mod conversation;
 mod fingerprint;
 mod frames;

@@ -6,6 +6,8 @@
 //! the queue that they name, and one of them is told now and then, so that user space sees under
 //! which ID a flow runs. What is not told is counted under its reason.
 
+use core::ops::AddAssign;
+
 use super::FlowKey;
 
 /// Bytes of a datagram that an event has at most: what fits into an Ethernet frame, and some more.
@@ -172,6 +174,24 @@ pub struct QuicCounters {
     pub granted_tick: u32,
     /// Events that it may still have.
     pub allowance: u32,
+}
+
+impl AddAssign<&Self> for QuicCounters {
+    /// Adds what another CPU, or other programs, counted; allowances are no counts.
+    fn add_assign(&mut self, other: &Self) {
+        self.long += other.long;
+        self.short += other.short;
+        self.decoded += other.decoded;
+        self.no_room += other.no_room;
+        let sums = self.told.iter_mut().chain(&mut self.lost);
+        let more = other.told.iter().chain(&other.lost);
+        for (sum, more) in sums.zip(more) {
+            *sum += more;
+        }
+        for (sum, more) in self.undecoded.iter_mut().zip(&other.undecoded) {
+            *sum += more;
+        }
+    }
 }
 
 /// What a connection ID names.

@@ -28,6 +28,7 @@ fn seeds(target: &str) -> Result<Vec<Vec<u8>>> {
         "layout" => Ok(layouts()),
         "quic" => Ok(datagrams()),
         "initial" => Ok(payloads()),
+        "quic_connection" => Ok(conversations()),
         _ => Ok(Vec::new()),
     }
 }
@@ -122,6 +123,36 @@ fn payloads() -> Vec<Vec<u8>> {
         [crypto(middle, second), vec![1, 0, 0], crypto(0, first)].concat(),
         [&[2, 0, 0, 0, 0], &crypto(0, &server)[..]].concat(),
         vec![3, 9, 0, 1, 1, 2, 2, 1, 1, 1, 0x1c, 2, 0, 2, b'n', b'o'],
+    ]
+}
+
+/// Steps of a datagram each: which kind, whose flow, the packet (type, version, three connection
+/// IDs, content), no more packets, no change.
+fn conversations() -> Vec<Vec<u8>> {
+    const CLIENT: u8 = 0;
+    const SERVER: u8 = 0x88;
+    const MOVED: u8 = 1;
+    let step =
+        |flow, kind, content: &[u8]| [&[0, flow, kind, 0, 2, 3, 4], content, &[0, 0, 0]].concat();
+    // From the client: to the ID of the server, from its own.
+    let to_server =
+        |flow, kind, content: &[u8]| [&[0, flow, kind, 0, 2, 4, 3], content, &[0, 0, 0]].concat();
+    let hello = to_server(CLIENT, 10, &[40]);
+    let answer = step(SERVER, 3, &[1, 1]);
+    let content = [&[24][..], &[9; 24]].concat();
+    let moved = to_server(MOVED, 9, &content);
+    let count = vec![6, MOVED, 5];
+    vec![
+        [
+            &hello[..],
+            &answer,
+            &to_server(CLIENT, 6, &content),
+            &moved,
+            &count,
+        ]
+        .concat(),
+        [&hello[..], &step(SERVER, 4, &[]), &answer, &[7, 0, 255]].concat(),
+        [&to_server(CLIENT, 5, &content)[..], &hello, &answer].concat(),
     ]
 }
 

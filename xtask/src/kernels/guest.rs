@@ -24,7 +24,7 @@ const CPUS: &str = "2,maxcpus=4";
 /// The last word tells tests that this machine is theirs, so that they may take a CPU from it.
 const COMMAND_LINE: &str = "console=ttyS0 panic=-1 quiet netweir.guest";
 /// A guest that is not off by then is ended.
-const TIMEOUT: Duration = Duration::from_secs(20 * 60);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(25 * 60);
 
 /// Boots a kernel with an image, and hears it out. `folder` keeps what it said.
 ///

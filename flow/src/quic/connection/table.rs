@@ -1,0 +1,366 @@
+//! The table: events and samples in, connections out.
+
+use super::{
+    Certainty, Connection, Counters, HelloState, Limit, Outcome, Settings, Totals,
+    entry::{CidKey, Entry},
+    path::{At, Path},
+};
+use crate::{
+    Sample,
+    expiry::Expiry,
+    quic::{Sender, layout::Layouts},
+    slab::Slab,
+};
+use netweir_wire::map::{Count, MAX_CID_BYTES, QuicEvent, QuicEventKind};
+use std::{collections::HashMap, sync::Arc};
+
+/// Every live connection, and what became of everything that came in.
+pub struct Connections {
+    pub(super) settings: Settings,
+    pub(super) layouts: Arc<Layouts>,
+    entries: Slab<Option<Box<Entry>>>,
+    by_path: HashMap<Path, u32>,
+    by_cid: HashMap<CidKey, u32>,
+    /// How many connection IDs of each length `by_cid` has.
+    lengths: [u32; MAX_CID_BYTES + 1],
+    expiry: Expiry,
+    /// Guesses, and the others.
+    pub(super) guesses: usize,
+    pub(super) known: usize,
+    /// Bytes of incomplete ClientHellos.
+    pub(super) crypto_bytes: usize,
+    pub(super) counters: Counters,
+}
+
+impl Connections {
+    /// A table that knows nothing yet.
+    pub fn new(settings: Settings, layouts: Arc<Layouts>) -> Self {
+        let shortest_ns = settings.idle_ns.min(settings.unanswered_ns);
+        Self {
+            expiry: Expiry::new(shortest_ns.min(settings.hello_ns)),
+            settings,
+            layouts,
+            entries: Slab::new(),
+            by_path: HashMap::new(),
+            by_cid: HashMap::new(),
+            lengths: [0; MAX_CID_BYTES + 1],
+            guesses: 0,
+            known: 0,
+            crypto_bytes: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes an event, with the first bytes of its datagram.
+    pub fn handle_event(&mut self, event: &QuicEvent, bytes: &[u8]) -> Outcome {
+        let outcome = self.outcome_of(event, bytes);
+        self.counters.events += 1;
+        self.counters.outcomes[outcome as usize] += 1;
+        outcome
+    }
+
+    fn outcome_of(&mut self, event: &QuicEvent, bytes: &[u8]) -> Outcome {
+        let (Ok(kind), Some(at)) = (
+            QuicEventKind::try_from(event.kind),
+            At::new(&event.key, event.time_ns),
+        ) else {
+            return Outcome::Malformed;
+        };
+        let at = At {
+            payload_bytes: event.payload_bytes,
+            ..at
+        };
+        let bytes = bytes.get(..event.payload_bytes as usize).unwrap_or(bytes);
+        match kind {
+            QuicEventKind::Long => self.handle_long(&at, bytes),
+            QuicEventKind::Short => self.handle_short(&at, bytes),
+            QuicEventKind::Spin => self.handle_spin(&at, event),
+        }
+    }
+
+    /// Adds what was counted of a flow that may be QUIC to the connection that has its 5-tuple now.
+    pub fn add_sample(&mut self, sample: &Sample) {
+        let count = sample.counters.count();
+        self.counters.received += count;
+        let at = At::new(&sample.key, sample.counters.last_ns);
+        let Some((at, id)) = at.and_then(|at| Some((at, self.find_path(&at.path)?))) else {
+            self.counters.unclaimed += count;
+            return;
+        };
+        self.counters.live += count;
+        let Some(entry) = self.get_mut(id) else {
+            return;
+        };
+        let facts = &mut entry.facts;
+        let sent = match facts.sender(at.source) {
+            Sender::Client => &mut facts.client_sent,
+            Sender::Server => &mut facts.server_sent,
+        };
+        sent.add(at.direction, count);
+        facts.last_ns = facts.last_ns.max(at.time_ns);
+    }
+
+    /// Lets connections go whose time has come, and hands them to `ended`; looks at no more than
+    /// `at_most`. Returns how many it looked at.
+    pub fn tick(
+        &mut self,
+        now_ns: u64,
+        at_most: usize,
+        ended: &mut dyn FnMut(&Connection),
+    ) -> usize {
+        for looked_at in 0..at_most {
+            let Some(id) = self.expiry.take_due(now_ns) else {
+                return looked_at;
+            };
+            let due_ns = self.get(id).map(|entry| self.due_ns(&entry.facts));
+            if due_ns.is_some_and(|due_ns| due_ns <= now_ns) {
+                self.remove(id, ended);
+                continue;
+            }
+            self.check_hello(id, now_ns);
+            self.queue(id);
+        }
+        at_most
+    }
+
+    /// Connections that may be called QUIC, in no particular order: proven, matched, and guesses
+    /// that look right.
+    pub fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.all().filter(|connection| connection.is_shown())
+    }
+
+    /// The same, and guesses that are undecided or found to be something else.
+    pub fn all(&self) -> impl Iterator<Item = &Connection> {
+        let entries = self.entries.range(0..self.entries.end());
+        entries.filter_map(|(_, entry)| entry.as_deref().map(|entry| &entry.facts))
+    }
+
+    /// What became of everything that came in.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Shares of versions, backends and queues, of the connections that [`Self::iter`] has.
+    pub fn totals(&self) -> Totals {
+        Totals::of(self)
+    }
+
+    /// Bytes of ClientHellos that are not complete yet.
+    pub const fn crypto_bytes(&self) -> usize {
+        self.crypto_bytes
+    }
+
+    /// Live connections, and guesses.
+    pub const fn len(&self) -> (usize, usize) {
+        (self.known, self.guesses)
+    }
+
+    /// Whether nothing at all is there.
+    pub const fn is_empty(&self) -> bool {
+        self.known + self.guesses == 0
+    }
+
+    /// 5-tuples and connection IDs that connections are found by.
+    pub fn indexed(&self) -> (usize, usize) {
+        (self.by_path.len(), self.by_cid.len())
+    }
+
+    fn due_ns(&self, facts: &Connection) -> u64 {
+        let idle_ns = if facts.certainty > Certainty::Guessed && facts.is_answered() {
+            self.settings.idle_ns
+        } else {
+            self.settings.unanswered_ns.min(self.settings.idle_ns)
+        };
+        facts.last_ns.saturating_add(idle_ns)
+    }
+
+    /// Has a connection looked at when the first of its time-outs may be over.
+    fn queue(&mut self, id: u32) {
+        let Some(entry) = self.get(id) else {
+            return;
+        };
+        let mut due_ns = self.due_ns(&entry.facts);
+        if entry.handshake.is_waiting() {
+            due_ns = due_ns.min(entry.facts.first_ns.saturating_add(self.settings.hello_ns));
+        }
+        self.expiry.queue(due_ns, id);
+    }
+
+    /// Gives up on a ClientHello that takes too long.
+    pub(super) fn check_hello(&mut self, id: u32, now_ns: u64) {
+        let hello_ns = self.settings.hello_ns;
+        let Some(entry) = self.get_mut(id) else {
+            return;
+        };
+        let is_late = now_ns.saturating_sub(entry.facts.first_ns) >= hello_ns;
+        if is_late && entry.handshake.is_waiting() {
+            if matches!(entry.facts.hello_state, HelloState::Partial) {
+                entry.facts.hello_state = HelloState::TimedOut;
+            }
+            self.forget_hello(id);
+            self.counters.meet(Limit::HelloTime);
+        }
+    }
+
+    /// Frees what is there of a ClientHello.
+    pub(super) fn forget_hello(&mut self, id: u32) {
+        let Some(entry) = self.get_mut(id) else {
+            return;
+        };
+        let bytes = entry.handshake.bytes();
+        entry.handshake.forget_hello();
+        self.crypto_bytes -= bytes;
+    }
+
+    pub(super) fn get(&self, id: u32) -> Option<&Entry> {
+        self.entries[id].as_deref()
+    }
+
+    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Entry> {
+        self.entries[id].as_deref_mut()
+    }
+
+    pub(super) fn find_path(&self, path: &Path) -> Option<u32> {
+        self.by_path.get(path).copied()
+    }
+
+    pub(super) fn find_cid(&self, key: &CidKey) -> Option<u32> {
+        self.by_cid.get(key).copied()
+    }
+
+    /// Lengths that connection IDs have, the longest first; never 0.
+    pub(super) fn cid_lengths(&self) -> impl Iterator<Item = usize> + use<> {
+        let lengths = self.lengths;
+        let in_use = move |length: &usize| lengths[*length] > 0;
+        (1..=MAX_CID_BYTES).rev().filter(in_use)
+    }
+
+    /// Makes a connection that has the 5-tuple of a datagram from now on; none where there is no
+    /// room.
+    pub(super) fn open(&mut self, at: &At, sender: Sender, certainty: Certainty) -> Option<u32> {
+        if certainty > Certainty::Guessed {
+            if !self.has_room() {
+                return None;
+            }
+            self.known += 1;
+        } else {
+            if self.guesses >= self.settings.limits.guesses {
+                self.counters.meet(Limit::Guesses);
+                return None;
+            }
+            self.guesses += 1;
+        }
+        let mut entry = Box::new(Entry::new(at, sender));
+        entry.facts.certainty = certainty;
+        let due_ns = self.due_ns(&entry.facts);
+        let id = self.entries.insert(Some(entry));
+        self.add_path(id, at.path);
+        let hello_ns = at.time_ns.saturating_add(self.settings.hello_ns);
+        self.expiry.queue(due_ns.min(hello_ns), id);
+        Some(id)
+    }
+
+    /// Makes sure that there is room for one that is more than a guess.
+    pub(super) const fn has_room(&mut self) -> bool {
+        let has_room = self.known < self.settings.limits.connections;
+        if !has_room {
+            self.counters.meet(Limit::Connections);
+        }
+        has_room
+    }
+
+    /// Raises the certainty of a connection, if there is room for it.
+    pub(super) fn raise(&mut self, id: u32, certainty: Certainty) {
+        let Some(before) = self.get(id).map(|entry| entry.facts.certainty) else {
+            return;
+        };
+        if certainty <= before || (before == Certainty::Guessed && !self.has_room()) {
+            return;
+        }
+        if before == Certainty::Guessed {
+            self.guesses -= 1;
+            self.known += 1;
+        }
+        if let Some(entry) = self.get_mut(id) {
+            entry.facts.certainty = certainty;
+        }
+    }
+
+    /// Gives a 5-tuple to a connection.
+    pub(super) fn add_path(&mut self, id: u32, path: Path) {
+        if let Some(other) = self.by_path.insert(path, id).filter(|other| *other != id) {
+            for id in [id, other] {
+                if let Some(entry) = self.get_mut(id) {
+                    entry.facts.shares_path = true;
+                }
+            }
+        }
+        let limit = self.settings.limits.paths.max(1);
+        let Some(entry) = self.get_mut(id) else {
+            return;
+        };
+        entry.paths.retain(|known| *known != path);
+        let dropped = (entry.paths.len() >= limit).then(|| entry.paths.remove(0));
+        entry.paths.push(path);
+        if let Some(dropped) = dropped {
+            self.remove_path(id, &dropped);
+            self.counters.meet(Limit::Paths);
+        }
+    }
+
+    fn remove_path(&mut self, id: u32, path: &Path) {
+        if self.by_path.get(path) == Some(&id) {
+            self.by_path.remove(path);
+        }
+    }
+
+    /// Has a connection found by an ID; whoever is found by it already stays.
+    pub(super) fn add_cid(&mut self, id: u32, key: CidKey) {
+        if key.cid.is_empty() || self.by_cid.contains_key(&key) {
+            return;
+        }
+        self.by_cid.insert(key, id);
+        self.lengths[key.cid.length()] += 1;
+    }
+
+    pub(super) fn remove_cid(&mut self, id: u32, key: &CidKey) {
+        if self.by_cid.get(key) == Some(&id) {
+            self.by_cid.remove(key);
+            self.lengths[key.cid.length()] -= 1;
+        }
+    }
+
+    fn remove(&mut self, id: u32, ended: &mut dyn FnMut(&Connection)) {
+        self.forget_hello(id);
+        let Some(entry) = self.entries.remove(id) else {
+            return;
+        };
+        for path in &entry.paths {
+            self.remove_path(id, path);
+        }
+        for side in [Sender::Client, Sender::Server] {
+            for known in entry.facts.cids_of(side).iter() {
+                self.remove_cid(id, &entry.cid_key(side, known.cid));
+            }
+        }
+        match entry.facts.certainty {
+            Certainty::Guessed => self.guesses -= 1,
+            _ => self.known -= 1,
+        }
+        let sum = entry.facts.sum();
+        self.counters.ended += sum;
+        self.counters.live = difference(self.counters.live, sum);
+        if entry.facts.is_shown() {
+            ended(&entry.facts);
+        }
+    }
+}
+
+/// Sums take back what they took.
+const fn difference(sum: Count, part: Count) -> Count {
+    Count {
+        packets: sum.packets.wrapping_sub(part.packets),
+        frames: sum.frames.wrapping_sub(part.frames),
+        bytes: sum.bytes.wrapping_sub(part.bytes),
+    }
+}

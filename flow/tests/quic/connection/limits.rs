@@ -1,0 +1,220 @@
+//! Every limit holds, and is counted.
+
+use super::world::{CLIENT, FIRST, MS, SERVER, World, address, check, world_with};
+use netweir_flow::quic::connection::{Certainty, HelloState, Limit, Limits, Outcome, Settings};
+use netweir_packets::quic::{
+    client_hello, client_initial, crypto, handshake, ping, server_initial, short,
+};
+use netweir_wire::packet::quic::Version;
+
+fn limited(limits: Limits) -> World {
+    let settings = Settings {
+        limits,
+        ..Settings::default()
+    };
+    world_with(settings, "")
+}
+
+fn met(world: &World, limit: Limit) -> u64 {
+    check(&world.table);
+    world.table.counters().limit(limit)
+}
+
+fn first(number: u16) -> Vec<u8> {
+    let dcid = [FIRST, &number.to_be_bytes()].concat();
+    client_initial(Version::V1, &dcid, CLIENT).carrying(crypto(0, &[1, 0, 1, 0]))
+}
+
+#[test]
+fn connections_and_guesses_have_room_of_their_own() {
+    let mut world = limited(Limits {
+        connections: 3,
+        guesses: 2,
+        ..Limits::default()
+    });
+    // A flood of forged Initials, each of which opens.
+    for number in 0..50 {
+        world.client.set_port(1000 + number);
+        let expected = if number < 3 {
+            Outcome::Proven
+        } else {
+            Outcome::Full
+        };
+        assert_eq!(world.client(first(number)), expected);
+    }
+    assert_eq!(
+        (world.table.len(), met(&world, Limit::Connections)),
+        ((3, 0), 47)
+    );
+    for number in 0..10 {
+        world.client.set_port(2000 + number);
+        let outcome = world.client(short(SERVER, &[9; 40]));
+        assert_eq!(
+            outcome,
+            if number < 2 {
+                Outcome::Guessed
+            } else {
+                Outcome::Full
+            }
+        );
+    }
+    assert_eq!(
+        (world.table.len(), met(&world, Limit::Guesses)),
+        ((3, 2), 8)
+    );
+    // A guess does not become more than that while there is no room.
+    world.client.set_port(2000);
+    world.server(server_initial(Version::V1, b"whatever", CLIENT, SERVER).carrying(ping()));
+    world.client(handshake(Version::V1, SERVER, CLIENT, &[7; 60]));
+    assert_eq!(world.table.len(), (3, 2));
+    assert!(
+        world
+            .table
+            .iter()
+            .filter(|one| one.certainty > Certainty::Guessed)
+            .count()
+            == 3
+    );
+    // Those that nobody answers go soon.
+    world.now_ns += 12_000 * MS;
+    world.ended();
+    assert!(world.table.is_empty());
+    check(&world.table);
+}
+
+#[test]
+fn ids_and_5_tuples_of_a_connection() {
+    let mut world = limited(Limits {
+        cids: 4,
+        paths: 2,
+        ..Limits::default()
+    });
+    world.shake_hands();
+    for number in 0..9 {
+        let outcome = world.client(short(&[1, 0, 0, number, 5, 5, 5, 5], &[9; 40]));
+        assert_eq!(outcome, Outcome::Matched);
+    }
+    assert_eq!(met(&world, Limit::Cids), 7);
+    let cids = &world.only().server_cids;
+    assert_eq!(cids.len(), 4);
+    assert!(cids.get(SERVER).is_some() && cids.get(&[1, 0, 0, 8, 5, 5, 5, 5]).is_some());
+    assert_eq!(world.table.indexed(), (1, 5));
+    for port in 1..=5 {
+        world.client = address("203.0.113.9:1");
+        world.client.set_port(port);
+        assert_eq!(world.client(short(SERVER, &[9; 40])), Outcome::Matched);
+    }
+    assert_eq!(met(&world, Limit::Paths), 4);
+    assert_eq!(world.table.indexed(), (2, 5));
+    let moves = &world.only().moves;
+    assert_eq!((moves.migrations, moves.rebindings), (1, 4));
+}
+
+#[test]
+fn bytes_of_hellos_in_all_and_of_one() {
+    let mut world = limited(Limits {
+        crypto_bytes: 1500,
+        ..Limits::default()
+    });
+    let message = client_hello().extension(0x0033, &[0x42; 2000]).bytes();
+    for port in 1..=3 {
+        world.client.set_port(port);
+        let dcid = [FIRST, &[port as u8]].concat();
+        let initial = client_initial(Version::V1, &dcid, CLIENT);
+        assert_eq!(
+            world.client(initial.carrying(crypto(0, &message[..700]))),
+            Outcome::Proven
+        );
+    }
+    assert_eq!(
+        (world.table.crypto_bytes(), met(&world, Limit::CryptoInAll)),
+        (1400, 1)
+    );
+    world.now_ns += 12_000 * MS;
+    world.ended();
+    assert_eq!(world.table.crypto_bytes(), 0);
+
+    let mut world = limited(Limits::default());
+    let initial = client_initial(Version::V1, FIRST, CLIENT);
+    world.client(initial.carrying(crypto(1 << 20, &message[..100])));
+    assert_eq!(
+        (world.table.crypto_bytes(), met(&world, Limit::CryptoOfOne)),
+        (0, 1)
+    );
+}
+
+#[test]
+fn a_hello_is_not_waited_for_forever() {
+    let mut world = limited(Limits::default());
+    let message = client_hello().extension(0x0033, &[0x42; 2000]).bytes();
+    let initial = client_initial(Version::V1, FIRST, CLIENT);
+    world.client(initial.carrying(crypto(0, &message[..700])));
+    world.server(server_initial(Version::V1, FIRST, CLIENT, SERVER).carrying(ping()));
+    assert_eq!(world.only().hello_state, HelloState::Partial);
+    world.now_ns += 11_000 * MS;
+    assert_eq!(world.ended(), 0);
+    assert_eq!(world.only().hello_state, HelloState::TimedOut);
+    assert_eq!(
+        (world.table.crypto_bytes(), met(&world, Limit::HelloTime)),
+        (0, 1)
+    );
+    let late = client_initial(Version::V1, FIRST, CLIENT).packet_number(1, 1);
+    world.client(late.carrying(crypto(700, &message[700..1500])));
+    assert_eq!(world.table.crypto_bytes(), 0);
+}
+
+#[test]
+fn what_is_kept_of_a_hello() {
+    let mut world = limited(Limits::default());
+    let hello = client_hello()
+        .alpn(&["h3", &"x".repeat(200)])
+        .transport_parameters(&[(1, &[10]), (27, &[0; 300])]);
+    let initial = client_initial(Version::V1, FIRST, CLIENT);
+    world.client(initial.carrying(crypto(0, &hello.bytes())));
+    let client = world.only().hello.as_ref().unwrap();
+    assert!(client.is_cut);
+    assert_eq!(client.alpn, ["h3".to_owned(), "x".repeat(64)]);
+    assert_eq!(client.transport_parameters.0.len(), 1);
+    assert_eq!(met(&world, Limit::HelloFacts), 1);
+}
+
+#[test]
+fn packets_of_a_datagram_and_initials_of_a_connection() {
+    let mut world = limited(Limits::default());
+    let small = |number| {
+        let initial = client_initial(Version::V1, FIRST, CLIENT).padded_to(0);
+        initial.packet_number(number, 2).carrying(ping())
+    };
+    let datagram: Vec<_> = (0..20).flat_map(small).collect();
+    assert_eq!(world.client(datagram), Outcome::Proven);
+    assert_eq!(met(&world, Limit::Packets), 1);
+    for number in 8..200 {
+        world.client(small(number));
+    }
+    let counters = world.table.counters();
+    let opened = counters.outcome(Outcome::Proven);
+    assert!(opened < 130, "{opened}");
+    assert_eq!(met(&world, Limit::Initials), 193 - opened);
+}
+
+#[test]
+fn what_is_cut_or_no_event_is_counted_as_that() {
+    let mut world = limited(Limits::default());
+    let packet = client_initial(Version::V1, FIRST, CLIENT).carrying(ping());
+    assert_eq!(world.client(&packet[..600]), Outcome::Unreadable);
+    let event = netweir_wire::map::QuicEvent::default();
+    assert_eq!(
+        world.table.handle_event(&event, &packet),
+        Outcome::Malformed
+    );
+    let counters = world.table.counters();
+    assert_eq!(
+        (
+            counters.outcome(Outcome::Unreadable),
+            counters.outcome(Outcome::Malformed)
+        ),
+        (1, 1)
+    );
+    assert!(world.table.is_empty());
+    check(&world.table);
+}

@@ -1,0 +1,11 @@
+//! The table of connections: events and samples in, connections out.
+
+mod handshake;
+mod identity;
+mod layout;
+mod limits;
+mod not_quic;
+mod properties;
+mod spin;
+mod version;
+mod world;
