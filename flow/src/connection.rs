@@ -7,6 +7,7 @@
 use crate::{
     Endpoint, Icmp, Protocol, Rate, Record,
     lens::{Lens, icmp},
+    quic,
     reverse::is_reply,
     table::Table,
     tcp,
@@ -79,6 +80,8 @@ pub struct Connection {
     pub icmp: Option<Icmp>,
     /// How far it has come, for TCP.
     pub state: Option<ConnectionState>,
+    /// What is known of the QUIC connection that it is.
+    pub quic: Option<Box<quic::Summary>>,
 }
 
 impl Connection {
@@ -154,6 +157,7 @@ impl Pair {
             icmp: icmp(&initiator.key, initiator.flow),
             state: (forward.protocol == protocol::TCP).then(|| self.state(table)),
             interface: forward.interface,
+            quic: forward.quic,
         }
     }
 

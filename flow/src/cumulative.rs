@@ -3,7 +3,7 @@
 //! When a kernel map is made again, counters fall; when an interface gives up a part of them, that is
 //! told. What they had reached is kept, and what they count from then on is added to it.
 
-use netweir_wire::map::{Count, InterfaceCounters, Volume};
+use netweir_wire::map::{Count, InterfaceCounters, QuicCounters, Volume};
 
 /// A group of counters that only grow, until all of them begin anew.
 pub(crate) trait Counters: Copy + Default {
@@ -39,6 +39,23 @@ impl Counters for InterfaceCounters {
                 .iter()
                 .zip(&earlier.problems)
                 .any(|(new, old)| new < old)
+    }
+
+    fn add(&mut self, other: &Self) {
+        *self += other;
+    }
+}
+
+impl Counters for QuicCounters {
+    fn fell(&self, earlier: &Self) -> bool {
+        let counts = |of: &Self| {
+            let alone = [of.long, of.short, of.decoded, of.no_room].into_iter();
+            let by_reason = of.told.into_iter().chain(of.lost).chain(of.undecoded);
+            alone.chain(by_reason)
+        };
+        counts(self)
+            .zip(counts(earlier))
+            .any(|(new, old)| new < old)
     }
 
     fn add(&mut self, other: &Self) {

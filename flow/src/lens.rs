@@ -2,7 +2,8 @@
 
 use crate::{
     EndReason, Icmp, InterfaceId, Mac, Record, endpoint::endpoints, flow::Flow,
-    interface::Interfaces, rate::Ticks, reverse::is_icmp, sampling::Sampling, table::Live,
+    interface::Interfaces, quic::QuicMeter, rate::Ticks, reverse::is_icmp, sampling::Sampling,
+    table::Live,
 };
 use netweir_wire::map::{Direction, FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT, FlowKey};
 
@@ -13,6 +14,7 @@ pub(crate) struct Lens<'a> {
     pub(crate) ticks: Ticks,
     pub(crate) wall_offset_ns: i64,
     pub(crate) sampling: Sampling,
+    pub(crate) quic: Option<&'a QuicMeter>,
 }
 
 impl Lens<'_> {
@@ -42,6 +44,7 @@ impl Lens<'_> {
             first_fragment: flow.marks & FLOW_FIRST_FRAGMENT != 0,
             later_fragment: flow.marks & FLOW_LATER_FRAGMENT != 0,
             icmp: icmp(key, flow),
+            quic: self.quic.and_then(|quic| quic.summary(key)),
             reason,
         }
     }

@@ -8,6 +8,7 @@
 use crate::{
     Connection, Host, Meter, Query, Record,
     query::{Item, Order, ThingKey},
+    quic,
     rank::Rank,
 };
 
@@ -77,6 +78,13 @@ impl Listing<Host> {
     }
 }
 
+impl Listing<quic::Record> {
+    /// Reads the next slice; whether there are more of them.
+    pub fn read(&mut self, meter: &Meter) -> bool {
+        read(self, meter)
+    }
+}
+
 /// What can be listed.
 pub(crate) trait Listed: Sized {
     /// What stands for one of them while it may still be passed over.
@@ -93,8 +101,8 @@ pub(crate) trait Listed: Sized {
     /// What comes first among those of equal rank.
     fn key(meter: &Meter, candidate: Self::Candidate) -> ThingKey;
 
-    /// Reads it.
-    fn read(meter: &Meter, candidate: Self::Candidate) -> Self;
+    /// Reads it; none where there is no such one.
+    fn read(meter: &Meter, candidate: Self::Candidate) -> Option<Self>;
 }
 
 /// Everything that is asked for, at once.
@@ -109,7 +117,7 @@ pub(crate) fn all<T: Listed>(meter: &Meter, query: &Query) -> Vec<T> {
     }
     let sorted = best.sorted().into_iter();
     sorted
-        .map(|(_, candidate)| T::read(meter, candidate))
+        .filter_map(|(_, candidate)| T::read(meter, candidate))
         .collect()
 }
 
@@ -125,10 +133,12 @@ fn read<T: Listed>(listing: &mut Listing<T>, meter: &Meter) -> bool {
             best.offer(rank, candidate);
         },
     );
-    let items = best.kept().into_iter().map(|(rank, candidate)| Item {
-        rank,
-        key: key(candidate),
-        thing: T::read(meter, candidate),
+    let items = best.kept().into_iter().filter_map(|(rank, candidate)| {
+        Some(Item {
+            rank,
+            key: key(candidate),
+            thing: T::read(meter, candidate)?,
+        })
     });
     listing.kept.extend(items);
     if listing.kept.len() >= order.limit.saturating_mul(2).max(1) {

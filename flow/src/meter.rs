@@ -9,16 +9,17 @@ use crate::{
     index::Hash,
     interface::Interfaces,
     lens::{Lens, interface_id},
+    quic::{self, QuicMeter, Traced, connection::Outcome},
     rate::Ticks,
     sampling::Sampling,
     table::{GROUP, Limits, Live, Table},
 };
-use netweir_wire::map::{Count, Direction, StrayReason, Volume};
+use netweir_wire::map::{Count, Direction, QuicEvent, StrayReason, Volume};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// Time-outs, sizes, and what turns the kernel's clock into the time of day.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// A flow without a packet for so long has ended (IPFIX `flowIdleTimeout`).
     pub idle_ns: u64,
@@ -35,6 +36,8 @@ pub struct Settings {
     pub sampling: u32,
     /// What is added to the clock of samples to get nanoseconds since 1970.
     pub wall_offset_ns: i64,
+    /// Where QUIC is looked for, and what is kept of it.
+    pub quic: quic::Settings,
 }
 
 impl Default for Settings {
@@ -47,6 +50,7 @@ impl Default for Settings {
             max_interfaces: 16_384,
             sampling: 1,
             wall_offset_ns: 0,
+            quic: quic::Settings::default(),
         }
     }
 }
@@ -57,7 +61,7 @@ pub struct Meter {
     pub(crate) started_ns: u64,
     pub(crate) now_ns: u64,
     pub(crate) ticks: Ticks,
-    wall_offset_ns: i64,
+    pub(crate) wall_offset_ns: i64,
     pub(crate) sampling: Sampling,
     pub(crate) interfaces: Interfaces,
     pub(crate) table: Table,
@@ -66,6 +70,7 @@ pub struct Meter {
     pub(crate) unlisted: Count,
     pub(crate) interfaces_passed_over: u64,
     pub(crate) strays: [Cumulative<Volume>; StrayReason::ALL.len()],
+    pub(crate) quic: Option<Box<QuicMeter>>,
 }
 
 impl Meter {
@@ -89,6 +94,7 @@ impl Meter {
             unlisted: Count::default(),
             interfaces_passed_over: 0,
             strays: Default::default(),
+            quic: QuicMeter::new(&settings.quic),
         }
     }
 
@@ -129,6 +135,31 @@ impl Meter {
         for (stray, shown) in self.strays.iter_mut().zip(&batch.strays) {
             stray.observe(shown);
         }
+        if let Some(quic) = &mut self.quic {
+            quic.add_counts(batch);
+        }
+    }
+
+    /// Takes an event of QUIC with the first bytes of its datagram, before the flows that were counted
+    /// with it; none comes back where QUIC is off.
+    pub fn apply_quic(&mut self, event: &QuicEvent, bytes: &[u8]) -> Option<Outcome> {
+        let quic = self.quic.as_mut()?;
+        Some(quic.apply_event(event, bytes))
+    }
+
+    /// The datagrams with long headers that came since they were taken the last time, if the settings
+    /// say that any are kept ([`quic::Settings::max_traced`]).
+    pub fn take_datagrams(&mut self) -> Traced {
+        let Some(quic) = &mut self.quic else {
+            return Traced::default();
+        };
+        let (waiting, missed) = quic.trace.take();
+        let lens = self.lens();
+        let datagrams = waiting.into_iter().map(|one| one.tell(&lens));
+        Traced {
+            datagrams: datagrams.collect(),
+            missed,
+        }
     }
 
     /// Takes a piece of the flows that a drain found.
@@ -146,7 +177,11 @@ impl Meter {
     /// due. The same in pieces is [`Meter::end_tick`], then [`Meter::due`] until it returns none.
     pub fn tick(&mut self, now_ns: u64) -> Vec<Record> {
         self.end_tick(now_ns);
-        self.due(usize::MAX).unwrap_or_default()
+        let mut records = Vec::new();
+        while let Some(more) = self.due(usize::MAX) {
+            records.extend(more);
+        }
+        records
     }
 
     /// Ends a tick: sets rates and peaks.
@@ -158,9 +193,16 @@ impl Meter {
     }
 
     /// Looks at no more than `at_most` of the flows whose time has come, lets the idle ones go, and
-    /// returns their records, of which there may be none; `None` when there was no flow to look at.
+    /// returns their records, of which there may be none; then the same with QUIC connections, which
+    /// have no records. `None` when there was nothing to look at.
     pub fn due(&mut self, at_most: usize) -> Option<Vec<Record>> {
-        self.report(|table, now_ns, report| table.report_due(now_ns, at_most, report))
+        let records =
+            self.report(|table, now_ns, report| table.report_due(now_ns, at_most, report));
+        // Behind the flows, whose records tell what their connections are.
+        records.or_else(|| {
+            let quic = self.quic.as_mut()?;
+            (quic.tick(self.now_ns, at_most) > 0).then(Vec::new)
+        })
     }
 
     /// Returns a record for every flow with anything that no record has told yet. The same in
@@ -181,12 +223,13 @@ impl Meter {
     }
 
     /// What reads this meter's flows.
-    pub(crate) const fn lens(&self) -> Lens<'_> {
+    pub(crate) fn lens(&self) -> Lens<'_> {
         Lens {
             interfaces: &self.interfaces,
             ticks: self.ticks,
             wall_offset_ns: self.wall_offset_ns,
             sampling: self.sampling,
+            quic: self.quic(),
         }
     }
 
@@ -216,6 +259,9 @@ impl Meter {
         let is_credit = !loopback || direction == Direction::Ingress;
         self.table
             .add(sample, hash, is_credit, (self.now_ns, self.ticks));
+        if let Some(quic) = &mut self.quic {
+            quic.add_sample(sample);
+        }
     }
 
     fn report(
@@ -227,6 +273,7 @@ impl Meter {
             ticks: self.ticks,
             wall_offset_ns: self.wall_offset_ns,
             sampling: self.sampling,
+            quic: self.quic.as_deref(),
         };
         let mut records = Vec::new();
         let looked_at = from(&mut self.table, self.now_ns, &mut |live, reason| {

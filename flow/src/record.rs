@@ -1,6 +1,6 @@
 //! The one type that all exits take: a reported flow.
 
-use crate::{Address, Endpoint, Mac, Protocol, Rate};
+use crate::{Address, Endpoint, Mac, Protocol, Rate, quic};
 use netweir_wire::map::{Count, Direction};
 use std::sync::Arc;
 
@@ -83,6 +83,8 @@ pub struct Record {
     pub later_fragment: bool,
     /// Type and code, for ICMP and ICMPv6.
     pub icmp: Option<Icmp>,
+    /// What is known of the QUIC connection that it is a part of.
+    pub quic: Option<Box<quic::Summary>>,
     /// Why it was reported; none in a live view.
     pub reason: Option<EndReason>,
 }

@@ -1,17 +1,24 @@
 //! What the kernel programs do to a frame, done in user space: interface first, then flow.
 //!
 //! A capture file goes through here to the same meter that the kernel's maps go to, by the same
-//! functions of `wire`. Nothing is lost, filtered or sampled on this way: what is seen is counted.
+//! functions of `wire`. Nothing is lost, filtered or sampled on this way: what is seen is counted,
+//! and every datagram with a long header of QUIC is told.
 
-use crate::{Batch, Hook, Interface, InterfaceId, InterfaceSample, Meter, Sample};
+use crate::{
+    Batch, Hook, Interface, InterfaceId, InterfaceSample, Meter, Sample,
+    quic::{Look, layout::Layouts},
+};
 use netweir_wire::{
     map::{
-        Count, Direction, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, PortClasses,
-        classes,
+        Class, Count, Direction, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey,
+        PortClasses, classes,
     },
     packet::{Headers, LinkType, Problem},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 /// A frame, and what is known of it beside its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +50,7 @@ pub struct Tally {
     new: Vec<Interface>,
     interfaces: BTreeMap<InterfaceKey, InterfaceCounters>,
     flows: HashMap<FlowKey, FlowCounters>,
+    look: Look,
 }
 
 impl Tally {
@@ -56,7 +64,14 @@ impl Tally {
             new: Vec::new(),
             interfaces: BTreeMap::new(),
             flows: HashMap::new(),
+            look: Look::default(),
         }
+    }
+
+    /// The same with layouts, which QUIC connection IDs are counted by.
+    pub fn with_layouts(mut self, layouts: Arc<Layouts>) -> Self {
+        self.look.layouts = layouts;
+        self
     }
 
     /// Frames from now on are of another file, whose interfaces are others too.
@@ -79,13 +94,18 @@ impl Tally {
             frames: 1,
             bytes: frame.wire_bytes.into(),
         };
-        self.count_interface(interface, &headers, count);
-        self.count_flow(interface, &headers, count, frame.timestamp_ns);
+        let classes = classes(&headers, |port| self.ports.bits[usize::from(port)]);
+        self.count_interface(interface, &headers, (count, classes));
+        let key = FlowKey::new(interface, &headers);
+        self.count_flow(key, &headers, count, frame.timestamp_ns);
+        if classes[2] == Class::QuicCandidate {
+            self.look.add(key, &headers, frame);
+        }
     }
 
-    /// Flows that wait to be handed over.
+    /// Flows, or events of QUIC, that wait to be handed over: whichever are more.
     pub fn waiting(&self) -> usize {
-        self.flows.len()
+        self.flows.len().max(self.look.waiting())
     }
 
     /// Hands everything over to a meter.
@@ -93,6 +113,10 @@ impl Tally {
         self.new
             .drain(..)
             .for_each(|interface| meter.add_interface(interface));
+        // As with the kernel programs: what tells of connections comes before what is theirs.
+        for (event, bytes) in self.look.take_events() {
+            meter.apply_quic(&event, &bytes);
+        }
         let flows = self
             .flows
             .drain()
@@ -104,6 +128,8 @@ impl Tally {
             interfaces: interfaces
                 .map(|(&key, &counters)| InterfaceSample { key, counters })
                 .collect(),
+            quic: self.look.counters,
+            quic_backends: self.look.take_backends(),
             ..Batch::default()
         });
     }
@@ -134,26 +160,23 @@ impl Tally {
         id
     }
 
-    fn count_interface(&mut self, interface: InterfaceKey, headers: &Headers, count: Count) {
+    fn count_interface(
+        &mut self,
+        interface: InterfaceKey,
+        headers: &Headers,
+        (count, classes): (Count, [Class; 3]),
+    ) {
         let counters = self.interfaces.entry(interface).or_default();
         counters.seen += count;
         counters.counted += count;
-        let classes = classes(headers, |port| self.ports.bits[usize::from(port)]);
         counters.add_classes(classes.map(|class| class as u8), count.volume());
         if headers.problem != Problem::None {
             counters.problems[headers.problem as usize] += 1;
         }
     }
 
-    fn count_flow(
-        &mut self,
-        interface: InterfaceKey,
-        headers: &Headers,
-        count: Count,
-        timestamp_ns: u64,
-    ) {
+    fn count_flow(&mut self, key: FlowKey, headers: &Headers, count: Count, timestamp_ns: u64) {
         let more = FlowCounters::new(headers, count, timestamp_ns);
-        let key = FlowKey::new(interface, headers);
         self.flows
             .entry(key)
             .and_modify(|flow| flow.merge(&more))

@@ -13,6 +13,7 @@ use crate::{
     index::Index,
     listing::{self, Listed, SLICE},
     query::ThingKey,
+    quic::{self, QuicMeter},
     rank::{Rank, flow_rank, host_rank, pair_rank},
 };
 use std::sync::Arc;
@@ -31,6 +32,17 @@ impl Meter {
     /// Addresses with what they sent and received. In the filter, `src` and `dst` are alike, and
     /// what an address alone cannot tell, such as a port, does not match.
     pub fn hosts(&self, query: &Query) -> Vec<Host> {
+        listing::all(self, query)
+    }
+
+    /// What is known of QUIC; none where it is off.
+    pub fn quic(&self) -> Option<&QuicMeter> {
+        self.quic.as_deref()
+    }
+
+    /// QUIC connections: proven, matched, and guesses that look right. With very many of them, see
+    /// [`crate::Listing`]. Their rate is not known: who asks for that order gets the one by bytes.
+    pub fn quic_connections(&self, query: &Query) -> Vec<quic::Record> {
         listing::all(self, query)
     }
 
@@ -119,8 +131,8 @@ impl Listed for Record {
         ThingKey::Flow(meter.table.key(id))
     }
 
-    fn read(meter: &Meter, id: u32) -> Self {
-        meter.lens().record(&meter.table.live(id), None)
+    fn read(meter: &Meter, id: u32) -> Option<Self> {
+        Some(meter.lens().record(&meter.table.live(id), None))
     }
 }
 
@@ -156,8 +168,8 @@ impl Listed for Connection {
         ThingKey::Flow(meter.table.key(pair.forward))
     }
 
-    fn read(meter: &Meter, pair: Pair) -> Self {
-        pair.read(&meter.table, &meter.lens())
+    fn read(meter: &Meter, pair: Pair) -> Option<Self> {
+        Some(pair.read(&meter.table, &meter.lens()))
     }
 }
 
@@ -185,10 +197,10 @@ impl Listed for Host {
         ThingKey::Host(meter.table.hosts().get(id).address())
     }
 
-    fn read(meter: &Meter, id: u32) -> Self {
+    fn read(meter: &Meter, id: u32) -> Option<Self> {
         let host = meter.table.hosts().get(id);
         let lens = meter.lens();
-        Self {
+        Some(Self {
             address: host.address(),
             sent: meter.sampling.count(host.sent),
             received: meter.sampling.count(host.received),
@@ -197,7 +209,7 @@ impl Listed for Host {
             sent_rate: meter.sampling.rate(host.pulse.rate(meter.ticks, SENT)),
             received_rate: meter.sampling.rate(host.pulse.rate(meter.ticks, RECEIVED)),
             sampling: meter.sampling.one_in(),
-        }
+        })
     }
 }
 

@@ -11,8 +11,8 @@ use crate::{
     quic::{Sender, layout::Layouts},
     slab::Slab,
 };
-use netweir_wire::map::{Count, MAX_CID_BYTES, QuicEvent, QuicEventKind};
-use std::{collections::HashMap, sync::Arc};
+use netweir_wire::map::{Count, FlowKey, MAX_CID_BYTES, QuicEvent, QuicEventKind};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 /// Every live connection, and what became of everything that came in.
 pub struct Connections {
@@ -131,8 +131,29 @@ impl Connections {
 
     /// The same, and guesses that are undecided or found to be something else.
     pub fn all(&self) -> impl Iterator<Item = &Connection> {
-        let entries = self.entries.range(0..self.entries.end());
-        entries.filter_map(|(_, entry)| entry.as_deref().map(|entry| &entry.facts))
+        self.range(0..self.end()).map(|(_, connection)| connection)
+    }
+
+    /// The connection that has the 5-tuple of a flow now, shown or not.
+    pub(crate) fn find(&self, key: &FlowKey) -> Option<&Connection> {
+        let at = At::new(key, 0)?;
+        self.at(self.find_path(&at.path)?)
+    }
+
+    /// The connection of this number, if there is one.
+    pub(crate) fn at(&self, id: u32) -> Option<&Connection> {
+        Some(&self.get(id)?.facts)
+    }
+
+    /// All connections whose numbers are in this range, with their numbers.
+    pub(crate) fn range(&self, range: Range<u32>) -> impl Iterator<Item = (u32, &Connection)> {
+        let entries = self.entries.range(range);
+        entries.filter_map(|(id, entry)| Some((id, &entry.as_deref()?.facts)))
+    }
+
+    /// All numbers are below this one.
+    pub(crate) fn end(&self) -> u32 {
+        self.entries.end()
     }
 
     /// What became of everything that came in.

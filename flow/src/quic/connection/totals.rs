@@ -1,6 +1,7 @@
 //! Shares of versions, backends and queues.
 
 use super::{Connection, Connections};
+use crate::sampling::Sampling;
 use netweir_wire::{map::Count, packet::quic::Version};
 use std::collections::BTreeMap;
 
@@ -38,24 +39,35 @@ pub struct Totals {
 impl Totals {
     pub(super) fn of(table: &Connections) -> Self {
         let mut totals = Self::default();
-        for connection in table.iter() {
-            let version = totals.versions.entry(connection.version);
-            version.or_default().add(connection);
-            let Ok(named) = &connection.backend else {
-                continue;
-            };
-            for (numbers, number) in [
-                (&mut totals.backends, named.backend),
-                (&mut totals.queues, named.queue),
-            ] {
-                if let Some(number) = number {
-                    let layout = named.layout.clone();
-                    let share = numbers.entry(Place { layout, number });
-                    share.or_default().add(connection);
-                }
+        table.iter().for_each(|connection| totals.add(connection));
+        totals
+    }
+
+    pub(crate) fn add(&mut self, connection: &Connection) {
+        let version = self.versions.entry(connection.version);
+        version.or_default().add(connection);
+        let Ok(named) = &connection.backend else {
+            return;
+        };
+        for (numbers, number) in [
+            (&mut self.backends, named.backend),
+            (&mut self.queues, named.queue),
+        ] {
+            if let Some(number) = number {
+                let layout = named.layout.clone();
+                let share = numbers.entry(Place { layout, number });
+                share.or_default().add(connection);
             }
         }
-        totals
+    }
+
+    /// Multiplies what was counted of one frame in so many.
+    pub(crate) fn scale(&mut self, sampling: Sampling) {
+        let places = self.backends.values_mut().chain(self.queues.values_mut());
+        for share in self.versions.values_mut().chain(places) {
+            share.from_clients = sampling.count(share.from_clients);
+            share.from_servers = sampling.count(share.from_servers);
+        }
     }
 }
 

@@ -6,9 +6,10 @@ use super::{
 };
 use crate::filter::mapped;
 use netweir_wire::map::words;
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr};
 
-/// The layouts of a configuration, checked.
+/// The layouts of a configuration, checked. The default has none.
+#[derive(Default)]
 pub struct Layouts {
     program: LayoutProgram,
     compiled: Vec<Compiled>,
@@ -55,6 +56,33 @@ impl Layouts {
         &self.program
     }
 
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.compiled.is_empty()
+    }
+
+    /// The name of the layout that is asked as this one, counted from 0.
+    pub fn name(&self, number: usize) -> Option<&str> {
+        let layout = self.compiled.get(number)?;
+        Some(&layout.name)
+    }
+
+    /// What a connection ID that this server chose names, and the number of the layout that says so.
+    ///
+    /// # Errors
+    /// Why it names nothing.
+    pub fn route(
+        &self,
+        server: &CidServer,
+        cid: &ServerChosen,
+    ) -> Result<(usize, CidRoute), Undecoded> {
+        let place = self.program.find(server, cid)?;
+        let layout = self.compiled.get(place).ok_or(Undecoded::NoLayout)?;
+        let bytes = layout.row.checked_bytes(cid)?;
+        let route = layout.row.route(&layout.clear(cid, bytes), bytes)?;
+        Ok((place, route))
+    }
+
     /// What a connection ID that this server chose names.
     ///
     /// # Errors
@@ -75,6 +103,14 @@ impl Layouts {
             route: layout.row.route(&clear, bytes)?,
             fields,
         })
+    }
+}
+
+/// Their names alone: keys are never shown.
+impl fmt::Debug for Layouts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.compiled.iter().map(|layout| &layout.name);
+        f.debug_list().entries(names).finish()
     }
 }
 
