@@ -16,5 +16,6 @@ mod interface;
 mod loss;
 mod namespace;
 mod offload;
+mod quic;
 mod replay;
 mod traffic;

@@ -1,0 +1,26 @@
+//! QUIC peers for tests, which say of themselves what a test compares with what was metered.
+//!
+//! They get bound sockets, so that the caller decides in which network namespace they live.
+
+mod cids;
+mod identity;
+mod quinn;
+
+pub use cids::Scheme;
+pub use identity::{ALPN, Identity, NAME};
+pub use quinn::{Server, download};
+
+use std::time::Duration;
+
+/// What a peer says of a connection when it has ended.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Datagrams that it has sent.
+    pub sent: u64,
+    /// Bytes of UDP payload in them.
+    pub sent_bytes: u64,
+    /// Datagrams that it has received.
+    pub received: u64,
+    /// The shortest round trip that it has measured.
+    pub min_rtt: Duration,
+}
