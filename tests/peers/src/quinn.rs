@@ -116,7 +116,11 @@ pub fn download(
         question.write_all(&(bytes as u64).to_be_bytes()).await?;
         question.finish()?;
         let answer = answer.read_to_end(bytes).await.context("the answer")?;
-        anyhow::ensure!(answer.len() == bytes, "{} of {bytes} bytes came", answer.len());
+        anyhow::ensure!(
+            answer.len() == bytes,
+            "{} of {bytes} bytes came",
+            answer.len()
+        );
         connection.close(VarInt::from_u32(0), b"done");
         endpoint.wait_idle().await;
         Ok(report(&connection))

@@ -1,0 +1,203 @@
+//! Peers of aioquic: version 2, Retry, 0-RTT, and clients that come from elsewhere.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+};
+
+use netweir_peers::{ALPN, Identity, NAME};
+use netweir_tests::{Server, World, await_that, is_root};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Sent, await_connection};
+
+/// Port of the server.
+const PORT: u16 = 4433;
+
+/// Bytes of an answer.
+const BYTES: &str = "300000";
+
+#[test]
+fn version_2_is_read() {
+    one_connection(&[], &["--version", "2"], |found, _| {
+        assert_eq!(found["version"], "v2", "{found:#}");
+        assert_eq!(
+            (&found["retry"], &found["zero_rtt"]),
+            (&json!(false), &json!(false))
+        );
+    });
+}
+
+#[test]
+fn retry_is_told() {
+    one_connection(&["--retry"], &[], |found, _| {
+        assert_eq!(found["version"], "v1", "{found:#}");
+        assert_eq!(found["retry"], true);
+    });
+}
+
+#[test]
+fn rebinding_keeps_counts_together() {
+    one_connection(&[], &["--move"], |found, said| {
+        let first = SocketAddr::new(
+            found["client_address"].as_str().unwrap().parse().unwrap(),
+            said["ports"][0].as_u64().unwrap() as u16,
+        );
+        assert_eq!(
+            (&found["rebindings"], &found["migrations"]),
+            (&json!(1), &json!(0)),
+            "{found:#}"
+        );
+        assert_eq!(found["moves"][0]["kind"], "rebinding");
+        assert_eq!(found["moves"][0]["from"], first.to_string());
+    });
+}
+
+#[test]
+fn early_data_is_told() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    let server = Server::start(&world, &["--tick", "200ms"]);
+    let peer = Peer::start(&world, &[]);
+    let said = peer.ask(&world, &["--zero-rtt"]);
+    peer.finish();
+    for (one, early) in said.iter().zip([false, true]) {
+        assert_eq!(one["early_data"], early, "{one}");
+        let client = client(&world, one);
+        let found = await_connection(&server, client, [Some(sent(one)), None]);
+        assert_eq!(found["zero_rtt"], early, "{found:#}");
+        assert_eq!(found["certainty"], "proven");
+    }
+}
+
+/// A server and a client of aioquic with these arguments; `check` gets what was told of their
+/// connection, and what the client says.
+fn one_connection(of_server: &[&str], of_client: &[&str], check: impl FnOnce(&Value, &Value)) {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    let server = Server::start(&world, &["--tick", "200ms"]);
+    let peer = Peer::start(&world, of_server);
+    let said = peer.ask(&world, of_client);
+    let of_server = peer.finish();
+    let said = &said[0];
+    let ends = [said, &of_server].map(|said| Some(sent(said)));
+    let found = await_connection(&server, client(&world, said), ends);
+    assert_eq!(found["certainty"], "proven", "{found:#}");
+    assert_eq!(found["server_name"], NAME);
+    assert_eq!(found["alpn"], json!([ALPN]));
+    check_rtt(&found, said);
+    check(&found, said);
+    await_that(|| {
+        let told = server.get("/api/quic");
+        let connections = told["connections"].as_array().unwrap().len();
+        (connections == 1).then_some(()).ok_or(format!("{told:#}"))
+    });
+}
+
+/// What is metered at the server's side has no way to be longer than what the client measured at best.
+fn check_rtt(found: &Value, said: &Value) {
+    let to_client = found["handshake"]["to_client_seconds"].as_f64();
+    let to_client = to_client.unwrap_or_else(|| panic!("no handshake time: {found:#}"));
+    assert!(to_client > 0.0, "{found:#}");
+    assert!(said["min_rtt"].as_f64().unwrap() > 0.0);
+}
+
+/// Where the client was at last.
+fn client(world: &World, said: &Value) -> SocketAddr {
+    let port = said["ports"].as_array().unwrap().last().unwrap();
+    SocketAddr::new(world.far.addresses[0], port.as_u64().unwrap() as u16)
+}
+
+fn sent(said: &Value) -> Sent {
+    Sent {
+        packets: said["sent"].as_u64().unwrap(),
+        payload_bytes: said["sent_bytes"].as_u64().unwrap(),
+    }
+}
+
+/// A server at the near side.
+pub(super) struct Peer {
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+    folder: TempDir,
+    pub(super) identity: Identity,
+}
+
+impl Peer {
+    /// Starts it, and waits until it listens.
+    pub(super) fn start(world: &World, arguments: &[&str]) -> Self {
+        let identity = Identity::new().unwrap();
+        let folder = TempDir::new().unwrap();
+        let files = [certificate(&folder), folder.path().join("key.pem")];
+        for (file, pem) in files.iter().zip(identity.pem()) {
+            std::fs::write(file, pem).unwrap();
+        }
+        let [certificate, key] = files.map(|file| file.to_str().unwrap().to_owned());
+        let (host, port) = (world.near.addresses[0].to_string(), PORT.to_string());
+        let script = script();
+        let mut words = vec![&*script, "server", &host, &port, &certificate, &key];
+        words.extend(arguments);
+        let mut child = world
+            .near
+            .command(&python(), &words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut ready = String::new();
+        output.read_line(&mut ready).unwrap();
+        assert_eq!(ready, "ready\n");
+        Self {
+            child,
+            output,
+            folder,
+            identity,
+        }
+    }
+
+    /// Has a client of the far side ask it; what that says of each of its connections.
+    fn ask(&self, world: &World, arguments: &[&str]) -> Vec<Value> {
+        let certificate = certificate(&self.folder).to_str().unwrap().to_owned();
+        let (host, port) = (world.near.addresses[0].to_string(), PORT.to_string());
+        let script = script();
+        let mut words = vec![&*script, "client", &host, &port, &certificate];
+        words.extend(["--bytes", BYTES]);
+        words.extend(arguments);
+        serde_json::from_str(&world.far.text(&python(), &words)).unwrap()
+    }
+
+    /// Ends it; what it says that it sent.
+    pub(super) fn finish(mut self) -> Value {
+        drop(self.child.stdin.take());
+        let mut said = String::new();
+        self.output.read_to_string(&mut said).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        serde_json::from_str(&said).unwrap()
+    }
+}
+
+fn certificate(folder: &TempDir) -> PathBuf {
+    folder.path().join("certificate.pem")
+}
+
+/// What `scripts/check-deps test` has made.
+fn python() -> String {
+    in_repository("target/python/bin/python")
+}
+
+fn script() -> String {
+    in_repository("tests/peers/peer.py")
+}
+
+fn in_repository(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    root.join(path).to_str().unwrap().to_owned()
+}
