@@ -3,6 +3,7 @@
 mod aioquic;
 mod chromium;
 mod quinn;
+mod s2n;
 
 use std::net::SocketAddr;
 

@@ -5,10 +5,12 @@
 mod cids;
 mod identity;
 mod quinn;
+mod s2n;
 
 pub use cids::Scheme;
 pub use identity::{ALPN, Identity, NAME};
 pub use quinn::{Server, download};
+pub use s2n::{S2nServer, s2n_download};
 
 use std::time::Duration;
 
