@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{self, IsTerminal, Write},
     path::Path,
-    sync::RwLock,
+    sync::{Arc, RwLock},
 };
 
 use anyhow::{Context, anyhow, bail};
@@ -71,14 +71,19 @@ struct Replay {
 
 impl Replay {
     fn new(config: &Config) -> Self {
+        let layouts = Arc::clone(&config.quic.layouts);
+        let mut quic = config.quic.meter_settings();
+        quic.connections.idle_ns = u64::MAX;
+        quic.connections.unanswered_ns = u64::MAX;
         Self {
-            tally: Tally::new(config.port_classes()),
+            tally: Tally::new(config.port_classes()).with_layouts(layouts),
             // Time-outs do not apply: a report over files shows every flow.
             settings: Settings {
                 idle_ns: u64::MAX,
                 active_ns: u64::MAX,
                 max_flows: config.max_flows,
                 max_hosts: config.max_hosts,
+                quic,
                 ..Settings::default()
             },
             meter: None,
