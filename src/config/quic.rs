@@ -46,6 +46,8 @@ pub struct QuicConfig {
     pub max_guesses: usize,
     /// Bytes of incomplete ClientHellos in memory at most.
     pub max_hello_memory: usize,
+    /// Datagrams that wait to be printed at most. No setting: a command that prints them says so.
+    pub max_traced: usize,
 }
 
 impl QuicPorts {
@@ -88,6 +90,7 @@ impl QuicConfig {
                 ..defaults
             },
             layouts: Arc::clone(&self.layouts),
+            max_traced: self.max_traced,
             ..quic::Settings::default()
         }
     }
@@ -107,6 +110,7 @@ impl Layers {
             max_hello_memory: self
                 .typed("quic.max_hello_memory", |text| within(text, 0, u32::MAX))?
                 as usize,
+            max_traced: 0,
         })
     }
 }
