@@ -170,7 +170,7 @@ fn a_bit_that_turns_at_random_is_noise() {
 #[test]
 fn padding_of_the_link_is_no_part_of_a_datagram() {
     let mut world = world(&["telementry port=443"]);
-    let mut packet = netweir_packets::frame::ipv4(17).packet(netweir_packets::frame::udp(
+    let mut packet = netweir_packets::frame::ipv4(17).carrying(netweir_packets::frame::udp(
         50_000,
         443,
         &short(SERVER, &[9; 3]),
@@ -187,7 +187,7 @@ fn what_was_not_captured_is_lost_or_not_readable() {
     let mut world = world(&[]);
     let hello = client_initial(Version::V1, FIRST, CLIENT).carrying(crypto(0, &[1; 100]));
     let datagram = netweir_packets::frame::udp(50_000, 443, &hello);
-    let packet = netweir_packets::frame::ipv4(17).packet(datagram);
+    let packet = netweir_packets::frame::ipv4(17).carrying(datagram);
     let headers = HEADER_BYTES as usize;
     for (captured, lost, unreadable) in [(headers, 1, 0), (headers + 30, 1, 1), (headers - 8, 1, 1)]
     {
@@ -202,15 +202,15 @@ fn what_was_not_captured_is_lost_or_not_readable() {
 
 #[test]
 fn encrypted_ids_are_counted_where_there_is_a_key() {
-    // The draft's appendix B.2: server ID 31441a, nonce 9c69c275.
+    // The draft's appendix B.2: server ID ed793a, nonce ee080dbf.
     let line = "quic-lb config=0 server-id=3 nonce=4 key=8f95f09245765f80256934e50c66207f port=443";
     let mut world = world(&[line]);
     let cid = [0x07, 0x20, 0xb1, 0xd0, 0x7b, 0x35, 0x9d, 0x3c];
     world.client(short(&cid, &[9; 40]));
     world.hand_over();
     let counted: Vec<_> = world.meter.quic().unwrap().backends().collect();
-    assert_eq!(counted[0].backend, Some(0x0031_441a));
-    assert_eq!((counted[0].queue, &*counted[0].layout), (None, "quic-lb-0"));
+    assert_eq!(counted[0].backend, Some(0x00ed_793a));
+    assert_eq!((counted[0].queue, &*counted[0].layout), (None, "quic-lb 0"));
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl World {
 
     pub(super) fn client(&mut self, payload: impl AsRef<[u8]>) {
         let datagram = udp(self.client_port, self.server_port, payload.as_ref());
-        let packet = ipv4(protocol::UDP).packet(datagram);
+        let packet = ipv4(protocol::UDP).carrying(datagram);
         self.frame(packet.len(), &packet);
     }
 
@@ -96,7 +96,7 @@ impl World {
         let datagram = udp(self.server_port, self.client_port, payload.as_ref());
         let packet = ipv4(protocol::UDP)
             .between("10.0.0.2", "10.0.0.1")
-            .packet(datagram);
+            .carrying(datagram);
         self.frame(packet.len(), &packet);
     }
 
