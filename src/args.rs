@@ -53,11 +53,19 @@ pub enum Command {
     #[command(after_help = "Examples:\n  netweir ip --top 10 --resolve\n  \
         netweir ip --every 60s --format csv >> addresses.csv")]
     Ip(IpArgs),
+    /// Report QUIC connections: versions, names, connection IDs, backends, round trips.
+    #[command(after_help = "Examples:\n  \
+        netweir quic                      a table that redraws every second\n  \
+        netweir quic --every 10s --count 1 --format json\n  \
+        netweir quic --set 'quic.layouts=telementry port=443'\n  \
+        netweir quic --events             a line for each datagram with a long header")]
+    Quic(QuicArgs),
     /// List what can be metered, and how.
     Interfaces(InterfacesArgs),
     /// Read capture files (pcap, pcapng; gzip and zstd too) through the same parser and views.
     #[command(after_help = "Examples:\n  netweir replay capture.pcapng\n  \
         netweir replay --by ip one.pcap two.pcap.zst\n  \
+        netweir replay --by quic capture.pcapng\n  \
         tcpdump -w - | netweir replay -")]
     Replay(ReplayArgs),
     /// Make traffic between two namespaces of its own, and show it like `run`.
@@ -225,6 +233,24 @@ pub struct IpArgs {
     pub every: EveryArgs,
 }
 
+/// Arguments of `quic`.
+#[derive(Debug, clap::Args)]
+pub struct QuicArgs {
+    /// What is metered.
+    #[command(flatten)]
+    pub meter: MeterArgs,
+    /// What is shown. `source` is the client, `destination` the server, `protocol` the version.
+    #[command(flatten)]
+    pub view: ViewArgs,
+    /// When it is shown.
+    #[command(flatten)]
+    pub every: EveryArgs,
+    /// Instead of reports, one line for each datagram that begins with a long header: time, ends,
+    /// version, types, connection IDs, and what became of it.
+    #[arg(long, conflicts_with_all = ["top", "sort", "filter", "resolve", "every", "count"])]
+    pub events: bool,
+}
+
 /// Arguments of `interfaces`.
 #[derive(Debug, clap::Args)]
 pub struct InterfacesArgs {
@@ -246,6 +272,8 @@ pub enum By {
     Connection,
     /// One row for each address.
     Ip,
+    /// One row for each QUIC connection.
+    Quic,
     /// One row for each interface of the files.
     Interface,
     /// One row for each direction of each interface: where every packet went.
@@ -264,6 +292,9 @@ pub struct ReplayArgs {
     /// What is shown.
     #[command(flatten)]
     pub view: ViewArgs,
+    /// Instead of a report, one line for each QUIC datagram that begins with a long header.
+    #[arg(long, conflicts_with_all = ["by", "top", "sort", "filter", "resolve"])]
+    pub events: bool,
 }
 
 /// Arguments of `demo`.

@@ -120,6 +120,7 @@ fn meter_settings(config: &Config) -> netweir_flow::Settings {
         max_hosts: config.max_hosts,
         sampling: config.sampling,
         wall_offset_ns: wall.as_nanos() as i64 - now_ns() as i64,
+        quic: config.quic.meter_settings(),
         ..netweir_flow::Settings::default()
     }
 }

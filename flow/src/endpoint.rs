@@ -6,7 +6,7 @@ use netweir_wire::{
 };
 use std::{
     fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 /// A MAC address.
@@ -63,6 +63,15 @@ impl fmt::Display for Endpoint {
             (Address::Ip(IpAddr::V6(ip)), Some(port)) => write!(f, "[{ip}]:{port}"),
             (address, Some(port)) => write!(f, "{address}:{port}"),
             (address, None) => address.fmt(f),
+        }
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(end: SocketAddr) -> Self {
+        Self {
+            address: Address::Ip(end.ip()),
+            port: Some(end.port()),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
 use netweir_flow::{Difference, InterfaceAccounting, Meter, Totals};
 use netweir_web::view;
 
+use super::quic::print_quic_books;
 use crate::{
     args::EveryArgs,
     config::Config,
@@ -43,6 +44,9 @@ pub(super) fn run(config: &Config, view: &View, every: &EveryArgs) -> anyhow::Re
     let metered = metering.finish();
     let shown = shown.and_then(|()| show(view, &meter, screen.as_ref()));
     print_books(&meter);
+    if view.is_quic() {
+        print_quic_books(&meter);
+    }
     metered.and(Ok(shown?))
 }
 

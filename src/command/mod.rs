@@ -7,6 +7,7 @@ mod doctor;
 mod flows;
 mod interfaces;
 mod man;
+mod quic;
 mod replay;
 mod run;
 
@@ -60,6 +61,17 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             flows::run(
                 &config,
                 &report::View::new(By::Ip, &args.view)?,
+                &args.every,
+            )
+        }
+        Command::Quic(args) => {
+            let config = layers.with_meter(&args.meter)?.config()?;
+            if args.events {
+                return quic::events(&config, args.view.format());
+            }
+            quic::run(
+                &config,
+                &report::View::new(By::Quic, &args.view)?,
                 &args.every,
             )
         }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{self, IsTerminal, Write},
     path::Path,
-    sync::RwLock,
+    sync::{Arc, RwLock},
 };
 
 use anyhow::{Context, anyhow, bail};
@@ -12,8 +12,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use netweir_capture::Reader;
 use netweir_flow::{Meter, Settings, Tally};
 
-use super::flows::print_books;
-use crate::{args::ReplayArgs, config::Config, frame, report::View};
+use super::{
+    flows::print_books,
+    quic::{MAX_TRACED, expect_lines, print_quic_books},
+};
+use crate::{
+    args::{Format, ReplayArgs},
+    config::Config,
+    frame,
+    report::{View, write_datagrams},
+};
 
 /// Frames read between two looks at the progress bar.
 const FRAMES_PER_STEP: u64 = 4096;
@@ -27,10 +35,18 @@ const TICK_NS: u64 = 1_000_000_000;
 /// Reads all files, prints the report of what they held, and only then fails for what was broken.
 pub(super) fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
     let view = View::new(args.by, &args.view)?;
-    let mut replay = Replay::new(config);
+    let format = args.view.format();
+    if args.events {
+        expect_lines(format)?;
+    }
+    let mut replay = Replay::new(config, args.events.then_some(format));
     let mut broken = Vec::new();
     for path in &args.files {
         if let Err(error) = replay.read(path) {
+            if error.is::<io::Error>() {
+                // It is the output that cannot be written to.
+                return Err(error);
+            }
             // What could not be opened is named already.
             let is_named = matches!(
                 error.downcast_ref(),
@@ -43,11 +59,17 @@ pub(super) fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
     broken.extend(replay.unread.iter().map(|(link, frames)| {
         anyhow!("{frames} frames have link type {link}, which cannot be read, and are left out")
     }));
-    let meter = replay.finish();
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    view.write(&view.report(&|look| look(&meter), None), &mut out)?;
-    out.flush()?;
-    print_books(&RwLock::new(meter));
+    let meter = replay.finish()?;
+    if !args.events {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        view.write(&view.report(&|look| look(&meter), None), &mut out)?;
+        out.flush()?;
+    }
+    let meter = RwLock::new(meter);
+    print_books(&meter);
+    if args.events || view.is_quic() {
+        print_quic_books(&meter);
+    }
     match broken.len() {
         0 => Ok(()),
         1 => Err(broken.remove(0)),
@@ -65,25 +87,34 @@ struct Replay {
     meter: Option<Meter>,
     now_ns: u64,
     next_tick_ns: u64,
+    /// How datagrams are printed; none where they are not.
+    events: Option<Format>,
     /// Frames of link types that cannot be read.
     unread: BTreeMap<u16, u64>,
 }
 
 impl Replay {
-    fn new(config: &Config) -> Self {
+    fn new(config: &Config, events: Option<Format>) -> Self {
+        let layouts = Arc::clone(&config.quic.layouts);
+        let mut quic = config.quic.meter_settings();
+        quic.connections.idle_ns = u64::MAX;
+        quic.connections.unanswered_ns = u64::MAX;
+        quic.max_traced = if events.is_some() { MAX_TRACED } else { 0 };
         Self {
-            tally: Tally::new(config.port_classes()),
+            tally: Tally::new(config.port_classes()).with_layouts(layouts),
             // Time-outs do not apply: a report over files shows every flow.
             settings: Settings {
                 idle_ns: u64::MAX,
                 active_ns: u64::MAX,
                 max_flows: config.max_flows,
                 max_hosts: config.max_hosts,
+                quic,
                 ..Settings::default()
             },
             meter: None,
             now_ns: 0,
             next_tick_ns: 0,
+            events,
             unread: BTreeMap::new(),
         }
     }
@@ -102,7 +133,7 @@ impl Replay {
                         Ok(frame) => self.tally.add(&frame),
                         Err(link) => *self.unread.entry(link).or_default() += 1,
                     }
-                    self.pass_time(timestamp_ns);
+                    self.pass_time(timestamp_ns)?;
                 }
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
@@ -117,7 +148,7 @@ impl Replay {
     }
 
     /// The meter begins with the first frame, and ticks as the capture's time passes.
-    fn pass_time(&mut self, timestamp_ns: u64) {
+    fn pass_time(&mut self, timestamp_ns: u64) -> io::Result<()> {
         self.now_ns = self.now_ns.max(timestamp_ns);
         if self.meter.is_none() {
             self.next_tick_ns = timestamp_ns.saturating_add(TICK_NS);
@@ -128,20 +159,33 @@ impl Replay {
         let due = self.now_ns >= self.next_tick_ns;
         if due || self.tally.waiting() >= BATCH_FLOWS {
             self.tally.hand_over(meter, self.now_ns);
+            print(meter, self.events)?;
         }
         if due {
             drop(meter.tick(self.now_ns));
             self.next_tick_ns = self.now_ns.saturating_add(TICK_NS);
         }
+        Ok(())
     }
 
     /// The meter with all that was read.
-    fn finish(mut self) -> Meter {
+    fn finish(mut self) -> io::Result<Meter> {
         let mut meter = self.meter.unwrap_or_else(|| Meter::new(&self.settings, 0));
         self.tally.hand_over(&mut meter, self.now_ns);
+        print(&mut meter, self.events)?;
         drop(meter.tick(self.now_ns));
-        meter
+        Ok(meter)
     }
+}
+
+/// Prints the datagrams that were handed over, if that was asked for.
+fn print(meter: &mut Meter, events: Option<Format>) -> io::Result<()> {
+    let Some(format) = events else {
+        return Ok(());
+    };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    write_datagrams(&meter.take_datagrams(), format, &mut out)?;
+    out.flush()
 }
 
 /// A bar on the terminal; nothing where standard error is none.

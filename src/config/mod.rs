@@ -4,6 +4,8 @@
 //! all layers understand the same and an error names the setting and who set it.
 
 mod file;
+mod quic;
+mod read;
 mod setting;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
@@ -13,13 +15,12 @@ use netweir_agent::{
     Choice, Interfaces,
     attach::{HookChoice, MapSizes, TcMode},
 };
-use netweir_flow::{Filter, KernelFilter};
+use netweir_flow::KernelFilter;
 use netweir_wire::map::{PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses};
 
-use crate::{
-    args::{Args, ListenArgs, MeterArgs},
-    unit::parse_duration,
-};
+use crate::args::{Args, ListenArgs, MeterArgs};
+pub use quic::{QuicConfig, QuicPorts};
+use read::{choice, duration, hook, items, list, log_format, only, parse, tc_mode, tick, within};
 use setting::{SETTINGS, Source, variable};
 
 /// Where the configuration file is if nobody names one.
@@ -60,8 +61,10 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// How log lines look.
     pub log_format: LogFormat,
-    /// Port lists of the applications: HTTP, HTTPS, QUIC.
-    pub ports: [Vec<u16>; 3],
+    /// Port lists of the applications: HTTP, HTTPS.
+    pub ports: [Vec<u16>; 2],
+    /// Where QUIC is looked for, and what is kept of it.
+    pub quic: QuicConfig,
     /// Sizes of the kernel maps.
     pub maps: MapSizes,
     /// Idle time-out of flows.
@@ -208,7 +211,8 @@ impl Layers {
             .values
             .get(key)
             .with_context(|| format!("there is no setting {key}"))?;
-        let shown: String = value.chars().take(LONGEST_SHOWN).collect();
+        let shown = quic::masked(key, value);
+        let shown: String = shown.chars().take(LONGEST_SHOWN).collect();
         read(value).with_context(|| format!("{key} = {shown:?} ({source})"))
     }
 
@@ -233,15 +237,15 @@ impl Layers {
             ports: [
                 self.typed("ports.http", |text| list(text, parse))?,
                 self.typed("ports.https", |text| list(text, parse))?,
-                self.typed("ports.quic", |text| list(text, parse))?,
             ],
             maps: MapSizes {
                 cache: self.typed("maps.cache", |text| within(text, 0, 16_777_216))?,
                 ring: self.typed("maps.ring", |text| within(text, 0, 1 << 30))?,
                 flows: self.typed("maps.flows", |text| within(text, 16, 16_777_216))?,
-                quic: 0,
+                quic: self.typed("maps.quic", |text| within(text, 0, 1 << 30))?,
                 interfaces: self.typed("maps.interfaces", |text| within(text, 2, 65_536))?,
             },
+            quic: self.quic()?,
             idle_timeout: self.typed("flow.idle_timeout", duration)?,
             active_timeout: self.typed("flow.active_timeout", duration)?,
             max_flows: self.typed("flow.max_flows", |text| within(text, 1, 100_000_000))? as usize,
@@ -266,6 +270,7 @@ impl std::fmt::Display for Layers {
                 table = in_table;
             }
             writeln!(f, "# {} ({source})", setting.help)?;
+            let value = &quic::masked(setting.key, value);
             if setting.help.starts_with("list:") {
                 let items: Vec<String> = items(value).map(toml_value).collect();
                 writeln!(f, "{name} = [{}]", items.join(", "))?;
@@ -289,10 +294,13 @@ impl Config {
     /// The port lists as the kernel has them.
     pub fn port_classes(&self) -> Box<PortClasses> {
         let mut classes = Box::new(PortClasses { bits: [0; 65536] });
-        for (ports, bit) in self.ports.iter().zip([PORT_HTTP, PORT_HTTPS, PORT_QUIC]) {
+        for (ports, bit) in self.ports.iter().zip([PORT_HTTP, PORT_HTTPS]) {
             for &port in ports {
                 classes.bits[usize::from(port)] |= bit;
             }
+        }
+        for port in self.quic.ports.iter() {
+            classes.bits[usize::from(port)] |= PORT_QUIC;
         }
         classes
     }
@@ -304,93 +312,6 @@ impl Config {
                 .choices
                 .iter()
                 .any(|choice| matches!(choice.interfaces, Interfaces::Any))
-    }
-}
-
-fn items(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-}
-
-fn list<T>(text: &str, read: impl Fn(&str) -> anyhow::Result<T>) -> anyhow::Result<Vec<T>> {
-    items(text).map(read).collect()
-}
-
-fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
-    text: &str,
-) -> anyhow::Result<T> {
-    Ok(text.parse()?)
-}
-
-fn within(text: &str, least: u32, most: u32) -> anyhow::Result<u32> {
-    let number = text.parse()?;
-    if !(least..=most).contains(&number) {
-        bail!("it must be between {least} and {most}");
-    }
-    Ok(number)
-}
-
-fn duration(text: &str) -> anyhow::Result<Duration> {
-    let duration = parse_duration(text).map_err(|wrong| anyhow!(wrong))?;
-    if duration.is_zero() {
-        bail!("it must be more than nothing");
-    }
-    Ok(duration)
-}
-
-fn tick(text: &str) -> anyhow::Result<Duration> {
-    let tick = duration(text)?;
-    if !(Duration::from_millis(100)..=Duration::from_secs(60)).contains(&tick) {
-        bail!("it must be between 100ms and 60s");
-    }
-    Ok(tick)
-}
-
-fn only(text: &str) -> anyhow::Result<Option<KernelFilter>> {
-    if text.trim().is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Filter::parse(text)?.for_kernel()?))
-}
-
-fn choice(text: &str) -> anyhow::Result<Choice> {
-    let (name, hook) = match text.split_once('=') {
-        Some((name, text)) => (name, Some(hook(text)?)),
-        None => (text, None),
-    };
-    let interfaces = match name {
-        "" => bail!("an interface has no name"),
-        "default" => Interfaces::Default,
-        name => Interfaces::parse(name)?,
-    };
-    Ok(Choice { interfaces, hook })
-}
-
-fn hook(text: &str) -> anyhow::Result<HookChoice> {
-    match text {
-        "auto" => Ok(HookChoice::Auto),
-        "tc" => Ok(HookChoice::Tc),
-        "xdp" => Ok(HookChoice::Xdp),
-        "tracepoint" => Ok(HookChoice::Tracepoint),
-        _ => bail!("a hook is auto, tc, xdp or tracepoint"),
-    }
-}
-
-fn tc_mode(text: &str) -> anyhow::Result<TcMode> {
-    match text {
-        "auto" => Ok(TcMode::Auto),
-        "tcx" => Ok(TcMode::Tcx),
-        "clsact" => Ok(TcMode::Clsact),
-        _ => bail!("it is auto, tcx or clsact"),
-    }
-}
-
-fn log_format(text: &str) -> anyhow::Result<LogFormat> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => bail!("it is text or json"),
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) struct Setting {
 }
 
 /// Every setting, in the order in which `netweir config` shows them.
-pub(super) const SETTINGS: [Setting; 21] = [
+pub(super) const SETTINGS: [Setting; 28] = [
     Setting {
         key: "interface",
         default: "default",
@@ -74,8 +74,8 @@ pub(super) const SETTINGS: [Setting; 21] = [
     },
     Setting {
         key: "ports.quic",
-        default: "443",
-        help: "list: UDP ports counted as QUIC candidates",
+        default: "443,4433,8000",
+        help: "list: UDP ports on which QUIC is looked for, or any; empty for none",
     },
     Setting {
         key: "maps.cache",
@@ -96,6 +96,41 @@ pub(super) const SETTINGS: [Setting; 21] = [
         key: "maps.interfaces",
         default: "1024",
         help: "interfaces in the kernel, each direction counting as one",
+    },
+    Setting {
+        key: "maps.quic",
+        default: "4194304",
+        help: "bytes of the ring buffer for what the kernel tells of QUIC; 0 for no QUIC there",
+    },
+    Setting {
+        key: "quic.layouts",
+        default: "",
+        help: "list: what connection IDs name, such as telementry port=443; keys are not shown here",
+    },
+    Setting {
+        key: "quic.idle_timeout",
+        default: "60s",
+        help: "a silent QUIC connection ends after it",
+    },
+    Setting {
+        key: "quic.unanswered_timeout",
+        default: "10s",
+        help: "the same for one that no server has answered, and for a guess",
+    },
+    Setting {
+        key: "quic.max_connections",
+        default: "65536",
+        help: "proven and matched QUIC connections in memory at most",
+    },
+    Setting {
+        key: "quic.max_guesses",
+        default: "16384",
+        help: "guessed ones at most",
+    },
+    Setting {
+        key: "quic.max_hello_memory",
+        default: "67108864",
+        help: "bytes of incomplete ClientHellos in memory at most",
     },
     Setting {
         key: "flow.idle_timeout",

@@ -29,7 +29,9 @@ fn defaults_are_valid() {
         .expect("defaults");
     assert_eq!(config.listen.to_string(), "127.0.0.1:3000");
     assert_eq!(config.idle_timeout, Duration::from_secs(60));
-    assert_eq!(config.ports, [vec![80], vec![443], vec![443]]);
+    assert_eq!(config.ports, [vec![80], vec![443]]);
+    assert_eq!(config.quic.ports, QuicPorts::These(vec![443, 4433, 8000]));
+    assert_eq!(config.maps.quic, 4 << 20);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use netweir_flow::{Address, Connection, Endpoint, Host, Record};
 use netweir_web::view;
 
-use super::Resolver;
+use super::{Resolver, quic};
 use crate::unit;
 
 /// A table of text.
@@ -37,6 +37,10 @@ impl Cells {
         if places {
             columns.extend(["INTERFACE", "DIRECTION"]);
         }
+        let is_any_quic = quic::is_any_quic(rows);
+        if is_any_quic {
+            columns.extend(quic::COLUMNS);
+        }
         let rows = rows.iter().map(|flow| {
             let mut cells = vec![
                 flow_protocol(flow),
@@ -47,6 +51,9 @@ impl Cells {
             ];
             if places {
                 cells.extend([flow.interface.to_string(), direction(flow).to_owned()]);
+            }
+            if is_any_quic {
+                cells.extend(quic::summary(flow.quic.as_deref()));
             }
             cells
         });
@@ -180,7 +187,7 @@ fn flow_protocol(flow: &Record) -> String {
 }
 
 /// An end, with the name in the address's place where there is one.
-fn end(end: Endpoint, resolver: Option<&Resolver>) -> String {
+pub(super) fn end(end: Endpoint, resolver: Option<&Resolver>) -> String {
     let name = match (resolver, end.address) {
         (Some(resolver), Address::Ip(address)) => resolver.name(address),
         _ => None,
@@ -211,7 +218,7 @@ pub(super) fn csv_of_flows(rows: &[Record]) -> Cells {
         "sampling",
     ];
     let rows = rows.iter().map(|flow| {
-        vec![
+        let mut cells = vec![
             flow_protocol(flow),
             flow.source.address.to_string(),
             port(flow.source),
@@ -223,9 +230,11 @@ pub(super) fn csv_of_flows(rows: &[Record]) -> Cells {
             flow.interface.to_string(),
             direction(flow).to_owned(),
             flow.sampling.to_string(),
-        ]
+        ];
+        cells.extend(quic::csv_summary(flow.quic.as_deref()));
+        cells
     });
-    Cells::new(&columns, rows.collect())
+    Cells::new(&[&columns[..], &quic::CSV_COLUMNS].concat(), rows.collect())
 }
 
 pub(super) fn csv_of_hosts(rows: &[Host]) -> Cells {
@@ -254,7 +263,7 @@ pub(super) fn csv_of_connections(rows: &[Connection]) -> Cells {
         "sampling",
     ];
     let rows = rows.iter().map(|connection| {
-        vec![
+        let mut cells = vec![
             connection.protocol_name.to_string(),
             connection.initiator.address.to_string(),
             port(connection.initiator),
@@ -267,7 +276,9 @@ pub(super) fn csv_of_connections(rows: &[Connection]) -> Cells {
             format!("{:.3}", connection.duration_ns() as f64 / 1e9),
             connection.interface.to_string(),
             connection.sampling.to_string(),
-        ]
+        ];
+        cells.extend(quic::csv_summary(connection.quic.as_deref()));
+        cells
     });
-    Cells::new(&columns, rows.collect())
+    Cells::new(&[&columns[..], &quic::CSV_COLUMNS].concat(), rows.collect())
 }

@@ -5,12 +5,16 @@
 
 mod accounting;
 mod cell;
+mod quic;
 mod resolve;
 mod screen;
 
 use std::io::{self, Write};
 
-use netweir_flow::{Connection, Filter, Host, Listing, Meter, Query, Record, SortKey};
+use anyhow::bail;
+use netweir_flow::{
+    Connection, Filter, Host, Listing, Meter, Query, Record, SortKey, quic as flow_quic,
+};
 use netweir_web::view;
 
 use crate::{
@@ -18,6 +22,7 @@ use crate::{
     unit,
 };
 pub(crate) use cell::Cells;
+pub(crate) use quic::write_datagrams;
 pub(crate) use resolve::Resolver;
 pub(crate) use screen::Screen;
 
@@ -49,6 +54,8 @@ enum Rows {
     Connections(Vec<Connection>),
     /// One for each address.
     Hosts(Vec<Host>),
+    /// One for each QUIC connection.
+    Quic(Vec<flow_quic::Record>),
     /// One for each interface.
     Interfaces(Vec<view::Interface>),
     /// One for each direction of each interface.
@@ -63,6 +70,9 @@ impl View {
     pub(crate) fn new(by: By, args: &ViewArgs) -> anyhow::Result<Self> {
         let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
         let sort: SortKey = args.sort.parse()?;
+        if by == By::Quic && sort == SortKey::Rate {
+            bail!("the rate of QUIC connections is not known: sort by bytes or packets");
+        }
         let ascending = matches!(
             sort,
             SortKey::First | SortKey::Source | SortKey::Destination | SortKey::Protocol
@@ -89,6 +99,11 @@ impl View {
         self.format == Format::Table
     }
 
+    /// Whether its rows are QUIC connections.
+    pub(crate) fn is_quic(&self) -> bool {
+        self.by == By::Quic
+    }
+
     /// Takes a report out of a meter; at most `fitting` rows where nobody said how many. `with` lends
     /// the meter for one look; where the number of rows is limited, there are many short ones.
     pub(crate) fn report(&self, with: &Lend<'_>, fitting: Option<usize>) -> Report {
@@ -103,6 +118,10 @@ impl View {
                 Rows::Connections(list(query, with, Meter::connections, read))
             }
             By::Ip => Rows::Hosts(list(query, with, Meter::hosts, Listing::<Host>::read)),
+            By::Quic => {
+                let read = Listing::<flow_quic::Record>::read;
+                Rows::Quic(list(query, with, Meter::quic_connections, read))
+            }
             By::Interface => Rows::Interfaces(look(with, |meter| {
                 meter.interfaces().map(view::Interface::from).collect()
             })),
@@ -113,7 +132,9 @@ impl View {
         };
         let sampling = match rows {
             Rows::Interfaces(_) | Rows::Accounting(_) => 1,
-            Rows::Flows(_) | Rows::Connections(_) | Rows::Hosts(_) => look(with, Meter::sampling),
+            Rows::Flows(_) | Rows::Connections(_) | Rows::Hosts(_) | Rows::Quic(_) => {
+                look(with, Meter::sampling)
+            }
         };
         Report { rows, sampling }
     }
@@ -165,6 +186,7 @@ impl Rows {
             Self::Flows(rows) => Cells::of_flows(rows, resolver),
             Self::Connections(rows) => Cells::of_connections(rows, resolver),
             Self::Hosts(rows) => Cells::of_hosts(rows, resolver, unit::bytes),
+            Self::Quic(rows) => quic::cells(rows, resolver),
             Self::Interfaces(rows) => Cells::of_interfaces(rows, unit::bytes),
             Self::Accounting(rows) => accounting::cells(rows),
         }
@@ -175,6 +197,7 @@ impl Rows {
             Self::Flows(rows) => json_lines(rows.iter().map(view::Flow::from), out),
             Self::Connections(rows) => json_lines(rows.iter().map(view::Connection::from), out),
             Self::Hosts(rows) => json_lines(rows.iter().map(view::Host::from), out),
+            Self::Quic(rows) => json_lines(rows.iter().map(view::QuicConnection::from), out),
             Self::Interfaces(rows) => json_lines(rows.iter(), out),
             Self::Accounting(rows) => json_lines(rows.iter(), out),
         }
@@ -185,6 +208,7 @@ impl Rows {
             Self::Flows(rows) => cell::csv_of_flows(rows),
             Self::Connections(rows) => cell::csv_of_connections(rows),
             Self::Hosts(rows) => cell::csv_of_hosts(rows),
+            Self::Quic(rows) => quic::csv(rows),
             Self::Interfaces(rows) => Cells::of_interfaces(rows, |bytes| bytes.to_string()),
             Self::Accounting(rows) => accounting::csv(rows),
         }

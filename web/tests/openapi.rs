@@ -10,13 +10,14 @@ use netweir_web::openapi;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 10] = [
     "/api/accounting",
     "/api/connections",
     "/api/flows",
     "/api/hosts",
     "/api/interfaces",
     "/api/metrics/realtime",
+    "/api/quic",
     "/api/stats/summary",
     "/api/stream",
     "/health",
@@ -87,6 +88,21 @@ async fn every_schema_that_is_named_is_there() {
         "InterfaceDirection",
         "Interfaces",
         "Problem",
+        "Quic",
+        "QuicAccounting",
+        "QuicCid",
+        "QuicClose",
+        "QuicConnection",
+        "QuicCounted",
+        "QuicHandshake",
+        "QuicMove",
+        "QuicParameter",
+        "QuicPlace",
+        "QuicShare",
+        "QuicSpin",
+        "QuicSummary",
+        "QuicTraffic",
+        "QuicVersionShare",
         "Realtime",
         "Speed",
         "Summary",

@@ -6,6 +6,7 @@ mod conversation;
 mod fingerprint;
 mod frames;
 mod hello;
+mod meter;
 mod stream;
 mod vectors;
 

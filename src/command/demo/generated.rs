@@ -25,13 +25,14 @@ pub(super) fn run(
     let started_ns = unix_ns();
     let settings = Settings {
         max_flows: config.max_flows,
+        quic: config.quic.meter_settings(),
         ..Settings::default()
     };
     let meter = Arc::new(RwLock::new(Meter::new(&settings, started_ns)));
     let (ticker, ticks) = ticker(config.tick);
     let player = Player {
         reader: Reader::from_read(io::Cursor::new(capture::generate(started_ns, duration)))?,
-        tally: Tally::new(config.port_classes()),
+        tally: Tally::new(config.port_classes()).with_layouts(Arc::clone(&config.quic.layouts)),
         meter: Arc::clone(&meter),
         tick: config.tick,
         ticker,

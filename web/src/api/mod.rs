@@ -12,6 +12,7 @@ mod interfaces;
 mod metrics;
 mod name;
 mod parameters;
+mod quic;
 mod stream;
 
 use crate::State;
@@ -28,5 +29,6 @@ pub(crate) fn router() -> OpenApiRouter<State> {
         .routes(routes!(hosts::hosts))
         .routes(routes!(interfaces::interfaces))
         .routes(routes!(accounting::accounting))
+        .routes(routes!(quic::quic))
         .routes(routes!(stream::stream))
 }

@@ -11,6 +11,9 @@ mod flow;
 mod host;
 mod interface;
 mod name;
+mod quic;
+mod quic_accounting;
+mod quic_datagram;
 mod summary;
 mod time;
 mod traffic;
@@ -21,6 +24,14 @@ pub use connection::Connection;
 pub use flow::Flow;
 pub use host::Host;
 pub use interface::{Interface, InterfaceDirection};
+pub use quic::{
+    QuicCid, QuicClose, QuicConnection, QuicHandshake, QuicMove, QuicParameter, QuicPlace,
+    QuicSpin, QuicSummary,
+};
+pub use quic_accounting::{
+    Quic, QuicAccounting, QuicCounted, QuicShare, QuicTraffic, QuicVersionShare,
+};
+pub use quic_datagram::{QuicDatagram, QuicPacket};
 pub use summary::{Realtime, Summary};
 pub use time::Time;
 pub use traffic::{ClassTraffic, Count, Difference, Speed, Traffic, Volume};

@@ -1,0 +1,139 @@
+//! What a meter does not take, and what it takes in pieces.
+
+use super::world::{SECOND, SERVER, check, world, world_with};
+use netweir_flow::{
+    Batch, Meter, Settings,
+    quic::{self, connection},
+};
+use netweir_packets::quic::{client_initial, ping, short};
+use netweir_wire::{
+    map::{QuicBackendKey, QuicCounters, QuicEvent, Volume},
+    packet::quic::Version,
+};
+
+fn volume(packets: u64) -> Volume {
+    Volume {
+        packets,
+        bytes: packets * 100,
+    }
+}
+
+#[test]
+fn without_ports_there_is_no_quic() {
+    let settings = Settings {
+        quic: quic::Settings {
+            connections: connection::Settings {
+                ports: vec![],
+                ..connection::Settings::default()
+            },
+            max_traced: 10,
+            ..quic::Settings::default()
+        },
+        ..Settings::default()
+    };
+    let mut meter = Meter::new(&settings, 0);
+    let first = client_initial(Version::V1, &[1; 8], &[2; 8]).carrying(ping());
+    assert_eq!(meter.apply_quic(&QuicEvent::default(), &first), None);
+    assert!(meter.quic().is_none());
+    assert_eq!(meter.take_datagrams(), quic::Traced::default());
+}
+
+#[test]
+fn any_port_will_do_where_that_is_said() {
+    let settings = quic::Settings {
+        any_port: true,
+        ..quic::Settings::default()
+    };
+    let mut world = world_with(&[], settings);
+    world.server_port = 12_345;
+    world.shake_hands();
+    world.hand_over();
+    assert_eq!(world.only().connection.server.port(), 12_345);
+    assert_eq!(world.only().client_sent.packets, 2);
+}
+
+#[test]
+fn other_ports_are_not_looked_at() {
+    let mut world = world(&[]);
+    world.server_port = 12_345;
+    world.shake_hands();
+    world.hand_over();
+    assert_eq!(world.books(), quic::Accounting::default());
+}
+
+#[test]
+fn counters_that_fall_have_begun_anew() {
+    let mut meter = Meter::new(&Settings::default(), 0);
+    for long in [5, 9, 2, 3] {
+        meter.apply(&Batch {
+            quic: QuicCounters {
+                long,
+                told: [long, 1, 0],
+                // An allowance is no count.
+                allowance: 100 - long as u32,
+                ..QuicCounters::default()
+            },
+            ..Batch::default()
+        });
+    }
+    let kernel = meter.quic().unwrap().accounting().kernel;
+    assert_eq!((kernel.long, kernel.told), (12, [12, 2, 0]));
+}
+
+#[test]
+fn backends_add_up_and_those_without_room_are_counted() {
+    let settings = Settings {
+        quic: quic::Settings {
+            max_backends: 2,
+            ..quic::Settings::default()
+        },
+        ..Settings::default()
+    };
+    let mut meter = Meter::new(&settings, 0);
+    let key = |backend| QuicBackendKey {
+        backend,
+        named: 1,
+        ..QuicBackendKey::default()
+    };
+    for backends in [&[1, 2, 3][..], &[3, 2]] {
+        meter.apply(&Batch {
+            quic_backends: backends
+                .iter()
+                .map(|&one| (key(one), volume(one)))
+                .collect(),
+            ..Batch::default()
+        });
+    }
+    let quic = meter.quic().unwrap();
+    let mut counted: Vec<_> = quic
+        .backends()
+        .map(|one| (one.backend, one.queue, one.volume.packets))
+        .collect();
+    counted.sort_unstable();
+    assert_eq!(counted, [(Some(1), None, 1), (Some(2), None, 4)]);
+    assert_eq!(quic.accounting().backends_full, volume(6));
+}
+
+#[test]
+fn connections_end_in_pieces_of_a_tick() {
+    let mut world = world(&[]);
+    for port in 0..100 {
+        world.client_port = 50_000 + port;
+        world.client(short(SERVER, &[9; 40]));
+    }
+    world.hand_over();
+    assert_eq!(world.books().guesses, 100);
+    // The flows are older than their time-out, too, and are told first.
+    world.meter.end_tick(world.now_ns + 100 * SECOND);
+    let (mut pieces, mut records) = (0, 0);
+    while let Some(some) = world.meter.due(7) {
+        pieces += 1;
+        records += some.len();
+        check(&world.meter);
+    }
+    assert_eq!((pieces, records), (15 + 15, 100));
+    let books = world.books();
+    assert_eq!((books.guesses, books.table.ended.packets), (0, 100));
+    // They were never shown.
+    assert_eq!(books.ended, 0);
+}

@@ -1,0 +1,117 @@
+//! `netweir quic`: QUIC connections, or the datagrams with long headers one by one.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use anyhow::bail;
+use netweir_flow::Meter;
+
+use super::flows::{self, print_books};
+use crate::{
+    args::{EveryArgs, Format},
+    config::Config,
+    metering::{Metering, namespaces},
+    report::{View, write_datagrams},
+    stop::Stop,
+};
+
+/// The time between two looks for datagrams.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Datagrams that wait to be printed at most.
+pub(super) const MAX_TRACED: usize = 65_536;
+
+/// Reports connections until the program is to end, or as often as was asked for.
+pub(super) fn run(config: &Config, view: &View, every: &EveryArgs) -> anyhow::Result<()> {
+    expect_on(config)?;
+    flows::run(config, view, every)
+}
+
+/// Prints a line for each datagram until the program is to end.
+pub(super) fn events(config: &Config, format: Format) -> anyhow::Result<()> {
+    expect_on(config)?;
+    expect_lines(format)?;
+    let mut config = config.clone();
+    config.quic.max_traced = MAX_TRACED;
+    let stop = Arc::new(Stop::on_signals()?);
+    let metering = Metering::start(
+        &config,
+        namespaces(&config)?,
+        Arc::clone(&stop),
+        Box::new(|_| {}),
+    )?;
+    let meter = Arc::clone(&metering.meter);
+    let shown = loop {
+        if stop.wait(PAUSE)? {
+            break Ok(());
+        }
+        if let Err(error) = print_datagrams(&meter, format) {
+            break Err(error);
+        }
+    };
+    let metered = metering.finish();
+    let shown = shown.and_then(|()| print_datagrams(&meter, format));
+    print_books(&meter);
+    print_quic_books(&meter);
+    metered.and(Ok(shown?))
+}
+
+/// That the datagrams can be printed like this.
+pub(super) fn expect_lines(format: Format) -> anyhow::Result<()> {
+    if format == Format::Csv {
+        bail!("--events prints a line or a JSON object for each datagram, and no CSV");
+    }
+    Ok(())
+}
+
+fn expect_on(config: &Config) -> anyhow::Result<()> {
+    if config.quic.ports.is_empty() {
+        bail!("QUIC is off: name a port in ports.quic, or any");
+    }
+    if config.maps.quic == 0 {
+        bail!("QUIC is off in the kernel: set maps.quic to the bytes of its ring buffer");
+    }
+    Ok(())
+}
+
+fn print_datagrams(meter: &RwLock<Meter>, format: Format) -> io::Result<()> {
+    let traced = meter
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take_datagrams();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    write_datagrams(&traced, format, &mut out)?;
+    out.flush()
+}
+
+/// Prints one line to standard error at the end: what became of all that looked like QUIC.
+#[expect(
+    clippy::print_stderr,
+    reason = "a summary for people, beside the report"
+)]
+pub(super) fn print_quic_books(meter: &RwLock<Meter>) {
+    use netweir_flow::quic::connection::Outcome;
+    let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
+    let Some(quic) = meter.quic() else { return };
+    let books = quic.accounting();
+    let outcome = |outcome| books.table.outcome(outcome);
+    let known = [Outcome::Proven, Outcome::Matched, Outcome::Guessed].map(outcome);
+    let [proven, matched, guessed] = known;
+    let others = books.table.events - known.iter().sum::<u64>();
+    let lost: u64 = books.kernel.lost.iter().sum();
+    eprintln!(
+        "netweir: QUIC: {} datagrams with long headers, {lost} of them lost, and {} with short ones; \
+         {} events = {proven} proven + {matched} matched + {guessed} guessed + {others} others; \
+         {} connections live, {} ended",
+        books.kernel.long, books.kernel.short, books.table.events, books.connections, books.ended,
+    );
+    if books.untraced > 0 {
+        eprintln!(
+            "netweir: {} datagrams were not printed: they came too fast",
+            books.untraced
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! From the text of a setting to its type.
+
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use netweir_agent::{
+    Choice, Interfaces,
+    attach::{HookChoice, TcMode},
+};
+use netweir_flow::{Filter, KernelFilter};
+
+use super::LogFormat;
+use crate::unit::parse_duration;
+
+pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+}
+
+pub(super) fn list<T>(
+    text: &str,
+    read: impl Fn(&str) -> anyhow::Result<T>,
+) -> anyhow::Result<Vec<T>> {
+    items(text).map(read).collect()
+}
+
+pub(super) fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    text: &str,
+) -> anyhow::Result<T> {
+    Ok(text.parse()?)
+}
+
+pub(super) fn within(text: &str, least: u32, most: u32) -> anyhow::Result<u32> {
+    let number = text.parse()?;
+    if !(least..=most).contains(&number) {
+        bail!("it must be between {least} and {most}");
+    }
+    Ok(number)
+}
+
+pub(super) fn duration(text: &str) -> anyhow::Result<Duration> {
+    let duration = parse_duration(text).map_err(|wrong| anyhow!(wrong))?;
+    if duration.is_zero() {
+        bail!("it must be more than nothing");
+    }
+    Ok(duration)
+}
+
+pub(super) fn tick(text: &str) -> anyhow::Result<Duration> {
+    let tick = duration(text)?;
+    if !(Duration::from_millis(100)..=Duration::from_secs(60)).contains(&tick) {
+        bail!("it must be between 100ms and 60s");
+    }
+    Ok(tick)
+}
+
+pub(super) fn only(text: &str) -> anyhow::Result<Option<KernelFilter>> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Filter::parse(text)?.for_kernel()?))
+}
+
+pub(super) fn choice(text: &str) -> anyhow::Result<Choice> {
+    let (name, hook) = match text.split_once('=') {
+        Some((name, text)) => (name, Some(hook(text)?)),
+        None => (text, None),
+    };
+    let interfaces = match name {
+        "" => bail!("an interface has no name"),
+        "default" => Interfaces::Default,
+        name => Interfaces::parse(name)?,
+    };
+    Ok(Choice { interfaces, hook })
+}
+
+pub(super) fn hook(text: &str) -> anyhow::Result<HookChoice> {
+    match text {
+        "auto" => Ok(HookChoice::Auto),
+        "tc" => Ok(HookChoice::Tc),
+        "xdp" => Ok(HookChoice::Xdp),
+        "tracepoint" => Ok(HookChoice::Tracepoint),
+        _ => bail!("a hook is auto, tc, xdp or tracepoint"),
+    }
+}
+
+pub(super) fn tc_mode(text: &str) -> anyhow::Result<TcMode> {
+    match text {
+        "auto" => Ok(TcMode::Auto),
+        "tcx" => Ok(TcMode::Tcx),
+        "clsact" => Ok(TcMode::Clsact),
+        _ => bail!("it is auto, tcx or clsact"),
+    }
+}
+
+pub(super) fn log_format(text: &str) -> anyhow::Result<LogFormat> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => bail!("it is text or json"),
+    }
+}
