@@ -173,9 +173,6 @@ impl Meter {
         }
     }
 
-    /// Takes an event of QUIC.
-    pub fn apply_quic(&mut self, _event: &netweir_wire::map::QuicEvent, _bytes: &[u8]) {}
-
     /// Ends a tick: sets rates and peaks, lets idle flows go, and returns the records that are
     /// due. The same in pieces is [`Meter::end_tick`], then [`Meter::due`] until it returns none.
     pub fn tick(&mut self, now_ns: u64) -> Vec<Record> {

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use anyhow::{anyhow, bail};
+use netweir_agent::QuicSettings;
 use netweir_flow::quic::{
     self, connection,
     layout::{Layout, Layouts},
@@ -67,6 +68,14 @@ impl QuicPorts {
 }
 
 impl QuicConfig {
+    /// What the agent is told.
+    pub fn agent_settings(&self) -> QuicSettings {
+        let program = *self.layouts.program();
+        QuicSettings {
+            layouts: (program.count != 0).then(|| Box::new(program)),
+        }
+    }
+
     /// What a meter is told.
     pub fn meter_settings(&self) -> quic::Settings {
         let defaults = connection::Settings::default();
