@@ -6,10 +6,13 @@ peer.py server HOST PORT CERTIFICATE KEY [--retry] [--http]
 peer.py client HOST PORT CERTIFICATE [--version N] [--bytes N] [--zero-rtt] [--move]
     Asks for so many bytes. With --zero-rtt it does so twice, the second time in its first datagram;
     with --move it goes on from another port in between.
+
+Both keep what they send for --delay SECONDS before it goes out.
 """
 
 import argparse
 import asyncio
+import functools
 import json
 import ssl
 import sys
@@ -27,16 +30,26 @@ VERSIONS = {1: QuicProtocolVersion.VERSION_1, 2: QuicProtocolVersion.VERSION_2}
 
 
 class Counting:
-    """A transport that counts what is sent through it."""
+    """A transport that counts what is sent through it, and keeps it for a while."""
 
-    def __init__(self, transport, counts):
+    def __init__(self, transport, counts, delay):
         self._transport = transport
         self._counts = counts
+        self._delay = delay
+        self._loop = asyncio.get_running_loop()
 
     def sendto(self, data, address=None):
-        self._counts["sent"] += 1
-        self._counts["sent_bytes"] += len(data)
-        self._transport.sendto(data, address)
+        if self._delay:
+            self._loop.call_later(self._delay, self._send, data, address)
+        else:
+            self._send(data, address)
+
+    def _send(self, data, address):
+        # What comes after the end is not sent, nor counted.
+        if not self._transport.is_closing():
+            self._counts["sent"] += 1
+            self._counts["sent_bytes"] += len(data)
+            self._transport.sendto(data, address)
 
     def __getattr__(self, name):
         return getattr(self._transport, name)
@@ -87,7 +100,7 @@ async def run_server(arguments):
         stream_handler=lambda reader, writer: asyncio.ensure_future(answer(reader, writer)),
     )
     counted = counts()
-    server._transport = Counting(server._transport, counted)
+    server._transport = Counting(server._transport, counted, arguments.delay)
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     print(json.dumps(counted), flush=True)
@@ -96,14 +109,15 @@ async def run_server(arguments):
 class Client(QuicConnectionProtocol):
     """A client that counts, over all the sockets that it has had."""
 
-    def __init__(self, *arguments, **named):
+    def __init__(self, *arguments, delay, **named):
         super().__init__(*arguments, **named)
         self.counts = counts()
         self.ports = []
+        self._delay = delay
 
     def connection_made(self, transport):
         self.ports.append(transport.get_extra_info("sockname")[1])
-        super().connection_made(Counting(transport, self.counts))
+        super().connection_made(Counting(transport, self.counts, self._delay))
 
     def datagram_received(self, data, address):
         self.counts["received"] += 1
@@ -152,7 +166,7 @@ async def run_client(arguments):
             arguments.host,
             arguments.port,
             configuration=configuration,
-            create_protocol=Client,
+            create_protocol=functools.partial(Client, delay=arguments.delay),
             session_ticket_handler=tickets.append,
             wait_connected=not early,
         ) as client:
@@ -176,6 +190,7 @@ def main():
         side.add_argument("host")
         side.add_argument("port", type=int)
         side.add_argument("certificate")
+        side.add_argument("--delay", type=float, default=0)
         side.set_defaults(run=run)
         if name == "server":
             side.add_argument("key")

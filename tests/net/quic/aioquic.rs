@@ -56,6 +56,29 @@ fn rebinding_keeps_counts_together() {
     });
 }
 
+/// The peers hold back what they send for far longer than they need to make it.
+#[test]
+fn round_trips_are_timed() {
+    const DELAY: &str = "0.1";
+    let delay: f64 = DELAY.parse().unwrap();
+    one_connection(&["--delay", DELAY], &["--delay", DELAY], |found, said| {
+        let measured = said["min_rtt"].as_f64().unwrap();
+        assert!(measured > 2.0 * delay, "{said}");
+        let is_near = |value: &Value, expected: f64| {
+            let seconds = value.as_f64().unwrap_or_else(|| panic!("{found:#}"));
+            assert!((expected..2.0 * expected).contains(&seconds), "{found:#}");
+        };
+        let handshake = &found["handshake"];
+        is_near(&handshake["to_server_seconds"], delay);
+        is_near(&handshake["to_client_seconds"], delay);
+        is_near(&handshake["rtt_seconds"], 2.0 * delay);
+        for side in ["client_spin", "server_spin"] {
+            assert_eq!(found[side]["state"], "credible", "{found:#}");
+            is_near(&found[side]["min_seconds"], 2.0 * delay);
+        }
+    });
+}
+
 #[test]
 fn early_data_is_told() {
     if !is_root() {
