@@ -6,7 +6,7 @@ use std::{
 };
 
 use netweir_flow::{Batch, KernelFilter, Meter, Sample};
-use netweir_wire::map::PortClasses;
+use netweir_wire::map::{LayoutProgram, PortClasses, QuicEvent};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fd::BorrowedFd,
@@ -41,6 +41,15 @@ pub struct Settings {
     pub only: Option<KernelFilter>,
     /// One frame in so many is counted, at random, and the rest is *sampled*; 1 for every frame.
     pub sampling: u32,
+    /// What is made of QUIC, where [`MapSizes::quic`] is not 0.
+    pub quic: QuicSettings,
+}
+
+/// What is made of QUIC.
+#[derive(Clone, Debug, Default)]
+pub struct QuicSettings {
+    /// What connection IDs are read by; not at all where there is none.
+    pub layouts: Option<Box<LayoutProgram>>,
 }
 
 impl Settings {
@@ -49,13 +58,16 @@ impl Settings {
         let variant = Variant {
             filters: self.only.is_some(),
             sampling: self.sampling,
-            layouts: false,
+            layouts: self.quic.layouts.is_some(),
         };
         let mut object = Object::load_variant(purpose, self.maps, variant)?;
         let mut collector = Collector::new(&mut object)?;
         collector.set_ports(&self.ports)?;
         if let Some(only) = &self.only {
             collector.set_filter(&only.program)?;
+        }
+        if let Some(layouts) = &self.quic.layouts {
+            collector.set_layouts(layouts)?;
         }
         Ok((object, collector))
     }
@@ -159,6 +171,7 @@ impl Agent {
         let tracer = tracer.iter_mut().map(|tracer| &mut tracer.collector);
         let collectors = tracer.chain(places.iter_mut().filter_map(Place::collector));
         let mut collectors: Vec<&mut Collector> = collectors.collect();
+        hand_over_quic(&mut collectors, meter);
         let mut batch = Batch::default();
         let begun = each(&mut collectors, |collector| collector.begin(&mut batch));
         // The counters first: so nothing is ever in flows that they do not tell of.
@@ -198,6 +211,26 @@ impl Drop for Agent {
     /// Detaches: also when the agent's thread panics.
     fn drop(&mut self) {
         self.places.iter_mut().for_each(Place::detach);
+    }
+}
+
+/// Events of QUIC that the meter gets in one piece: few enough that nobody waits long for it.
+const QUIC_PIECE: usize = 256;
+
+/// Moves what was told of QUIC into the meter. It comes before the counts of its flows.
+fn hand_over_quic(collectors: &mut [&mut Collector], meter: &RwLock<Meter>) {
+    let mut locked = None;
+    let mut events = 0;
+    let mut hand_over = |event: &QuicEvent, bytes: &[u8]| {
+        if events % QUIC_PIECE == 0 {
+            locked = None;
+        }
+        events += 1;
+        let locked = locked.get_or_insert_with(|| lock(meter));
+        locked.apply_quic(event, bytes);
+    };
+    for collector in collectors {
+        collector.read_quic(&mut hand_over);
     }
 }
 

@@ -19,7 +19,7 @@ mod sys;
 mod tracer;
 pub mod watch;
 
-pub use agent::{Agent, Settings, now_ns};
+pub use agent::{Agent, QuicSettings, Settings, now_ns};
 pub use choice::{Choice, Interfaces};
 pub use cpu::Cpus;
 pub use error::Error;

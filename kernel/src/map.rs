@@ -12,15 +12,14 @@ use aya_ebpf::{
 use netweir_wire::{
     map::{
         CacheEntry, CacheState, FilterProgram, FlowKey, FlowValue, InterfaceCounters, InterfaceKey,
-        InterfacePlace, LayoutProgram, NEAR_PLACES, NearInterface, PortClasses,
-        QUIC_CAPTURED_BYTES, QUIC_PLACES, QuicBackendKey, QuicCounters, QuicEvent, QuicPlace,
-        SkbOffsets, StrayReason, Volume,
+        InterfacePlace, LayoutProgram, NEAR_PLACES, NearInterface, PortClasses, QUIC_PLACES,
+        QuicBackendKey, QuicCounters, QuicPlace, SkbOffsets, StrayReason, Volume,
     },
     packet::{Headers, MAX_HEADER_BYTES},
     version,
 };
 
-use crate::quic::{Found, Head};
+use crate::quic::QuicWork;
 
 /// Flows of even epochs that did not fit into the cache.
 #[map]
@@ -91,21 +90,6 @@ pub(crate) static QUIC_BACKENDS: HashMap<QuicBackendKey, Volume> =
 #[map]
 pub(crate) static LAYOUT: Array<LayoutProgram> = Array::with_max_entries(1, 0);
 
-/// An event as it is put together.
-#[repr(C)]
-pub(crate) struct QuicWork {
-    /// Where a number is put that the verifier is to forget.
-    pub(crate) number: AtomicU64,
-    /// What was noted of a frame.
-    pub(crate) found: Found,
-    /// The first bytes of a datagram.
-    pub(crate) head: Head,
-    /// The head of the event.
-    pub(crate) event: QuicEvent,
-    /// The bytes of the datagram.
-    pub(crate) bytes: [u8; QUIC_CAPTURED_BYTES + 1],
-}
-
 /// Working memory of whoever looks at QUIC on this CPU.
 #[map]
 pub(crate) static QUIC_WORK: PerCpuArray<QuicWork> = PerCpuArray::with_max_entries(1, 0);
@@ -142,9 +126,9 @@ pub(crate) fn work() -> Option<&'static mut Work> {
 /// The number of the layouts that this object was built with: the agent asks for it by this name,
 /// and so refuses an object of another number.
 #[unsafe(no_mangle)]
-pub(crate) static ABI_2: u32 = version::ABI;
+pub(crate) static ABI_3: u32 = version::ABI;
 
-const _: () = assert!(version::ABI == 2, "the name of ABI_2 says the number");
+const _: () = assert!(version::ABI == 3, "the name of ABI_3 says the number");
 
 /// Where the running kernel keeps the fields of a packet.
 #[unsafe(no_mangle)]

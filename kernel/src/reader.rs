@@ -4,7 +4,7 @@
 //! program may read directly, the same bytes copied when the headers do not lie in one piece, and
 //! (tracepoints) kernel memory that has to be copied in any case.
 
-use core::{arch::asm, sync::atomic::AtomicU64};
+use core::sync::atomic::AtomicU64;
 
 use aya_ebpf::{
     EbpfContext,
@@ -16,7 +16,7 @@ use netweir_wire::{
     stand_in,
 };
 
-use crate::map::COPIED_BYTES;
+use crate::{map::COPIED_BYTES, setting::masked};
 
 /// The linear part of a packet, for reading at offsets that the compiler knows.
 pub(crate) struct Direct {
@@ -112,14 +112,9 @@ impl Packet for Linear<'_> {
 /// An offset that was compared with [`COPIED_BYTES`], bounded once more where it is used: before
 /// Linux 5.15 the verifier knows nothing any more of a number that was kept on the stack meanwhile.
 #[inline(always)]
-fn bounded(mut offset: usize) -> usize {
-    const BITS: usize = COPIED_BYTES.next_power_of_two() - 1;
-    // SAFETY: a register is masked, nothing else. In assembler, because the compiler knows that this
-    // does nothing.
-    unsafe {
-        asm!("{} &= {}", inout(reg) offset, const BITS, options(pure, nomem, nostack));
-    }
-    offset
+fn bounded(offset: usize) -> usize {
+    const BITS: u64 = COPIED_BYTES.next_power_of_two() as u64 - 1;
+    masked::<BITS>(offset as u64) as usize
 }
 
 /// The first bytes of a packet in this CPU's working memory.

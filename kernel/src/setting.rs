@@ -86,3 +86,15 @@ pub(crate) fn below(limit: u64, mut number: u64) -> u64 {
     }
     number
 }
+
+/// The lowest bits of a number. The compiler does not know of it: it is for numbers that are small
+/// anyway, which the verifier is to see where they are used. (Before Linux 5.15 it knows nothing any
+/// more of a number that was kept on the stack meanwhile.)
+#[inline(always)]
+pub(crate) fn masked<const BITS: u64>(mut number: u64) -> u64 {
+    // SAFETY: a register is masked, nothing else.
+    unsafe {
+        asm!("{} &= {}", inout(reg) number, const BITS, options(pure, nomem, nostack));
+    }
+    number
+}

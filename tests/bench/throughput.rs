@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLock};
 
 use aya::programs::XdpMode;
 use netweir_agent::{
-    Agent, Choice, Interfaces, Settings,
+    Agent, Choice, Interfaces, QuicSettings, Settings,
     attach::{HookChoice, TcMode},
     now_ns,
 };
@@ -138,6 +138,7 @@ fn start(pair: &Pair, hook: HookChoice, tc: TcMode, ends: Ends) -> anyhow::Resul
         ports: Box::new(PortClasses { bits: [0; 65536] }),
         only: None,
         sampling: 1,
+        quic: QuicSettings::default(),
     };
     let meter = Meter::new(&netweir_flow::Settings::default(), now_ns());
     let meter = Arc::new(RwLock::new(meter));

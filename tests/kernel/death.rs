@@ -232,10 +232,11 @@ fn inheritance(maps: &Maps) -> String {
         cache_flows,
         cache_cpus,
         ring_bytes,
+        quic_bytes,
         tick_ns,
     } = maps.constants();
     let pid = process::id();
-    let mut text = format!("{pid} {cache_flows} {cache_cpus} {ring_bytes} {tick_ns}");
+    let mut text = format!("{pid} {cache_flows} {cache_cpus} {ring_bytes} {quic_bytes} {tick_ns}");
     for (name, descriptor) in maps.descriptors() {
         write!(text, " {name}={}", descriptor.as_raw_fd()).unwrap();
     }
@@ -251,6 +252,7 @@ fn inherit(text: &str) -> Maps {
         cache_flows: number() as u32,
         cache_cpus: number() as u32,
         ring_bytes: number() as u32,
+        quic_bytes: number() as u32,
         tick_ns: number(),
     };
     let descriptors: BTreeMap<&str, i32> = words

@@ -4,7 +4,7 @@
 //! changes a layout in [`crate::map`] changes the number too; the test here fails otherwise.
 
 /// Number of the layouts in [`crate::map`] as they are now.
-pub const ABI: u32 = 2;
+pub const ABI: u32 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -24,10 +24,20 @@ mod tests {
             size_of::<map::FilterProgram>(),
             size_of::<map::PortClasses>(),
             size_of::<map::SkbOffsets>(),
+            size_of::<map::QuicEvent>(),
+            size_of::<map::QuicPlace>(),
+            size_of::<map::QuicCounters>(),
+            size_of::<map::QuicBackendKey>(),
+            size_of::<map::LayoutProgram>(),
         ];
         assert_eq!(
             (super::ABI, sizes),
-            (2, [56, 128, 32, 16, 64, 12, 440, 720, 65536, 52])
+            (
+                3,
+                [
+                    56, 128, 32, 16, 64, 12, 440, 720, 65536, 52, 104, 72, 160, 24, 1288
+                ]
+            )
         );
     }
 }

@@ -12,7 +12,7 @@ use super::map_error;
 use crate::{Error, attach::Object, error::Doing};
 
 /// Every map that a collector uses.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 17] = [
     name::EPOCH,
     name::OVERFLOW,
     name::CACHE,
@@ -26,6 +26,10 @@ const NAMES: [&str; 13] = [
     name::PORTS,
     name::FILTER,
     name::STRAY,
+    name::QUIC_EVENTS,
+    name::QUIC_COUNTERS,
+    name::QUIC_BACKENDS,
+    name::LAYOUT,
 ];
 
 /// What the programs were loaded with, as far as the maps do not tell.
@@ -37,6 +41,8 @@ pub struct Constants {
     pub cache_cpus: u32,
     /// Bytes of the ring buffer; 0 for none.
     pub ring_bytes: u32,
+    /// Bytes of the ring buffer for what is told of QUIC; 0 where nothing is.
+    pub quic_bytes: u32,
     /// Nanoseconds in a tick of the programs' cheap clock.
     pub tick_ns: u64,
 }
@@ -65,6 +71,7 @@ impl Maps {
                 cache_flows: object.cache_flows,
                 cache_cpus: object.cache_cpus,
                 ring_bytes: object.ring_bytes,
+                quic_bytes: object.quic_bytes,
                 tick_ns: object.tick_ns,
             },
         })

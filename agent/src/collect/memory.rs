@@ -2,10 +2,11 @@
 
 use std::{
     os::fd::AsFd,
-    ptr,
+    ptr, slice,
     sync::atomic::{AtomicU32, AtomicU64},
 };
 
+use netweir_wire::map::Pod;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use crate::{Error, error::Doing};
@@ -53,6 +54,19 @@ impl Memory {
         unsafe { self.place::<T>(offset).read() }
     }
 
+    /// Bytes that nobody writes to any more; `None` where the memory does not have so many.
+    ///
+    /// # Safety
+    /// Nobody may write to them as long as they are borrowed.
+    pub(super) unsafe fn bytes(&self, offset: usize, length: usize) -> Option<&[u8]> {
+        let end = offset.checked_add(length)?;
+        if end > self.bytes {
+            return None;
+        }
+        // SAFETY: they are within the mapping, and by the caller's word.
+        Some(unsafe { slice::from_raw_parts(self.start.byte_add(offset), length) })
+    }
+
     /// Where a `T` is.
     ///
     /// # Panics
@@ -71,4 +85,11 @@ impl Drop for Memory {
             tracing::debug!(%error, "cannot unmap a kernel map");
         }
     }
+}
+
+/// The value that bytes begin with, and those behind it; `None` where they are too few.
+pub(super) fn split_value<T: Pod>(bytes: &[u8]) -> Option<(T, &[u8])> {
+    let (value, rest) = bytes.split_at_checked(size_of::<T>())?;
+    // SAFETY: there are so many bytes, and any are such a value.
+    Some((unsafe { value.as_ptr().cast::<T>().read_unaligned() }, rest))
 }

@@ -8,19 +8,20 @@
 
 mod barrier;
 mod cache;
+mod entries;
 mod epoch;
-mod flows;
 mod interfaces;
 mod maps;
 mod memory;
+mod quic;
 mod ring;
 
 use aya::maps::{Array, MapData, MapError, PerCpuArray};
 use netweir_flow::{Batch, Sample};
 use netweir_wire::{
     map::{
-        FilterProgram, FlowCounters, FlowKey, FlowValue, InterfaceKey, PortClasses, StrayReason,
-        Volume,
+        CacheEntry, FilterProgram, FlowCounters, FlowKey, FlowValue, InterfaceKey, LayoutProgram,
+        PortClasses, QuicEvent, StrayReason, Volume,
     },
     name,
 };
@@ -31,14 +32,16 @@ use crate::{
 };
 use barrier::Barrier;
 use cache::Cache;
+use entries::EntryMap;
 use epoch::{Epoch, Taken};
-use flows::FlowMap;
 use interfaces::Interfaces;
 pub use maps::{Constants, Maps};
+use memory::split_value;
+use quic::Quic;
 use ring::Ring;
 
-/// Flows that are read with one system call, and handed over at once.
-const BATCH_FLOWS: usize = 4096;
+/// Entries of a map that are read with one system call, and flows that are handed over at once.
+const BATCH_ENTRIES: usize = 4096;
 
 /// How far a drain has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +61,13 @@ pub struct Collector {
     epoch: Epoch,
     barrier: Barrier,
     cache: Cache,
-    flows: [FlowMap; 2],
+    flows: [EntryMap<FlowKey, FlowValue>; 2],
     ring: Option<Ring>,
+    quic: Option<Quic>,
     interfaces: Interfaces,
     ports: Array<MapData, Layout<PortClasses>>,
     filter: Array<MapData, Layout<FilterProgram>>,
+    layouts: Array<MapData, Layout<LayoutProgram>>,
     strays: PerCpuArray<MapData, Layout<Volume>>,
     drained_opened: u64,
     tick_ns: u64,
@@ -95,8 +100,9 @@ impl Collector {
         let ring = match ring_bytes {
             0 => None,
             bytes => {
-                let descriptor = maps.descriptor(name::OVERFLOW)?;
-                Some(Ring::new(descriptor, bytes, epoch.taken().ring)?)
+                let mut ring = Ring::new(maps.descriptor(name::OVERFLOW)?, bytes)?;
+                ring.pass_over(epoch.taken().ring);
+                Some(ring)
             }
         };
         let mut collector = Self {
@@ -104,12 +110,14 @@ impl Collector {
             barrier: Barrier::new()?,
             cache: Cache::new(&maps)?,
             flows: [
-                FlowMap::new(&maps, name::FLOWS_EVEN)?,
-                FlowMap::new(&maps, name::FLOWS_ODD)?,
+                EntryMap::new(&maps, name::FLOWS_EVEN)?,
+                EntryMap::new(&maps, name::FLOWS_ODD)?,
             ],
             ring,
+            quic: Quic::new(&maps)?,
             ports: maps.get(name::PORTS)?,
             filter: maps.get(name::FILTER)?,
+            layouts: maps.get(name::LAYOUT)?,
             strays: maps.get(name::STRAY)?,
             drained_opened: 0,
             tick_ns,
@@ -163,10 +171,20 @@ impl Collector {
         set.map_err(map_error(name::FILTER))
     }
 
-    /// Reads flows one by one from now on, as a kernel without batches needs it (before Linux 5.6).
+    /// Says how QUIC connection IDs are read, before programs are attached.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub fn set_layouts(&mut self, layouts: &LayoutProgram) -> Result<(), Error> {
+        let set = self.layouts.set(0, Layout(*layouts), 0);
+        set.map_err(map_error(name::LAYOUT))
+    }
+
+    /// Reads maps one by one from now on, as a kernel without batches needs it (before Linux 5.6).
     /// Found out by itself where that is so.
     pub fn read_singly(&mut self) {
-        self.flows.iter_mut().for_each(FlowMap::read_singly);
+        self.flows.iter_mut().for_each(EntryMap::read_singly);
+        self.quic.iter_mut().for_each(Quic::read_singly);
     }
 
     /// Makes an entry for an interface, so that it is counted from its first packet.
@@ -197,7 +215,17 @@ impl Collector {
         opened.is_ok_and(|opened| opened != self.drained_opened)
     }
 
-    /// Lets programs go on in the next epoch, and reads the counters of interfaces into `batch`.
+    /// Hands over what the programs have told of QUIC, with the first bytes of the datagrams, and lets
+    /// it go: before [`Self::begin`], so that what an event tells of a flow is known when its counts
+    /// come. One of no known kind stands for what was no event.
+    pub fn read_quic(&mut self, hand_over: &mut dyn FnMut(&QuicEvent, &[u8])) {
+        if let Some(quic) = &mut self.quic {
+            quic.read_events(hand_over);
+        }
+    }
+
+    /// Lets programs go on in the next epoch, and reads the counters of interfaces into `batch`, and
+    /// what was counted of QUIC.
     /// The flows of the epoch that has passed follow with [`Self::read_flows`].
     ///
     /// # Errors
@@ -213,6 +241,9 @@ impl Collector {
         batch.settled.append(&mut self.interfaces.settled());
         self.interfaces.samples(&mut batch.interfaces);
         self.read_strays(batch)?;
+        if let Some(quic) = &mut self.quic {
+            quic.read_counters(batch)?;
+        }
         self.stage = Stage::Begun;
         Ok(())
     }
@@ -228,7 +259,7 @@ impl Collector {
         }
         let passed = self.epoch.current().wrapping_sub(1);
         let mut pieces = Pieces {
-            samples: Vec::with_capacity(BATCH_FLOWS),
+            samples: Vec::with_capacity(BATCH_ENTRIES),
             tick_ns: self.tick_ns,
             interfaces: &mut self.interfaces,
             malformed: 0,
@@ -239,9 +270,9 @@ impl Collector {
         let flows = &mut self.flows[(passed & 1) as usize];
         flows.read(&mut |key, value| pieces.add(key, value))?;
         if let Some(ring) = &mut self.ring {
-            ring.read(|entry| match entry {
-                Some(entry) => pieces.add(&entry.key, &entry.value),
-                None => pieces.add_malformed(),
+            ring.read(|entry| match split_value::<CacheEntry>(entry) {
+                Some((entry, [])) => pieces.add(&entry.key, &entry.value),
+                _ => pieces.add_malformed(),
             });
         }
         pieces.finish();
@@ -366,7 +397,7 @@ impl Pieces<'_> {
 
     fn push(&mut self, sample: Sample) {
         self.samples.push(sample);
-        if self.samples.len() == BATCH_FLOWS {
+        if self.samples.len() == BATCH_ENTRIES {
             self.finish();
         }
     }

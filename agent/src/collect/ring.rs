@@ -1,13 +1,12 @@
-//! The ring buffer of frames that no map had room for.
+//! A ring buffer, with entries of any length.
 //!
 //! Read here rather than by aya, whose reader lets an entry go with the reading: ours keep their
-//! place until they have been handed over, so that an agent that dies in between loses nothing. The
-//! layout is the kernel's (`kernel/bpf/ringbuf.c`): a page with the consumer's position, a page with
+//! place until they have been handed over, so that an agent that dies in between loses none of the
+//! frames that no map had room for. The layout is the kernel's (`kernel/bpf/ringbuf.c`): a page with the consumer's position, a page with
 //! the producer's, and the data, mapped twice in a row so that no entry is cut in two.
 
 use std::{os::fd::AsFd, sync::atomic::Ordering};
 
-use netweir_wire::map::CacheEntry;
 use rustix::mm::ProtFlags;
 
 use super::memory::Memory;
@@ -34,8 +33,8 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Maps a ring buffer of `bytes`; what was taken up to `taken` (modulo 2^32) is not read again.
-    pub(super) fn new(map: impl AsFd, bytes: u32, taken: u32) -> Result<Self, Error> {
+    /// Maps a ring buffer of `bytes`, to go on behind what was let go.
+    pub(super) fn new(map: impl AsFd, bytes: u32) -> Result<Self, Error> {
         let page = rustix::param::page_size();
         let consumer = Memory::map(&map, ProtFlags::READ | ProtFlags::WRITE, (0, page))?;
         let length = page + 2 * bytes as usize;
@@ -47,11 +46,15 @@ impl Ring {
             read: 0,
             end: 0,
         };
-        let let_go = ring.consumer.word(0).load(Ordering::Relaxed);
-        // An agent that died right after it had taken them may not have let them go.
-        ring.read = let_go + u64::from(taken.wrapping_sub(let_go as u32));
-        ring.let_go();
+        ring.read = ring.consumer.word(0).load(Ordering::Relaxed);
         Ok(ring)
+    }
+
+    /// Does not read what was taken up to `taken` (modulo 2^32): an agent that died right after it had
+    /// taken that may not have let it go.
+    pub(super) fn pass_over(&mut self, taken: u32) {
+        self.read += u64::from(taken.wrapping_sub(self.read as u32));
+        self.let_go();
     }
 
     /// Leaves entries from now on for the next time.
@@ -59,23 +62,23 @@ impl Ring {
         self.end = self.producer.word(0).load(Ordering::Acquire);
     }
 
-    /// Hands over every entry that was there when it was [closed](Self::close), without letting it
-    /// go; `None` for one that has not the length of an entry.
-    pub(super) fn read(&mut self, mut hand_over: impl FnMut(Option<&CacheEntry>)) {
+    /// Hands over the bytes of every entry that was there when it was [closed](Self::close), without
+    /// letting it go.
+    pub(super) fn read(&mut self, mut hand_over: impl FnMut(&[u8])) {
         while self.read < self.end {
             let Some(length) = self.length_at(self.read) else {
                 return;
             };
-            if length as usize == size_of::<CacheEntry>() {
-                // SAFETY: it consists of numbers, any of which is one. The kernel wrote it there, and it
-                // stays until its place is let go; the second mapping continues where the first ends.
-                let entry = unsafe { self.producer.value(self.data(self.read + HEADER_BYTES)) };
-                hand_over(Some(&entry));
-            } else if length & DISCARDED == 0 {
-                hand_over(None);
+            let bytes = length & !DISCARDED;
+            if length & DISCARDED == 0 {
+                let data = self.data(self.read + HEADER_BYTES);
+                // SAFETY: the kernel wrote them there, and they stay until their place is let go; the
+                // second mapping continues where the first ends.
+                let entry = unsafe { self.producer.bytes(data, bytes as usize) };
+                // The kernel has none that is longer than the ring.
+                hand_over(entry.unwrap_or_default());
             }
-            let length = u64::from(length & !DISCARDED) + HEADER_BYTES;
-            self.read += length.next_multiple_of(8);
+            self.read += (u64::from(bytes) + HEADER_BYTES).next_multiple_of(8);
         }
     }
 
@@ -109,10 +112,10 @@ mod tests {
         io::{Seek, SeekFrom, Write},
     };
 
-    use netweir_wire::map::FlowKey;
+    use netweir_wire::map::{CacheEntry, FlowKey};
     use rustix::fs::{MemfdFlags, memfd_create};
 
-    use super::*;
+    use super::{super::memory::split_value, *};
 
     const BYTES: u32 = 4096;
     const ENTRY: u32 = size_of::<CacheEntry>() as u32;
@@ -163,14 +166,19 @@ mod tests {
         }
 
         fn ring(&self, taken: u32) -> Ring {
-            Ring::new(&self.file, BYTES, taken).unwrap()
+            let mut ring = Ring::new(&self.file, BYTES).unwrap();
+            ring.pass_over(taken);
+            ring
         }
     }
 
     /// Source ports of what is read; `None` for an entry of another length.
     fn read(ring: &mut Ring) -> Vec<Option<u16>> {
         let mut read = Vec::new();
-        ring.read(|entry| read.push(entry.map(|entry| u16::from_be_bytes(entry.key.source_port))));
+        ring.read(|bytes| {
+            let entry = split_value::<CacheEntry>(bytes).filter(|(_, rest)| rest.is_empty());
+            read.push(entry.map(|(entry, _)| u16::from_be_bytes(entry.key.source_port)));
+        });
         read
     }
 
@@ -188,6 +196,31 @@ mod tests {
         ring.close();
         assert_eq!(read(&mut ring), [Some(1), None, None, None, Some(6)]);
         assert_eq!(read(&mut ring), []);
+    }
+
+    #[test]
+    fn an_entry_has_the_bytes_that_were_written() {
+        let mut memory = Written::new();
+        let mut ring = memory.ring(0);
+        // Also around the ring's end, and one that says it is longer than the ring.
+        for length in [0, 1, 7, 8, 1000, 3000, 9, 2000] {
+            memory.put(length, 0, 0xa1b2);
+            ring.close();
+            let mut found = Vec::new();
+            ring.read(|bytes| found.push(bytes.to_vec()));
+            ring.let_go();
+            let mut expected = vec![0; length as usize];
+            let place = std::mem::offset_of!(FlowKey, source_port);
+            if let Some(port) = expected.get_mut(place..place + 2) {
+                port.copy_from_slice(&[0xa1, 0xb2]);
+            }
+            assert_eq!(found, [expected]);
+        }
+        memory.put(8, 2 * BYTES + 4096, 0);
+        ring.close();
+        let mut found = Vec::new();
+        ring.read(|bytes| found.push(bytes.len()));
+        assert_eq!(found, [0]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use netweir_wire::map::{Direction, PortClasses};
 
 use super::{FrameSocket, veth};
 use crate::{
-    Agent, Choice, Error, Interfaces, Netns, Settings,
+    Agent, Choice, Error, Interfaces, Netns, QuicSettings, Settings,
     attach::{HookChoice, MapSizes, TcMode},
     now_ns,
 };
@@ -84,6 +84,7 @@ fn settings(hook: HookChoice, tc: TcMode) -> Settings {
         ports: Box::new(PortClasses { bits: [0; 65536] }),
         only: None,
         sampling: 1,
+        quic: QuicSettings::default(),
     }
 }
 

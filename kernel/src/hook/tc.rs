@@ -7,7 +7,7 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use netweir_wire::{
-    map::{Count, Direction, FlowKey, InterfaceKey, segments, wire_bytes},
+    map::{Count, Direction, InterfaceKey, segments, wire_bytes},
     packet::{LinkType, Problem, Usual},
     stand_in,
 };
@@ -15,7 +15,7 @@ use netweir_wire::{
 use crate::{
     account::{account, account_usual},
     map::{self, Work},
-    quic::{self, Datagrams, MOST_DATAGRAMS, Payload},
+    quic::{self, MOST_DATAGRAMS, Payload, QuicWork},
     reader::{Copied, Direct, Linear},
     setting::setting,
 };
@@ -62,39 +62,39 @@ fn meter(context: &TcContext, direction: Direction, link: LinkType) -> i32 {
             Some((known, usual.payload_offset))
         },
     );
-    if let Some(Some((known, offset))) = known {
-        if let Some(offset) = quic::begin_look(known, offset) {
-            look(context.skb.skb, &known.key, offset);
-        }
-        return TC_ACT_UNSPEC;
-    }
-    let Some(work) = map::work() else {
-        return TC_ACT_UNSPEC;
+    let work = match known {
+        Some(Some((known, offset))) => quic::begin_usual(known, offset),
+        _ => meter_unusual(context, skb, (direction, link)),
     };
+    if let Some(work) = work {
+        look(context.skb.skb, work);
+    }
+    TC_ACT_UNSPEC
+}
+
+/// Accounts for a frame the long way; returns what a look at it needs.
+#[inline(always)]
+fn meter_unusual(
+    context: &TcContext,
+    skb: &__sk_buff,
+    (direction, link): (Direction, LinkType),
+) -> Option<&'static mut QuicWork> {
+    let work = map::work()?;
     read(work, context, link);
     if skb.vlan_present != 0 {
         work.headers.push_outer_tag(skb.vlan_tci as u16);
     }
     let count = count(skb, direction, u32::from(work.headers.payload_offset));
-    if account(work, interface(skb, direction), count) && quic::is_on() {
-        let offset = u32::from(work.headers.payload_offset);
-        look(context.skb.skb, &work.entry.key, offset);
-    }
-    TC_ACT_UNSPEC
+    let may_be_quic = account(work, interface(skb, direction), count);
+    quic::begin_unusual(work, may_be_quic)
 }
 
-/// Looks at the datagrams of a frame, the first of which begins at `offset`. Not a part of the
-/// programs that call it: the verifier reads it twice, but its stack is its own.
+/// Looks at the datagrams of a frame. Not a part of the programs that call it: its stack is its own.
 #[inline(never)]
-fn look(skb: *mut __sk_buff, key: &FlowKey, offset: u32) {
+fn look(skb: *mut __sk_buff, work: &mut QuicWork) {
     // SAFETY: the context is the one that the kernel passed in.
-    let (bytes, segment) = unsafe { ((*skb).len, (*skb).gso_size) };
-    let datagrams = Datagrams {
-        offset,
-        bytes: bytes.saturating_sub(offset),
-        segment,
-    };
-    quic::look::<_, MOST_DATAGRAMS>(&Skb(skb), key, datagrams);
+    let frame = unsafe { ((*skb).len, (*skb).gso_size) };
+    quic::look::<_, MOST_DATAGRAMS>(&Skb(skb), work, frame);
 }
 
 /// The frame of a TC context.

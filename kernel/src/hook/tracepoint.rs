@@ -11,8 +11,7 @@ use aya_ebpf::{
 };
 use netweir_wire::{
     map::{
-        Count, Direction, FlowKey, InterfaceKey, SkbOffsets, StrayReason, Volume, segments,
-        wire_bytes,
+        Count, Direction, InterfaceKey, SkbOffsets, StrayReason, Volume, segments, wire_bytes,
     },
     packet::{Headers, LinkType, Truncated},
     stand_in,
@@ -21,7 +20,7 @@ use netweir_wire::{
 use crate::{
     account::{account, account_watched, stray},
     map::{self, Work},
-    quic::{self, Datagrams, MOST_DATAGRAMS, Payload},
+    quic::{self, MOST_DATAGRAMS, Payload, QuicWork},
     reader::{Copied, field, read_paged},
     setting::setting,
 };
@@ -90,23 +89,17 @@ fn meter(skb: u64, direction: Direction, paged: bool) -> i32 {
     } else {
         account_watched(work, skb.interface, count)
     };
-    if may_be_quic && quic::is_on() {
-        let offset = u32::from(work.headers.payload_offset);
-        look(&skb, &work.entry.key, offset, paged);
+    if let Some(work) = quic::begin_unusual(work, may_be_quic) {
+        look(&skb, work, paged);
     }
     0
 }
 
-/// Looks at the datagrams of a frame, the first of which begins at `offset`. Not a part of the
-/// programs that call it: its stack is its own.
+/// Looks at the datagrams of a frame. Not a part of the programs that call it: its stack is its own.
 #[inline(never)]
-fn look(skb: &Skb, key: &FlowKey, offset: u32, paged: bool) {
-    let datagrams = Datagrams {
-        offset,
-        bytes: (skb.pulled + skb.data_length).saturating_sub(offset),
-        segment: u32::from(skb.gso_size),
-    };
-    quic::look::<_, MOST_DATAGRAMS>(&Traced { skb, paged }, key, datagrams);
+fn look(skb: &Skb, work: &mut QuicWork, paged: bool) {
+    let frame = (skb.pulled + skb.data_length, u32::from(skb.gso_size));
+    quic::look::<_, MOST_DATAGRAMS>(&Traced { skb, paged }, work, frame);
 }
 
 /// A frame in kernel memory.

@@ -8,7 +8,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use netweir_wire::{
-    map::{Count, Direction, FlowKey, InterfaceKey},
+    map::{Count, Direction, InterfaceKey},
     packet::{LinkType, Usual},
     stand_in,
 };
@@ -16,7 +16,7 @@ use netweir_wire::{
 use crate::{
     account::{account, account_usual},
     map,
-    quic::{self, Datagrams, Payload},
+    quic::{self, Payload, QuicWork},
     reader::{Direct, Linear, kernel_context},
     setting::setting,
 };
@@ -79,35 +79,36 @@ fn meter<const FRAGS: bool>(context: &XdpContext, bytes: u64) -> u32 {
             Some((known, usual.payload_offset))
         },
     );
-    let md: *mut xdp_md = context.as_ptr().cast();
-    if let Some(Some((known, offset))) = known {
-        if let Some(offset) = quic::begin_look(known, offset) {
-            look::<FRAGS>(md, &known.key, offset, bytes as u32);
-        }
-        return XDP_PASS;
-    }
-    let Some(work) = map::work() else {
-        return XDP_PASS;
+    let work = match known {
+        Some(Some((known, offset))) => quic::begin_usual(known, offset),
+        _ => meter_unusual(context, bytes),
     };
-    let packet = Linear::new(context.data(), context.data_end(), &work.offset);
-    work.headers.read_from(&packet, LinkType::Ethernet);
-    if account(work, interface(context), count(bytes)) && quic::is_on() {
-        let offset = u32::from(work.headers.payload_offset);
-        look::<FRAGS>(md, &work.entry.key, offset, bytes as u32);
+    if let Some(work) = work {
+        look::<FRAGS>(context.as_ptr().cast(), work);
     }
     XDP_PASS
 }
 
-/// Looks at the datagram of a frame of so many bytes, which begins at `offset`. Not a part of the
-/// programs that call it: the verifier reads it twice, but its stack is its own.
+/// Accounts for a frame of so many bytes the long way; returns what a look at it needs.
+#[inline(always)]
+fn meter_unusual(context: &XdpContext, bytes: u64) -> Option<&'static mut QuicWork> {
+    let work = map::work()?;
+    let packet = Linear::new(context.data(), context.data_end(), &work.offset);
+    work.headers.read_from(&packet, LinkType::Ethernet);
+    let may_be_quic = account(work, interface(context), count(bytes));
+    quic::begin_unusual(work, may_be_quic)
+}
+
+/// Looks at the datagram of a frame. Not a part of the programs that call it: its stack is its own.
 #[inline(never)]
-fn look<const FRAGS: bool>(md: *mut xdp_md, key: &FlowKey, offset: u32, bytes: u32) {
-    let datagrams = Datagrams {
-        offset,
-        bytes: bytes.saturating_sub(offset),
-        segment: 0,
+fn look<const FRAGS: bool>(md: *mut xdp_md, work: &mut QuicWork) {
+    let context = XdpContext::new(md);
+    let bytes = if FRAGS {
+        all_bytes(&context)
+    } else {
+        linear_bytes(&context)
     };
-    quic::look::<_, 1>(&Buffer::<FRAGS>(md), key, datagrams);
+    quic::look::<_, 1>(&Buffer::<FRAGS>(md), work, (bytes as u32, 0));
 }
 
 /// The packet of an XDP context.

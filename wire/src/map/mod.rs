@@ -36,8 +36,8 @@ pub use layout::{
     LayoutRow, MAX_CID_BYTES, MAX_LAYOUTS, ServerChosen, Undecoded,
 };
 pub use quic::{
-    QUIC_CAPTURED_BYTES, QUIC_PLACES, QuicBackendKey, QuicCounters, QuicEvent, QuicEventKind,
-    QuicLimits, QuicLoss, QuicPlace, SpinSums,
+    QUIC_CAPTURED_BYTES, QUIC_PLACES, QUIC_SHORT_BYTES, QuicBackendKey, QuicCounters, QuicEvent,
+    QuicEventKind, QuicLimits, QuicLoss, QuicPlace, SpinSums,
 };
 pub use skb::SkbOffsets;
 

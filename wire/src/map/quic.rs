@@ -13,6 +13,9 @@ use super::FlowKey;
 /// Bytes of a datagram that an event has at most: what fits into an Ethernet frame, and some more.
 pub const QUIC_CAPTURED_BYTES: usize = 2047;
 
+/// The same of a datagram with a short header: a connection ID, and what tells other protocols.
+pub const QUIC_SHORT_BYTES: usize = 64;
+
 /// Flows that are remembered: a power of two.
 pub const QUIC_PLACES: u32 = 1 << 14;
 
@@ -128,7 +131,7 @@ pub enum QuicLoss {
     CpuLimit = 1,
     /// The ring buffer was full.
     RingFull = 2,
-    /// The datagram could not be read.
+    /// The datagram could not be read, or came behind too many others in one frame.
     Unreadable = 3,
 }
 
@@ -156,7 +159,8 @@ impl QuicLoss {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct QuicCounters {
-    /// Datagrams between QUIC ports that begin with a long header.
+    /// Datagrams between QUIC ports that begin with a long header, or that could not be read: each of
+    /// them was told or is in `lost`.
     pub long: u64,
     /// The others.
     pub short: u64,
@@ -164,9 +168,11 @@ pub struct QuicCounters {
     pub told: [u64; 3],
     /// Long headers that were not told, by [`QuicLoss`].
     pub lost: [u64; 4],
-    /// Short headers whose connection ID was counted by what it names.
+    /// Short headers whose connection ID was counted by what it names. Where there are layouts, each
+    /// short header is here, in `no_room` or in `undecoded`.
     pub decoded: u64,
-    /// Those whose ID named something that the map of [`QuicBackendKey`]s had no room for.
+    /// Those whose ID named something that the map of [`QuicBackendKey`]s had no room for, and those
+    /// of offloaded frames with too many different IDs.
     pub no_room: u64,
     /// The others, by [`super::Undecoded`].
     pub undecoded: [u64; 8],
@@ -194,7 +200,7 @@ impl AddAssign<&Self> for QuicCounters {
     }
 }
 
-/// What a connection ID names.
+/// What a connection ID names, by which datagrams and the bytes of their UDP payloads are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct QuicBackendKey {

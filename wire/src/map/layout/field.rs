@@ -41,6 +41,15 @@ impl LayoutField {
         Ok(Some(self.value(cid.cid())))
     }
 
+    /// In which byte it ends, counted from 1; 0 if there is no field.
+    #[inline(always)]
+    pub(super) const fn end_bytes(&self) -> u8 {
+        match self.bits {
+            0 => 0,
+            bits => (self.bit_offset as u16 + bits as u16).div_ceil(8) as u8,
+        }
+    }
+
     #[inline(always)]
     fn value(&self, cid: &Cid) -> u64 {
         let window = self.window(cid);

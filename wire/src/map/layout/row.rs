@@ -118,6 +118,23 @@ impl LayoutRow {
         }
     }
 
+    /// How many of the first bytes of a connection ID decide what it names, or why it names nothing,
+    /// beside how many there are: two that do not differ in these bytes say the same.
+    #[inline(always)]
+    pub const fn seen_bytes(&self) -> u8 {
+        // The first one has the guard and the length.
+        let mut bytes = 1;
+        if self.kind == LAYOUT_CLEAR {
+            if self.backend.end_bytes() > bytes {
+                bytes = self.backend.end_bytes();
+            }
+            if self.queue.end_bytes() > bytes {
+                bytes = self.queue.end_bytes();
+            }
+        }
+        bytes
+    }
+
     /// Whether it reads this connection ID: `APPLIES`, or an [`Undecoded`].
     #[inline(always)]
     pub(super) fn answer(&self, server: &CidServer, cid: &ServerChosen) -> u32 {

@@ -1,11 +1,11 @@
-//! Reading the flow maps: what did not fit into the cache.
+//! Reading hash maps: flows that did not fit into the cache, and what connection IDs name.
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use aya::maps::{HashMap, MapData};
-use netweir_wire::map::{FlowKey, FlowValue};
+use netweir_wire::map::Pod;
 
-use super::{BATCH_FLOWS, Maps, map_error};
+use super::{BATCH_ENTRIES, Maps, map_error};
 use crate::{
     Error,
     attach::Layout,
@@ -13,19 +13,19 @@ use crate::{
     sys::{self, Reading},
 };
 
-/// One of the two flow maps.
-pub(super) struct FlowMap {
+/// A hash map of the programs.
+pub(super) struct EntryMap<K, V> {
     name: &'static str,
-    map: HashMap<MapData, Layout<FlowKey>, Layout<FlowValue>>,
+    map: HashMap<MapData, Layout<K>, Layout<V>>,
     /// The same map, for calls that aya does not know.
     descriptor: OwnedFd,
-    keys: Vec<Layout<FlowKey>>,
-    values: Vec<Layout<FlowValue>>,
+    keys: Vec<Layout<K>>,
+    values: Vec<Layout<V>>,
     /// Whether the kernel reads many entries with one call (Linux 5.6).
     batches: bool,
 }
 
-impl FlowMap {
+impl<K: Pod + Default, V: Pod + Default> EntryMap<K, V> {
     pub(super) fn new(maps: &Maps, name: &'static str) -> Result<Self, Error> {
         Ok(Self {
             name,
@@ -41,10 +41,10 @@ impl FlowMap {
         self.batches = false;
     }
 
-    /// Hands over all flows; they stay in the map.
+    /// Hands over all entries; they stay in the map.
     pub(super) fn read(
         &mut self,
-        hand_over: &mut dyn FnMut(&FlowKey, &FlowValue),
+        hand_over: &mut dyn FnMut(&K, &V),
     ) -> Result<(), Error> {
         if self.batches {
             match self.walk(Reading::Copy, hand_over) {
@@ -52,7 +52,7 @@ impl FlowMap {
                     tracing::info!("this kernel reads flows one by one, not in batches");
                     self.batches = false;
                 }
-                result => return result.doing("read the flows of the kernel"),
+                result => return result.doing("read a map of the kernel"),
             }
         }
         for entry in &self.map {
@@ -62,12 +62,12 @@ impl FlowMap {
         Ok(())
     }
 
-    /// Removes all flows.
+    /// Removes all entries.
     pub(super) fn clear(&mut self) -> Result<(), Error> {
         if self.batches {
             match self.walk(Reading::Move, &mut |_, _| {}) {
                 Err(error) if sys::is_without_batches(&error) => self.batches = false,
-                result => return result.doing("remove flows from the kernel"),
+                result => return result.doing("empty a map of the kernel"),
             }
         }
         // The walk would begin anew with each key that is removed under its feet.
@@ -81,10 +81,10 @@ impl FlowMap {
     fn walk(
         &mut self,
         reading: Reading,
-        hand_over: &mut dyn FnMut(&FlowKey, &FlowValue),
+        hand_over: &mut dyn FnMut(&K, &V),
     ) -> std::io::Result<()> {
         if self.keys.is_empty() {
-            self.grow(BATCH_FLOWS);
+            self.grow(BATCH_ENTRIES);
         }
         let mut cursor = None;
         loop {
@@ -110,7 +110,7 @@ impl FlowMap {
     }
 
     fn grow(&mut self, size: usize) {
-        self.keys.resize(size, Layout(FlowKey::default()));
-        self.values.resize(size, Layout(FlowValue::default()));
+        self.keys.resize(size, Layout(K::default()));
+        self.values.resize(size, Layout(V::default()));
     }
 }
