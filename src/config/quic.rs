@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use anyhow::{anyhow, bail};
 use netweir_flow::quic::{
     self, connection,
-    layout::{Layout, Layouts},
+    layout::{Layout, LayoutProgram, Layouts},
 };
 
 use super::{
@@ -67,6 +67,12 @@ impl QuicPorts {
 }
 
 impl QuicConfig {
+    /// What the kernel programs read connection IDs by; none where there are no layouts.
+    pub fn kernel_layouts(&self) -> Option<Box<LayoutProgram>> {
+        let program = self.layouts.program();
+        (!self.layouts.is_empty()).then(|| Box::new(*program))
+    }
+
     /// What a meter is told.
     pub fn meter_settings(&self) -> quic::Settings {
         let defaults = connection::Settings::default();
