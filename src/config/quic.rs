@@ -157,7 +157,7 @@ fn without_keys(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let word = prefix(rest, |letter| letter.is_alphanumeric());
+        let word = prefix(rest, char::is_alphanumeric);
         shown.push_str(if is_like_key(word) { MASK } else { word });
         rest = &rest[word.len()..];
         let between = prefix(rest, |letter| !letter.is_alphanumeric());

@@ -11,6 +11,7 @@ use netweir_flow::{
     },
 };
 use netweir_web::view;
+use netweir_wire::map::Direction;
 
 use super::{Cells, Resolver, cell::end, json_lines};
 use crate::{args::Format, unit};
@@ -191,6 +192,10 @@ pub(crate) fn write_datagrams(
         let time = view::Time {
             unix_ns: datagram.unix_ns,
         };
+        let way = match datagram.direction {
+            Direction::Ingress => "in",
+            Direction::Egress => "out",
+        };
         let quic::Datagram {
             source,
             destination,
@@ -200,7 +205,7 @@ pub(crate) fn write_datagrams(
         } = datagram;
         writeln!(
             out,
-            "{time} {interface} {source} > {destination} {payload_bytes} bytes {}: {}",
+            "{time} {interface} {way} {source} > {destination} {payload_bytes} bytes {}: {}",
             packets(datagram),
             datagram.outcome.name()
         )?;

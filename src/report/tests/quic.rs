@@ -167,9 +167,9 @@ fn datagrams_have_a_line_each() {
     let mut text = Vec::new();
     write_datagrams(&traced, Format::Table, &mut text).expect("a vector takes everything");
     let expected = "\
-1970-01-01T00:00:01.000Z eth0 192.0.2.1:50000 > 192.0.2.2:443 1200 bytes v1 initial dcid d0d1d2d3d4d5d6d7 scid c0c1c2c3c4: proven
-1970-01-01T00:00:01.001Z eth0 192.0.2.2:443 > 192.0.2.1:50000 137 bytes v1 initial dcid c0c1c2c3c4 scid 0100012c50515253: proven
-1970-01-01T00:00:01.004Z eth0 192.0.2.1:50001 > 192.0.2.2:443 1200 bytes v2 initial dcid d0d1d2d3d4d5d6d7 scid c0c1c2c3c4: proven
+1970-01-01T00:00:01.000Z eth0 in 192.0.2.1:50000 > 192.0.2.2:443 1200 bytes v1 initial dcid d0d1d2d3d4d5d6d7 scid c0c1c2c3c4: proven
+1970-01-01T00:00:01.001Z eth0 in 192.0.2.2:443 > 192.0.2.1:50000 137 bytes v1 initial dcid c0c1c2c3c4 scid 0100012c50515253: proven
+1970-01-01T00:00:01.004Z eth0 in 192.0.2.1:50001 > 192.0.2.2:443 1200 bytes v2 initial dcid d0d1d2d3d4d5d6d7 scid c0c1c2c3c4: proven
 ";
     assert_eq!(String::from_utf8(text).expect("text"), expected);
     let mut text = Vec::new();
