@@ -8,6 +8,7 @@
 
 mod api;
 mod attachment;
+mod capture;
 mod failure;
 mod generator;
 mod generators;
@@ -16,5 +17,6 @@ mod interface;
 mod loss;
 mod namespace;
 mod offload;
+mod quic;
 mod replay;
 mod traffic;
