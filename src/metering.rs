@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use netweir_agent::{Agent, Cpus, Netns, Settings, attach::HookChoice, now_ns};
+use netweir_agent::{Agent, Cpus, Netns, QuicSettings, Settings, attach::HookChoice, now_ns};
 use netweir_flow::{Meter, Record};
 use netweir_web::{Ticker, Ticks, ticker};
 
@@ -53,7 +53,9 @@ impl Metering {
             ports: config.port_classes(),
             only: config.only.clone(),
             sampling: config.sampling,
-            quic: config.quic.agent_settings(),
+            quic: QuicSettings {
+                layouts: config.quic.kernel_layouts(),
+            },
         };
         let agent = Agent::start(settings, namespaces, Arc::clone(&meter))?;
         let kernel_kib = config.maps.kernel_bytes(&Cpus::of_machine()?) / 1024;

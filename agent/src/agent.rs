@@ -183,6 +183,7 @@ impl Agent {
         });
         batch.interfaces.clear();
         batch.settled.clear();
+        batch.quic_backends.clear();
         collectors
             .iter()
             .for_each(|collector| collector.classified(&mut batch));

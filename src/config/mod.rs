@@ -78,7 +78,6 @@ pub struct Config {
 }
 
 /// The text of every setting, and who set it.
-#[derive(Debug)]
 pub struct Layers {
     values: BTreeMap<&'static str, (String, Source)>,
 }
@@ -279,6 +278,13 @@ impl std::fmt::Display for Layers {
             }
         }
         Ok(())
+    }
+}
+
+/// As [`Layers`] are displayed: without keys.
+impl std::fmt::Debug for Layers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

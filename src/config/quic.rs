@@ -3,10 +3,9 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use anyhow::{anyhow, bail};
-use netweir_agent::QuicSettings;
 use netweir_flow::quic::{
     self, connection,
-    layout::{Layout, Layouts},
+    layout::{Layout, LayoutProgram, Layouts},
 };
 
 use super::{
@@ -68,12 +67,10 @@ impl QuicPorts {
 }
 
 impl QuicConfig {
-    /// What the agent is told.
-    pub fn agent_settings(&self) -> QuicSettings {
-        let program = *self.layouts.program();
-        QuicSettings {
-            layouts: (program.count != 0).then(|| Box::new(program)),
-        }
+    /// What the kernel programs read connection IDs by; none where there are no layouts.
+    pub fn kernel_layouts(&self) -> Option<Box<LayoutProgram>> {
+        let program = self.layouts.program();
+        (!self.layouts.is_empty()).then(|| Box::new(*program))
     }
 
     /// What a meter is told.
@@ -160,7 +157,7 @@ fn without_keys(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let word = prefix(rest, |letter| letter.is_alphanumeric());
+        let word = prefix(rest, char::is_alphanumeric);
         shown.push_str(if is_like_key(word) { MASK } else { word });
         rest = &rest[word.len()..];
         let between = prefix(rest, |letter| !letter.is_alphanumeric());

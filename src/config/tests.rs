@@ -4,6 +4,8 @@ use clap::Parser;
 
 use super::*;
 
+mod quic;
+
 fn layers(file: &str, arguments: &[&str]) -> anyhow::Result<Layers> {
     let mut layers = Layers {
         values: SETTINGS

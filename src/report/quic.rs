@@ -6,11 +6,12 @@ use netweir_flow::{
     Record,
     quic::{
         self, Sender, Summary, Traced,
-        connection::{CidOrigin, Cids, Connection, SpinState},
+        connection::{CidOrigin, Cids, Connection, ConnectionId, SpinState},
         layout::Undecoded,
     },
 };
 use netweir_web::view;
+use netweir_wire::map::Direction;
 
 use super::{Cells, Resolver, cell::end, json_lines};
 use crate::{args::Format, unit};
@@ -45,8 +46,8 @@ pub(super) fn cells(rows: &[quic::Record], resolver: Option<&Resolver>) -> Cells
             or_nothing(one.version),
             name(one).unwrap_or_else(|| NOTHING.to_owned()),
             alpn(one).unwrap_or_else(|| NOTHING.to_owned()),
-            cid(&one.client_cids),
-            cid(&one.server_cids),
+            or_nothing(cid(&one.client_cids)),
+            or_nothing(cid(&one.server_cids)),
             backend,
             queue,
             rtt(one),
@@ -93,6 +94,7 @@ pub(super) fn csv(rows: &[quic::Record]) -> Cells {
 fn csv_row(row: &quic::Record) -> Vec<String> {
     let one = &row.connection;
     let named = one.backend.as_ref().ok();
+    let id = |cids| text(cid(cids).filter(|id| !id.is_empty()));
     let seconds = |ns: Option<u64>| text(ns.map(|ns| format!("{:.6}", ns as f64 / 1e9)));
     vec![
         one.client.ip().to_string(),
@@ -103,8 +105,8 @@ fn csv_row(row: &quic::Record) -> Vec<String> {
         name(one).unwrap_or_default(),
         alpn(one).unwrap_or_default(),
         text(one.hello.as_ref().map(|hello| &hello.ja4)),
-        cid(&one.client_cids),
-        cid(&one.server_cids),
+        id(&one.client_cids),
+        id(&one.server_cids),
         text(named.map(|named| &named.layout)),
         text(named.and_then(|named| named.backend)),
         text(named.and_then(|named| named.queue)),
@@ -190,6 +192,10 @@ pub(crate) fn write_datagrams(
         let time = view::Time {
             unix_ns: datagram.unix_ns,
         };
+        let way = match datagram.direction {
+            Direction::Ingress => "in",
+            Direction::Egress => "out",
+        };
         let quic::Datagram {
             source,
             destination,
@@ -199,7 +205,7 @@ pub(crate) fn write_datagrams(
         } = datagram;
         writeln!(
             out,
-            "{time} {interface} {source} > {destination} {payload_bytes} bytes {}: {}",
+            "{time} {interface} {way} {source} > {destination} {payload_bytes} bytes {}: {}",
             packets(datagram),
             datagram.outcome.name()
         )?;
@@ -236,12 +242,12 @@ fn alpn(connection: &Connection) -> Option<String> {
 }
 
 /// The ID that came last of those that its owner chose, else the one that the client made up.
-fn cid(cids: &Cids) -> String {
+fn cid(cids: &Cids) -> Option<ConnectionId> {
     let made_up = |origin: CidOrigin| matches!(origin, CidOrigin::ClientFirst);
     let mut last = cids.iter().rev();
     let chosen = last.find(|known| !made_up(known.origin));
     let shown = chosen.or_else(|| cids.iter().next_back());
-    or_nothing(shown.map(|known| known.cid))
+    shown.map(|known| known.cid)
 }
 
 /// The reason stands in the place of the backend, where nothing is decoded.

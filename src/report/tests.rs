@@ -10,6 +10,8 @@ use netweir_wire::{
 
 use super::*;
 
+mod quic;
+
 /// A UDP datagram of 28 bytes and `payload` more between two hosts of 192.0.2.0/24.
 fn datagram(source: (u8, u16), destination: (u8, u16), payload: usize) -> Vec<u8> {
     let mut bytes = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0];
@@ -110,9 +112,9 @@ UDP       192.0.2.1:40000  192.0.2.2:53        1   40 B  eth,0#1    ingress
 #[test]
 fn csv_has_plain_numbers_and_quotes_what_needs_it() {
     let expected = "\
-protocol,source_address,source_port,destination_address,destination_port,packets,frames,bytes,interface,direction,sampling
-UDP,192.0.2.2,53,192.0.2.1,40000,1,1,1536,\"eth,0\",ingress,1
-UDP,192.0.2.1,40000,192.0.2.2,53,2,2,80,\"eth,0\",ingress,1
+protocol,source_address,source_port,destination_address,destination_port,packets,frames,bytes,interface,direction,sampling,quic_version,quic_certainty,quic_server_name,quic_backend,quic_queue,quic_undecoded
+UDP,192.0.2.2,53,192.0.2.1,40000,1,1,1536,\"eth,0\",ingress,1,,,,,,
+UDP,192.0.2.1,40000,192.0.2.2,53,2,2,80,\"eth,0\",ingress,1,,,,,,
 ";
     assert_eq!(
         report(By::Flow, Format::Csv, &meter(&conversation())),
@@ -137,7 +139,10 @@ address,packets_sent,bytes_sent,packets_received,bytes_received,sampling
 fn a_conversation_is_one_row() {
     let csv = report(By::Connection, Format::Csv, &meter(&conversation()));
     assert_eq!(csv.lines().count(), 2, "{csv}");
-    assert!(csv.ends_with(",2,80,1,1536,0.000,\"eth,0\",1\n"), "{csv}");
+    assert!(
+        csv.ends_with(",2,80,1,1536,0.000,\"eth,0\",1,,,,,,\n"),
+        "{csv}"
+    );
 }
 
 #[test]
@@ -163,8 +168,11 @@ UDP       192.0.2.1:40000  192.0.2.2:53         200  7.81 KiB
 ";
     assert_eq!(table, expected);
     for (by, last) in [
-        (By::Flow, ",200,200,8000,\"eth,0\",ingress,100\n"),
-        (By::Connection, ",200,8000,100,153600,0.000,\"eth,0\",100\n"),
+        (By::Flow, ",200,200,8000,\"eth,0\",ingress,100,,,,,,\n"),
+        (
+            By::Connection,
+            ",200,8000,100,153600,0.000,\"eth,0\",100,,,,,,\n",
+        ),
         (By::Ip, "192.0.2.2,100,153600,200,8000,100\n"),
     ] {
         let csv = report(by, Format::Csv, &meter);

@@ -8,6 +8,7 @@
 
 mod api;
 mod attachment;
+mod capture;
 mod failure;
 mod generator;
 mod generators;

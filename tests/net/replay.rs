@@ -1,6 +1,6 @@
 //! A capture read later tells the same as the frames told when they came.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::collections::BTreeMap;
 
 use netweir_packets::{Case, corpus};
 use netweir_tests::{Feature, Netweir, World, is_root};
@@ -8,7 +8,10 @@ use netweir_wire::packet::{LinkType, Problem, ethertype};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::traffic::crafted;
+use crate::{
+    capture::{Capture, pcap},
+    traffic::crafted,
+};
 
 /// What a flow has in both: not the interface, and not the time.
 const KEPT: [&str; 20] = [
@@ -60,28 +63,6 @@ fn is_dropped_before_tc(frame: &[u8]) -> bool {
     frame.len() < 14 + 4 + 2 && tags.iter().any(|tag| frame[12..14] == *tag)
 }
 
-/// A capture file of the classic format, one millisecond between two frames.
-fn pcap(frames: &[Vec<u8>]) -> Vec<u8> {
-    let mut file = Vec::new();
-    // Magic, version 2.4, time zone, accuracy, snapshot length, Ethernet.
-    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 1] {
-        file.extend(word.to_le_bytes());
-    }
-    for (number, frame) in (0_u32..).zip(frames) {
-        let (seconds, microseconds) = (1_700_000_000 + number / 1000, number % 1000 * 1000);
-        for word in [
-            seconds,
-            microseconds,
-            frame.len() as u32,
-            frame.len() as u32,
-        ] {
-            file.extend(word.to_le_bytes());
-        }
-        file.extend(frame);
-    }
-    file
-}
-
 /// The flows of a report, and how often each came.
 fn flows(output: &[String]) -> BTreeMap<String, usize> {
     let mut flows = BTreeMap::new();
@@ -91,29 +72,6 @@ fn flows(output: &[String]) -> BTreeMap<String, usize> {
         *flows.entry(kept.join(" ")).or_default() += 1;
     }
     flows
-}
-
-/// A file that is removed with this value.
-struct Capture(PathBuf);
-
-impl Capture {
-    fn new(name: &str, bytes: &[u8]) -> Self {
-        let name = format!("netweir-{}-{name}.pcap", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::write(&path, bytes).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Capture {
-    fn drop(&mut self) {
-        // What is left behind in the temporary folder harms nobody.
-        let _removed = fs::remove_file(&self.0);
-    }
 }
 
 fn replay(path: &str) -> Netweir {

@@ -10,8 +10,8 @@ use super::layout::{
 use crate::{Frame, endpoint::endpoints};
 use netweir_wire::{
     map::{
-        FlowKey, QUIC_CAPTURED_BYTES, QUIC_PLACES, QuicBackendKey, QuicCounters, QuicEvent,
-        QuicEventKind, QuicLoss, SpinSums, Volume,
+        FlowKey, QUIC_CAPTURED_BYTES, QUIC_PLACES, QUIC_SHORT_BYTES, QuicBackendKey, QuicCounters,
+        QuicEvent, QuicEventKind, QuicLoss, SpinSums, Volume,
     },
     packet::{
         Headers, Problem,
@@ -113,7 +113,11 @@ impl Look {
     }
 
     fn tell(&mut self, event: QuicEvent, kind: QuicEventKind, bytes: &[u8]) {
-        let bytes = bytes.get(..QUIC_CAPTURED_BYTES).unwrap_or(bytes);
+        let at_most = match kind {
+            QuicEventKind::Long => QUIC_CAPTURED_BYTES,
+            QuicEventKind::Short | QuicEventKind::Spin => QUIC_SHORT_BYTES,
+        };
+        let bytes = bytes.get(..at_most).unwrap_or(bytes);
         let event = QuicEvent {
             kind: kind as u8,
             captured_bytes: bytes.len() as u16,

@@ -2,9 +2,12 @@
 
 use crate::driver::{START, interface};
 use netweir_flow::{
-    Batch, Difference, Filter, InterfaceSample, Meter, Query, Sample, Settings, SortKey,
+    Batch, Difference, Filter, InterfaceSample, Listing, Meter, Query, Sample, Settings, SortKey,
+    quic::{self, connection},
 };
-use netweir_wire::map::{Count, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, Volume};
+use netweir_wire::map::{
+    Count, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, QuicEvent, Volume,
+};
 use proptest::{prelude::*, sample::select};
 
 /// Numbers as hostile as they get, and tame ones.
@@ -159,8 +162,27 @@ fn settings() -> impl Strategy<Value = Settings> {
             max_interfaces: few,
             sampling: few as u32,
             wall_offset_ns: -5,
+            quic: quic_settings(idle_ns, few),
         }
     })
+}
+
+fn quic_settings(idle_ns: u64, few: usize) -> quic::Settings {
+    let limits = connection::Limits {
+        connections: few,
+        guesses: few,
+        ..connection::Limits::default()
+    };
+    quic::Settings {
+        any_port: true,
+        connections: connection::Settings {
+            idle_ns,
+            limits,
+            ..connection::Settings::default()
+        },
+        max_traced: few,
+        ..quic::Settings::default()
+    }
 }
 
 /// Everything that can be read, read.
@@ -185,6 +207,38 @@ fn read_all(meter: &Meter) {
     }
     meter.totals(None);
     meter.accounting().imbalance();
+    read_quic(meter);
+}
+
+fn read_quic(meter: &Meter) {
+    for sort in SortKey::ALL {
+        let query = Query {
+            sort,
+            ..Query::default()
+        };
+        let mut listing = Listing::<quic::Record>::new(query.clone());
+        while listing.read(meter) {}
+        assert_eq!(listing.finish(), meter.quic_connections(&query));
+    }
+    let table = meter.quic().map(|quic| quic.accounting().table);
+    let table = table.expect("any port may be one of QUIC");
+    assert_eq!(table.outcomes.iter().sum::<u64>(), table.events);
+    assert_eq!(table.received, table.live + table.ended + table.unclaimed);
+}
+
+/// Events with any bytes, often of flows that samples are of, too.
+fn event() -> impl Strategy<Value = (QuicEvent, Vec<u8>)> {
+    let bytes = prop::collection::vec(any::<u8>(), 0..40);
+    (key(), number(), 0..5_u8, bytes).prop_map(|(key, time_ns, kind, bytes)| {
+        let event = QuicEvent {
+            key,
+            time_ns,
+            kind,
+            payload_bytes: bytes.len() as u32,
+            ..QuicEvent::default()
+        };
+        (event, bytes)
+    })
 }
 
 proptest! {
@@ -192,10 +246,14 @@ proptest! {
     fn every_packet_is_accounted_for(
         settings in settings(),
         batches in prop::collection::vec((batch(), number()), 1..12),
+        events in prop::collection::vec(event(), 0..12),
     ) {
         let mut meter = Meter::new(&settings, START);
         meter.add_interface(interface(1, "lo"));
-        for (batch, tick_ns) in &batches {
+        for (number, (batch, tick_ns)) in batches.iter().enumerate() {
+            for (event, bytes) in events.iter().skip(number) {
+                meter.apply_quic(event, bytes);
+            }
             meter.apply(batch);
             read_all(&meter);
             meter.tick(*tick_ns);

@@ -211,7 +211,7 @@ fn one_packet() -> Count {
     }
 }
 
-fn interface(ifindex: u32, name: &str) -> Interface {
+pub fn interface(ifindex: u32, name: &str) -> Interface {
     Interface {
         id: InterfaceId { netns: 9, ifindex },
         name: name.into(),
