@@ -8,9 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use netweir_agent::{
-    Agent, Cpus, Netns, QuicSettings, Settings, attach::HookChoice, now_ns,
-};
+use netweir_agent::{Agent, Cpus, Netns, QuicSettings, Settings, attach::HookChoice, now_ns};
 use netweir_flow::{Meter, Record};
 use netweir_web::{Ticker, Ticks, ticker};
 

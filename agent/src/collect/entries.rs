@@ -42,10 +42,7 @@ impl<K: Pod + Default, V: Pod + Default> EntryMap<K, V> {
     }
 
     /// Hands over all entries; they stay in the map.
-    pub(super) fn read(
-        &mut self,
-        hand_over: &mut dyn FnMut(&K, &V),
-    ) -> Result<(), Error> {
+    pub(super) fn read(&mut self, hand_over: &mut dyn FnMut(&K, &V)) -> Result<(), Error> {
         if self.batches {
             match self.walk(Reading::Copy, hand_over) {
                 Err(error) if sys::is_without_batches(&error) => {
@@ -78,11 +75,7 @@ impl<K: Pod + Default, V: Pod + Default> EntryMap<K, V> {
         Ok(())
     }
 
-    fn walk(
-        &mut self,
-        reading: Reading,
-        hand_over: &mut dyn FnMut(&K, &V),
-    ) -> std::io::Result<()> {
+    fn walk(&mut self, reading: Reading, hand_over: &mut dyn FnMut(&K, &V)) -> std::io::Result<()> {
         if self.keys.is_empty() {
             self.grow(BATCH_ENTRIES);
         }

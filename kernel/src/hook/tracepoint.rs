@@ -10,9 +10,7 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, RawTracePointContext},
 };
 use netweir_wire::{
-    map::{
-        Count, Direction, InterfaceKey, SkbOffsets, StrayReason, Volume, segments, wire_bytes,
-    },
+    map::{Count, Direction, InterfaceKey, SkbOffsets, StrayReason, Volume, segments, wire_bytes},
     packet::{Headers, LinkType, Truncated},
     stand_in,
 };

@@ -22,7 +22,7 @@ use crate::{
 impl<P: Payload> Look<'_, P> {
     /// Tells the long headers that were noted.
     #[inline(always)]
-    pub(super) fn tell_long(&mut self) {
+    pub(super) fn tell_long<const MOST: u32>(&mut self) {
         let long = self.work.found.long;
         if long == 0 {
             return;
@@ -31,7 +31,7 @@ impl<P: Payload> Look<'_, P> {
         let too_many = long.saturating_sub(MOST_LONG as u32);
         self.counters.lost[QuicLoss::FlowLimit as usize] += u64::from(too_many);
         self.prepare(QuicEventKind::Long);
-        for number in 0..MOST_LONG {
+        for number in 0..MOST_LONG.min(MOST as usize) {
             if number as u32 >= volatile(&self.work.found.long) {
                 return;
             }
@@ -114,7 +114,11 @@ impl<P: Payload> Look<'_, P> {
     /// than `MOST` follow it: a power of two, or one less.
     #[inline(always)]
     fn put_with<const MOST: usize>(&mut self, offset: u32, bytes: u32) -> Result<(), QuicLoss> {
-        const { assert!(MOST <= QUIC_CAPTURED_BYTES && (MOST & (MOST + 1) == 0 || MOST.is_power_of_two())) };
+        const {
+            assert!(
+                MOST <= QUIC_CAPTURED_BYTES && (MOST & (MOST + 1) == 0 || MOST.is_power_of_two())
+            )
+        };
         let captured = bytes.min(MOST as u32);
         // The verifier is to see that it is neither nothing nor too much.
         let more = masked::<{ QUIC_CAPTURED_BYTES as u64 }>(u64::from(captured) - 1) as u32;
@@ -150,11 +154,7 @@ impl<P: Payload> Look<'_, P> {
 
 /// Adds to an allowance what the time since the last grant brings: so many a second, up to so many.
 #[inline(always)]
-fn grant(
-    now: u32,
-    (per_second, at_most): (u32, u32),
-    (granted, allowance): (&mut u32, &mut u32),
-) {
+fn grant(now: u32, (per_second, at_most): (u32, u32), (granted, allowance): (&mut u32, &mut u32)) {
     let ticks_per_second = u64::from(setting::<{ stand_in::QUIC_TICKS }>());
     let ticks = u64::from(now.wrapping_sub(*granted));
     if ticks >= 2 * ticks_per_second {
