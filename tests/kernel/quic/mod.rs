@@ -10,10 +10,10 @@ mod told;
 use netweir_agent::attach::{MapSizes, Variant};
 use netweir_flow::Batch;
 use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
-use netweir_tests::{Program, Rig, SkbContext};
+use netweir_tests::{Program, Rig, SkbContext, udp_frame};
 use netweir_wire::{
     map::{QuicCounters, QuicEvent, QuicEventKind},
-    packet::protocol,
+    packet::{LinkType, protocol},
 };
 
 /// A port of QUIC by the corpus.
@@ -37,6 +37,14 @@ fn rig_of(program: Program, sizes: MapSizes, variant: Variant) -> Rig {
     let mut rig = Rig::variant(7, sizes, variant).unwrap();
     let interface = rig.interface(program);
     rig.collector.add_interface(interface).unwrap();
+    // The program is loaded with the first run, which takes its time.
+    let other = udp_frame(1, 0);
+    let other = match program.link {
+        LinkType::Ip => &other[14..],
+        _ => &other[..],
+    };
+    rig.run(program, other).unwrap();
+    rig.drain().unwrap();
     rig
 }
 

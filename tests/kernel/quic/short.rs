@@ -155,7 +155,11 @@ fn a_turn_within_a_frame_is_none() {
     // Only then does the last one differ.
     run(&mut rig, [0, 0, 0, SPIN_BIT]);
     run(&mut rig, [0; 4]);
-    println!("{:?}", counters(&mut rig));
-    println!("{:?}", rig.events());
-    assert_eq!(told(&rig.events(), QuicEventKind::Spin).len(), 1);
+    let events = rig.events();
+    let quic = counters(&mut rig);
+    assert_eq!(
+        told(&events, QuicEventKind::Spin).len(),
+        1,
+        "{quic:?} {events:?}"
+    );
 }
