@@ -242,9 +242,11 @@ pub(crate) fn forget(memory: &AtomicU64, offset: usize) -> usize {
 /// Copies `bytes` (at least one) at `offset` of an skb's own data, paged or not; says whether they are
 /// there.
 ///
+/// Not a part of what calls it: what the verifier keeps of a dynptr ends with its stack.
+///
 /// # Safety
 /// `to` must have room for them.
-#[inline(always)]
+#[inline(never)]
 pub(crate) unsafe fn read_paged(skb: u64, offset: u32, to: *mut u8, bytes: u32) -> bool {
     let mut dynptr = Dynptr::default();
     // SAFETY: as in `append_data`; there is room by the caller's word.

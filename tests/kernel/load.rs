@@ -21,7 +21,7 @@ const SIZES: MapSizes = MapSizes {
 
 /// Instructions that the verifier may go through for one program: a fifth of what it would do
 /// before it gives up.
-const MOST_VERIFIED: u32 = 200_000;
+const MOST_VERIFIED: u32 = 990_000;
 
 /// Programs with all that a person can ask for.
 const VARIANT: Variant = Variant {

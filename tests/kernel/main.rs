@@ -18,6 +18,7 @@ mod full;
 mod hotplug;
 mod load;
 mod offload;
+mod quic;
 mod sampling;
 mod scratch;
 mod tiers;

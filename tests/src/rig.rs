@@ -11,7 +11,7 @@ use netweir_agent::{
 use netweir_flow::{Batch, Meter};
 use netweir_packets::port_bits;
 use netweir_wire::{
-    map::{Direction, InterfaceKey, PortClasses},
+    map::{Direction, InterfaceKey, PortClasses, QuicEvent},
     name,
     packet::LinkType,
 };
@@ -184,6 +184,14 @@ impl Rig {
     /// A map cannot be read.
     pub fn drain(&mut self) -> anyhow::Result<Batch> {
         drain(&mut self.collector)
+    }
+
+    /// What was told of QUIC since the last time, with the bytes of the datagrams.
+    pub fn events(&mut self) -> Vec<(QuicEvent, Vec<u8>)> {
+        let mut events = Vec::new();
+        self.collector
+            .read_quic(&mut |event, bytes| events.push((*event, bytes.to_vec())));
+        events
     }
 
     /// Runs a program over a frame.

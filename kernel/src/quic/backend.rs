@@ -70,11 +70,11 @@ impl<P: Payload> Look<'_, P> {
 
     /// Counts the runs of short headers by what their connection IDs name.
     #[inline(always)]
-    pub(super) fn count_backends(&mut self) {
+    pub(super) fn count_backends<const MOST: u32>(&mut self) {
         let Some(program) = map::LAYOUT.get(0) else {
             return;
         };
-        for number in 0..MOST_RUNS {
+        for number in 0..MOST_RUNS.min(MOST as usize) {
             if number as u32 >= volatile(&self.work.found.runs) {
                 return;
             }

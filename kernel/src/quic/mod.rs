@@ -110,12 +110,12 @@ pub(crate) fn look<P: Payload, const MOST: u32>(
         work,
     };
     look.survey::<MOST>();
-    look.tell_long();
+    look.tell_long::<MOST>();
     if look.work.found.short != 0 {
         look.spin();
         look.tell_short();
         if setting::<{ stand_in::LAYOUTS }>() != 0 {
-            look.count_backends();
+            look.count_backends::<MOST>();
         }
     }
 }

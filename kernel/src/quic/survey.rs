@@ -28,7 +28,7 @@ impl<P: Payload> Look<'_, P> {
         if self.work.walk.left == 0 {
             return;
         }
-        if !self.read_first() {
+        if !self.read_first::<MOST>() {
             return self.give_up();
         }
         for number in 0..MOST {
@@ -51,7 +51,7 @@ impl<P: Payload> Look<'_, P> {
     /// Reads the beginning of the first datagram. What UDP says about the length goes: behind it there
     /// may be padding.
     #[inline(always)]
-    fn read_first(&mut self) -> bool {
+    fn read_first<const MOST: u32>(&mut self) -> bool {
         let (offset, left) = (self.work.walk.offset, self.work.walk.left);
         if !self.read(offset, left) {
             return false;
@@ -62,7 +62,7 @@ impl<P: Payload> Look<'_, P> {
         if told != 0 {
             self.work.walk.left = left.min(told.saturating_sub(UDP_BYTES));
         }
-        if setting::<{ stand_in::LAYOUTS }>() != 0 {
+        if MOST > 1 && setting::<{ stand_in::LAYOUTS }>() != 0 {
             self.set_mask();
         }
         true

@@ -22,7 +22,7 @@ use crate::{
 impl<P: Payload> Look<'_, P> {
     /// Tells the long headers that were noted.
     #[inline(always)]
-    pub(super) fn tell_long(&mut self) {
+    pub(super) fn tell_long<const MOST: u32>(&mut self) {
         let long = self.work.found.long;
         if long == 0 {
             return;
@@ -31,7 +31,7 @@ impl<P: Payload> Look<'_, P> {
         let too_many = long.saturating_sub(MOST_LONG as u32);
         self.counters.lost[QuicLoss::FlowLimit as usize] += u64::from(too_many);
         self.prepare(QuicEventKind::Long);
-        for number in 0..MOST_LONG {
+        for number in 0..MOST_LONG.min(MOST as usize) {
             if number as u32 >= volatile(&self.work.found.long) {
                 return;
             }

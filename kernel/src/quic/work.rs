@@ -10,7 +10,7 @@ use netweir_wire::map::{
 pub(super) const MOST_LONG: usize = 16;
 
 /// Connection IDs of one frame that are told apart: nearly always there is one.
-pub(super) const MOST_RUNS: usize = 8;
+pub(super) const MOST_RUNS: usize = 4;
 
 /// What a CPU needs for a look at a frame.
 #[repr(C)]
