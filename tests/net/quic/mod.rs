@@ -1,6 +1,7 @@
 //! QUIC between real peers: what is told of their connections is what they say themselves.
 
 mod aioquic;
+mod capture;
 mod chromium;
 mod quinn;
 mod s2n;

@@ -74,7 +74,12 @@ fn peers_agree(hook: &[&str], both_ways: bool) {
     let world = World::new();
     // Where both ways are seen, the kernel hands whole trains of datagrams over.
     world.offload(both_ways);
-    let mut arguments = vec!["--tick", "200ms", "--set", "quic.layouts=telementry"];
+    let layouts = world
+        .near
+        .addresses
+        .map(|near| format!("telementry server={near}"));
+    let layouts = format!("quic.layouts={}", layouts.join(","));
+    let mut arguments = vec!["--tick", "200ms", "--set", &layouts];
     arguments.extend(hook);
     let server = Server::start(&world, &arguments);
     let mut spoken = Vec::new();
@@ -94,6 +99,34 @@ fn peers_agree(hook: &[&str], both_ways: bool) {
         assert_eq!(found["queue"], backend % 64);
     }
     check_books(&server, spoken.len());
+    check_counted(&server, &spoken);
+}
+
+/// What the kernel counted by connection ID alone: all that clients sent with short headers.
+fn check_counted(server: &Server, spoken: &[(Spoken, (u16, u16))]) {
+    let told = server.get("/api/quic");
+    let counted = told["counted"].as_array().unwrap();
+    let mut packets = 0;
+    for (_, backend) in SERVERS {
+        let of_backend = counted.iter().filter(|one| one["backend"] == backend);
+        let short: u64 = of_backend
+            .map(|one| {
+                assert_eq!(one["queue"], backend % 64, "{told:#}");
+                one["packets"].as_u64().unwrap()
+            })
+            .sum();
+        let of_backend = spoken.iter().filter(|(_, (_, number))| *number == backend);
+        let sent: u64 = of_backend.map(|(one, _)| one.said[0].packets).sum();
+        // The handshake goes before: two datagrams at least, and not more than a few.
+        assert!(
+            (sent - 20..sent - 2).contains(&short),
+            "{short} of {sent}: {told:#}"
+        );
+        packets += short;
+    }
+    let accounting = &told["accounting"];
+    assert_eq!(accounting["decoded"], packets, "{told:#}");
+    assert_eq!(accounting["long"], accounting["told"]["long"], "{told:#}");
 }
 
 /// One connection to each server, whose connection IDs are of a layout that has for each server's
