@@ -3,9 +3,9 @@
 peer.py server HOST PORT CERTIFICATE KEY [--retry] [--http]
     Says `ready`, answers with as many bytes as it is asked for until its standard input ends; with
     --http it answers every request of HTTP/3 with a page.
-peer.py client HOST PORT CERTIFICATE [--version N] [--bytes N] [--zero-rtt] [--move]
+peer.py client HOST PORT CERTIFICATE [--version N] [--bytes N] [--zero-rtt] [--move HOST]
     Asks for so many bytes. With --zero-rtt it does so twice, the second time in its first datagram;
-    with --move it goes on from another port in between.
+    with --move it goes on from another port of that address of its own in between.
 
 Both keep what they send for --delay SECONDS before it goes out.
 """
@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import functools
 import json
+import socket
 import ssl
 import sys
 
@@ -130,14 +131,16 @@ class Client(QuicConnectionProtocol):
         came = len(await reader.read())
         assert came == wanted, f"{came} of {wanted} bytes came"
 
-    async def move(self):
-        """Goes on from another port of the same address, as behind a NAT that forgot it."""
-        host = self._transport.get_extra_info("sockname")[0]
-        loop = asyncio.get_running_loop()
-        old = self._transport
-        await loop.create_datagram_endpoint(lambda: self, local_addr=(host, 0))
+    async def move(self, host):
+        """Goes on from another port of this address, as behind a NAT that forgot the old one."""
+        # As aioquic's own: for both IP versions.
+        own = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        own.bind(("::ffff:" + host, 0))
         # Not closed: that would end the protocol.
-        self.old = old
+        self.old = self._transport
+        loop = asyncio.get_running_loop()
+        await loop.create_datagram_endpoint(lambda: self, sock=own)
 
     def told(self):
         return {
@@ -172,7 +175,7 @@ async def run_client(arguments):
         ) as client:
             await client.ask(arguments.bytes)
             if arguments.move:
-                await client.move()
+                await client.move(arguments.move)
                 await client.ask(arguments.bytes)
             while arguments.zero_rtt and not early and not tickets:
                 await asyncio.sleep(0.01)
@@ -200,7 +203,7 @@ def main():
             side.add_argument("--version", type=int, default=1)
             side.add_argument("--bytes", type=int, default=1_000_000)
             side.add_argument("--zero-rtt", action="store_true")
-            side.add_argument("--move", action="store_true")
+            side.add_argument("--move")
     arguments = parser.parse_args()
     asyncio.run(arguments.run(arguments))
 

@@ -2,11 +2,12 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Stdio},
 };
 
+use netweir_packets::frame::SOURCE_MAC;
 use netweir_peers::{ALPN, Identity, NAME};
 use netweir_tests::{Server, World, await_that, is_root};
 use serde_json::{Value, json};
@@ -41,19 +42,57 @@ fn retry_is_told() {
 
 #[test]
 fn rebinding_keeps_counts_together() {
-    one_connection(&[], &["--move"], |found, said| {
-        let first = SocketAddr::new(
-            found["client_address"].as_str().unwrap().parse().unwrap(),
-            said["ports"][0].as_u64().unwrap() as u16,
-        );
-        assert_eq!(
-            (&found["rebindings"], &found["migrations"]),
-            (&json!(1), &json!(0)),
-            "{found:#}"
-        );
-        assert_eq!(found["moves"][0]["kind"], "rebinding");
-        assert_eq!(found["moves"][0]["from"], first.to_string());
+    moves(0, "rebinding", ["rebindings", "migrations"]);
+}
+
+#[test]
+fn migration_keeps_counts_together() {
+    moves(1, "migration", ["migrations", "rebindings"]);
+}
+
+/// A client that goes on from another port, of its first or second address; what that is called, and
+/// which counters have one move and none.
+fn moves(address: usize, kind: &str, [one, none]: [&str; 2]) {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    give_second_address(&world);
+    let addresses = [world.far.addresses[0], SECOND_ADDRESS.into()];
+    let server = Server::start(&world, &["--tick", "200ms"]);
+    let peer = Peer::start(&world, &[]);
+    let said = &peer.ask(&world, &["--move", &addresses[address].to_string()])[0];
+    let of_server = peer.finish();
+    let [first, second] = [(0, 0), (1, address)].map(|(port, address)| {
+        let port = said["ports"][port].as_u64().unwrap();
+        SocketAddr::new(addresses[address], port as u16)
     });
+    let ends = [said, &of_server].map(|said| Some(sent(said)));
+    let found = await_connection(&server, second, ends);
+    assert_eq!(
+        (&found[one], &found[none]),
+        (&json!(1), &json!(0)),
+        "{found:#}"
+    );
+    assert_eq!(found["moves"][0]["kind"], kind);
+    assert_eq!(found["moves"][0]["from"], first.to_string());
+    await_single(&server);
+}
+
+/// What a far side gets that has two addresses.
+const SECOND_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 3);
+
+fn give_second_address(world: &World) {
+    let address = SECOND_ADDRESS.to_string();
+    let far = ["address", "add", &*address, "dev", world.far.interface];
+    world.far.text("ip", &far);
+    // Nobody asks for neighbours there.
+    let mac = SOURCE_MAC.map(|byte| format!("{byte:02x}")).join(":");
+    let near = ["neighbour", "add", &*address, "lladdr", &*mac];
+    let near = near
+        .into_iter()
+        .chain(["dev", world.near.interface, "nud", "permanent"]);
+    world.near.text("ip", &near.collect::<Vec<_>>());
 }
 
 /// The peers hold back what they send for longer than they need to make it, and not for so long that
@@ -119,6 +158,11 @@ fn one_connection(of_server: &[&str], of_client: &[&str], check: impl FnOnce(&Va
     assert_eq!(found["alpn"], json!([ALPN]));
     check_rtt(&found, said);
     check(&found, said);
+    await_single(&server);
+}
+
+/// Waits until there is no other connection any more, nor a guess.
+fn await_single(server: &Server) {
     await_that(|| {
         let told = server.get("/api/quic");
         let connections = told["connections"].as_array().unwrap().len();
