@@ -135,8 +135,17 @@ function showInterfaces(interfaces) {
   }));
 }
 
+// Nothing where the flow is no part of a QUIC connection.
+function quic({ quic }) {
+  if (!quic) return [];
+  const { certainty, version, server_name, backend, queue, undecoded } = quic;
+  return [`QUIC ${version ?? ""} (${certainty})`, server_name, undecoded && `backend: ${undecoded}`,
+    backend !== null && `backend ${backend}`, queue !== null && `queue ${queue}`];
+}
+
 function detail(flow) {
   const parts = [
+    ...quic(flow),
     flow.tcp_flags && `flags ${flow.tcp_flags}`,
     flow.icmp_type !== null && `type ${flow.icmp_type} code ${flow.icmp_code}`,
     flow.vlans.length && `VLAN ${flow.vlans.join(", ")}`,
@@ -149,7 +158,8 @@ function detail(flow) {
 function showFlows({ flows, accounting, summary }) {
   text("shown", flows.length ? `${integer.format(flows.length)} of ${integer.format(accounting.flows)} live` : "");
   rows("flows", flows.map((flow) => [
-    cell(flow.protocol, { title: detail(flow) }),
+    cell(flow.protocol + (flow.quic ? ` · QUIC${flow.quic.certainty === "guessed" ? "?" : ""}` : ""),
+      { title: detail(flow) }),
     cell(end(flow.source_address, flow.source_port), { title: flow.source_mac ?? "" }),
     cell(end(flow.destination_address, flow.destination_port), { label: "→", title: flow.destination_mac ?? "" }),
     cell(`${flow.interface} ${flow.direction === "ingress" ? "in" : "out"}`),

@@ -186,25 +186,35 @@ fn end_rank(end: SocketAddr) -> Rank {
     (u128::from_be_bytes(mapped(end.ip())), end.port())
 }
 
-/// The flows of a connection: from the client, and to it.
+/// The flows of a connection: from the client, and to it. Of a side that nothing is known of, packets
+/// go the other way.
 fn keys(connection: &Connection) -> [FlowKey; 2] {
-    let Connection {
-        client_sent,
-        server_sent,
-        client,
-        server,
-        ..
-    } = connection;
-    let leaves = client_sent.egress.packets > client_sent.ingress.packets
-        || server_sent.ingress.packets > server_sent.egress.packets;
-    let (forward, back) = match leaves {
-        true => (Direction::Egress, Direction::Ingress),
-        false => (Direction::Ingress, Direction::Egress),
-    };
+    let Connection { client, server, .. } = connection;
+    let from_client = direction(&connection.client_sent);
+    let from_server = direction(&connection.server_sent);
+    let forward = from_client.or_else(|| from_server.map(opposite));
+    let forward = forward.unwrap_or(Direction::Ingress);
+    let back = from_server.unwrap_or_else(|| opposite(forward));
     [
         key(connection, (*client, *server), forward),
         key(connection, (*server, *client), back),
     ]
+}
+
+/// Which way most of it went; none where there is nothing.
+fn direction(sent: &Sent) -> Option<Direction> {
+    let direction = match sent.egress.packets > sent.ingress.packets {
+        true => Direction::Egress,
+        false => Direction::Ingress,
+    };
+    (sent.once().packets > 0).then_some(direction)
+}
+
+const fn opposite(direction: Direction) -> Direction {
+    match direction {
+        Direction::Ingress => Direction::Egress,
+        Direction::Egress => Direction::Ingress,
+    }
 }
 
 fn key(

@@ -4,7 +4,7 @@ use netweir_packets::{
     frame::{ethernet_ipv4, ipv4, udp},
     quic::{client_hello, client_initial, crypto, handshake, server_hello, server_initial, short},
 };
-use netweir_tests::{Ended, Netweir, World, is_root};
+use netweir_tests::{Ended, Netweir, Server, World, is_root};
 use netweir_wire::packet::{protocol, quic::Version};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -136,6 +136,33 @@ fn datagrams_are_told_alike() {
     // The server's first one is known by its key, the client's next by the server's ID.
     assert_eq!(outcomes, ["proven", "proven", "matched", "not_quic"]);
     assert_eq!(books(&live), books(&replayed));
+}
+
+#[test]
+fn the_api_has_each_packet_once() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    let arguments = ["--tick", "200ms", "--hook", "tc", "--set", LAYOUT];
+    let server = Server::start(&world, &arguments);
+    world.send(frames());
+    server.await_seen(frames().len() as u64);
+    let quic = server.get("/api/quic");
+    let counted = &quic["counted"][0];
+    let place = [&counted["backend"], &counted["queue"], &counted["packets"]];
+    assert_eq!(place, [300, 44, 20], "{quic}");
+    assert_eq!(counted["bytes"], 20 * 49);
+    let books = &quic["accounting"];
+    // What only looks like a short header, as STUN does, has bytes where connection IDs are.
+    assert_eq!(
+        [&books["long"], &books["short"], &books["decoded"]],
+        [4, 21, 21]
+    );
+    assert_eq!(books["received"]["packets"], 25);
+    assert_eq!(quic["connections"][0]["packets"], 23);
+    assert_eq!(quic["queues"][0]["number"], 44);
+    server.child.end(Signal::TERM).books();
 }
 
 #[test]

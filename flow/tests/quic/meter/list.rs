@@ -60,6 +60,9 @@ fn a_filter_chooses_connections_by_either_flow() {
         ("port 443 and udp", 3),
         ("src host 10.0.0.1 and src port 443", 0),
         ("tcp", 0),
+        ("in and src port 443", 3),
+        ("in and src port 50001", 1),
+        ("out", 0),
         ("interface test.pcap", 3),
     ] {
         let query = Query {
