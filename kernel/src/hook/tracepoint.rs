@@ -27,23 +27,27 @@ use crate::{
 const ETHERNET_KINDS: [u16; 2] = [1, 772];
 
 #[btf_tracepoint(function = "netif_receive_skb")]
+#[inline(always)]
 fn netweir_tp_in(context: BtfTracePointContext) -> i32 {
-    meter(context.arg(0), Direction::Ingress, true)
+    meter::<true>(context.arg(0), Direction::Ingress)
 }
 
 #[btf_tracepoint(function = "net_dev_queue")]
+#[inline(always)]
 fn netweir_tp_out(context: BtfTracePointContext) -> i32 {
-    meter(context.arg(0), Direction::Egress, true)
+    meter::<true>(context.arg(0), Direction::Egress)
 }
 
 #[raw_tracepoint(tracepoint = "netif_receive_skb")]
+#[inline(always)]
 fn netweir_rtp_in(context: RawTracePointContext) -> i32 {
-    meter(context.arg(0), Direction::Ingress, false)
+    meter::<false>(context.arg(0), Direction::Ingress)
 }
 
 #[raw_tracepoint(tracepoint = "net_dev_queue")]
+#[inline(always)]
 fn netweir_rtp_out(context: RawTracePointContext) -> i32 {
-    meter(context.arg(0), Direction::Egress, false)
+    meter::<false>(context.arg(0), Direction::Egress)
 }
 
 /// The fields of an skb that a frame is counted by.
@@ -66,8 +70,9 @@ struct Skb {
     interface: InterfaceKey,
 }
 
+/// `PAGED` says whether data in pages can be read.
 #[inline(always)]
-fn meter(skb: u64, direction: Direction, paged: bool) -> i32 {
+fn meter<const PAGED: bool>(skb: u64, direction: Direction) -> i32 {
     let Some(work) = map::work() else {
         return 0;
     };
@@ -80,7 +85,7 @@ fn meter(skb: u64, direction: Direction, paged: bool) -> i32 {
         stray(StrayReason::Unreadable, frame);
         return 0;
     };
-    read_headers(work, &skb, paged);
+    read_headers(work, &skb, PAGED);
     let count = count(&skb, &work.headers);
     let may_be_quic = if setting::<{ stand_in::TRACE_ANY }>() == 1 {
         account(work, skb.interface, count)
@@ -88,28 +93,25 @@ fn meter(skb: u64, direction: Direction, paged: bool) -> i32 {
         account_watched(work, skb.interface, count)
     };
     if let Some(work) = quic::begin_unusual(work, may_be_quic) {
-        look(&skb, work, paged);
+        look::<PAGED>(&skb, work);
     }
     0
 }
 
 /// Looks at the datagrams of a frame. Not a part of the programs that call it: its stack is its own.
 #[inline(never)]
-fn look(skb: &Skb, work: &mut QuicWork, paged: bool) {
+fn look<const PAGED: bool>(skb: &Skb, work: &mut QuicWork) {
     let frame = (skb.pulled + skb.data_length, u32::from(skb.gso_size));
-    quic::look::<_, MOST_DATAGRAMS>(&Traced { skb, paged }, work, frame);
+    quic::look::<_, MOST_DATAGRAMS>(&Traced::<PAGED>(skb), work, frame);
 }
 
 /// A frame in kernel memory.
-struct Traced<'a> {
-    skb: &'a Skb,
-    paged: bool,
-}
+struct Traced<'a, const PAGED: bool>(&'a Skb);
 
-impl Payload for Traced<'_> {
+impl<const PAGED: bool> Payload for Traced<'_, PAGED> {
     #[inline(always)]
     unsafe fn load(&self, offset: u32, to: *mut u8, bytes: u32) -> bool {
-        let skb = self.skb;
+        let skb = self.0;
         let linear = skb.pulled + skb.data_length.saturating_sub(skb.paged_length);
         if offset + bytes <= linear {
             let from = skb.start + u64::from(offset);
@@ -117,7 +119,7 @@ impl Payload for Traced<'_> {
             return unsafe { bpf_probe_read_kernel(to.cast(), bytes, from as *const _) == 0 };
         }
         // SAFETY: there is room by the caller's word.
-        self.paged && unsafe { read_paged(skb.address, offset - skb.pulled, to, bytes) }
+        PAGED && unsafe { read_paged(skb.address, offset - skb.pulled, to, bytes) }
     }
 }
 
