@@ -17,7 +17,7 @@ use netweir_wire::{
 
 use crate::{
     account::{account, account_watched, stray},
-    map::{self, Work},
+    map::{self, KernelFrame, Work},
     quic::{self, MOST_DATAGRAMS, Payload, QuicWork},
     reader::{Copied, field, read_paged},
     setting::setting,
@@ -70,6 +70,14 @@ struct Skb {
     interface: InterfaceKey,
 }
 
+impl Skb {
+    /// Bytes from the frame's first one on that lie one behind the other.
+    #[inline(always)]
+    const fn linear(&self) -> u32 {
+        self.pulled + self.data_length.saturating_sub(self.paged_length)
+    }
+}
+
 /// `PAGED` says whether data in pages can be read.
 #[inline(always)]
 fn meter<const PAGED: bool>(skb: u64, direction: Direction) -> i32 {
@@ -85,6 +93,16 @@ fn meter<const PAGED: bool>(skb: u64, direction: Direction) -> i32 {
         stray(StrayReason::Unreadable, frame);
         return 0;
     };
+    if quic::is_on() {
+        // For a look at it later: until then it would take room on the stack.
+        work.frame = KernelFrame {
+            start: skb.start,
+            pulled: skb.pulled,
+            linear: skb.linear(),
+            bytes: skb.pulled + skb.data_length,
+            segment: u32::from(skb.gso_size),
+        };
+    }
     read_headers(work, &skb, PAGED);
     let count = count(&skb, &work.headers);
     let may_be_quic = if setting::<{ stand_in::TRACE_ANY }>() == 1 {
@@ -92,34 +110,36 @@ fn meter<const PAGED: bool>(skb: u64, direction: Direction) -> i32 {
     } else {
         account_watched(work, skb.interface, count)
     };
-    if let Some(work) = quic::begin_unusual(work, may_be_quic) {
-        look::<PAGED>(&skb, work);
+    if let Some(quic) = quic::begin_unusual(work, may_be_quic) {
+        look::<PAGED>(skb.address, &work.frame, quic);
     }
     0
 }
 
 /// Looks at the datagrams of a frame. Not a part of the programs that call it: its stack is its own.
 #[inline(never)]
-fn look<const PAGED: bool>(skb: &Skb, work: &mut QuicWork) {
-    let frame = (skb.pulled + skb.data_length, u32::from(skb.gso_size));
-    quic::look::<_, MOST_DATAGRAMS>(&Traced::<PAGED>(skb), work, frame);
+fn look<const PAGED: bool>(skb: u64, frame: &KernelFrame, work: &mut QuicWork) {
+    let lengths = (frame.bytes, frame.segment);
+    quic::look::<_, MOST_DATAGRAMS>(&Traced::<PAGED> { skb, frame }, work, lengths);
 }
 
-/// A frame in kernel memory.
-struct Traced<'a, const PAGED: bool>(&'a Skb);
+/// The frame of an skb at this address.
+struct Traced<'a, const PAGED: bool> {
+    skb: u64,
+    frame: &'a KernelFrame,
+}
 
 impl<const PAGED: bool> Payload for Traced<'_, PAGED> {
     #[inline(always)]
     unsafe fn load(&self, offset: u32, to: *mut u8, bytes: u32) -> bool {
-        let skb = self.0;
-        let linear = skb.pulled + skb.data_length.saturating_sub(skb.paged_length);
-        if offset + bytes <= linear {
-            let from = skb.start + u64::from(offset);
+        let frame = self.frame;
+        if offset + bytes <= frame.linear {
+            let from = frame.start + u64::from(offset);
             // SAFETY: there is room by the caller's word; the kernel checks the address.
             return unsafe { bpf_probe_read_kernel(to.cast(), bytes, from as *const _) == 0 };
         }
         // SAFETY: there is room by the caller's word.
-        PAGED && unsafe { read_paged(skb.address, offset - skb.pulled, to, bytes) }
+        PAGED && unsafe { read_paged(self.skb, offset - frame.pulled, to, bytes) }
     }
 }
 
@@ -166,9 +186,8 @@ fn read_skb(address: u64, direction: Direction, at: &SkbOffsets) -> Result<Skb, 
 /// Copies the headers and reads them; those that lie in pages only where the kernel allows it.
 #[inline(always)]
 fn read_headers(work: &mut Work, skb: &Skb, paged: bool) {
-    let linear = skb.pulled + skb.data_length.saturating_sub(skb.paged_length);
-    let mut copied =
-        Copied::from_kernel(&mut work.copied, &work.offset, skb.start, linear as usize);
+    let linear = skb.linear() as usize;
+    let mut copied = Copied::from_kernel(&mut work.copied, &work.offset, skb.start, linear);
     if paged && skb.paged_length != 0 {
         copied.append_data(skb.address, skb.pulled as usize, skb.data_length as usize);
     }
