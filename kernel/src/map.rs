@@ -102,6 +102,8 @@ pub(crate) const COPIED_BYTES: usize = MAX_HEADER_BYTES + 64;
 pub(crate) struct Work {
     /// Where the parser puts an offset that the verifier is to forget.
     pub(crate) offset: AtomicU64,
+    /// Where the bytes of the frame at hand are, at the tracepoints.
+    pub(crate) frame: KernelFrame,
     /// The headers of the packet at hand.
     pub(crate) headers: Headers,
     /// What it adds to its flow.
@@ -109,6 +111,21 @@ pub(crate) struct Work {
     /// Headers that do not lie in one piece, copied. Twice the size that is used: the verifier
     /// bounds position and length apart.
     pub(crate) copied: [u8; 2 * COPIED_BYTES],
+}
+
+/// A frame in kernel memory.
+#[repr(C)]
+pub(crate) struct KernelFrame {
+    /// Address of its first byte.
+    pub(crate) start: u64,
+    /// Bytes between that and the data pointer of its skb.
+    pub(crate) pulled: u32,
+    /// Bytes that lie one behind the other.
+    pub(crate) linear: u32,
+    /// Bytes in all.
+    pub(crate) bytes: u32,
+    /// Bytes of each datagram of an offloaded frame; 0 for others.
+    pub(crate) segment: u32,
 }
 
 /// Working memory of the program that runs on this CPU.

@@ -1,7 +1,7 @@
 //! What Netweir costs, measured.
 //!
-//! A packet in the kernel by test runs, of one flow ([`packet`]) and of many ([`mix`]), and live
-//! ([`live`]); a drain in user space ([`drain`]); the whole agent as a process ([`agent`]), also with
+//! A packet in the kernel by test runs, of one flow ([`packet`], [`quic`]) and of many ([`mix`]), and
+//! live ([`live`]); a drain in user space ([`drain`]); the whole agent as a process ([`agent`]), also with
 //! far too much for its maps ([`overflow`]); the throughput of TCP with and without each hook
 //! ([`throughput`]). Tables are printed and written to `bench.json` in the target directory, with
 //! the [`bars`] that the figures have to meet; missing one is told, and is no failure. All together
@@ -19,6 +19,7 @@ mod mix;
 mod overflow;
 mod packet;
 mod pair;
+mod quic;
 mod rounds;
 mod sequence;
 mod table;
@@ -74,8 +75,9 @@ fn main() -> anyhow::Result<()> {
 /// Makes a table.
 type Measure = fn() -> anyhow::Result<Table>;
 
-const MEASURES: [(&str, Measure); 7] = [
+const MEASURES: [(&str, Measure); 8] = [
     ("packet", packet::measure),
+    ("quic", quic::measure),
     ("mix", mix::measure),
     ("live", live::measure),
     ("drain", drain::measure),
@@ -116,7 +118,7 @@ const fn sizes(flows: u32) -> MapSizes {
         cache: 131_072,
         flows,
         ring: 1 << 20,
-        quic: 0,
+        quic: 1 << 20,
         interfaces: 16,
     }
 }

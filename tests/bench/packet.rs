@@ -62,7 +62,8 @@ pub(crate) fn segment() -> Vec<u8> {
 
 fn packets() -> [(&'static str, Vec<u8>); 4] {
     let segment_bytes = [tcp(1000, 443, ACK), vec![0; 10]].concat();
-    let datagram = udp(1000, 443, &[0; 10]);
+    // Not between QUIC ports: what is is measured apart.
+    let datagram = udp(1000, 5000, &[0; 10]);
     let tagged = vlan(
         10,
         ethertype::VLAN,

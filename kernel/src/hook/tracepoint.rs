@@ -17,7 +17,7 @@ use netweir_wire::{
 
 use crate::{
     account::{account, account_watched, stray},
-    map::{self, Work},
+    map::{self, KernelFrame, Work},
     quic::{self, MOST_DATAGRAMS, Payload, QuicWork},
     reader::{Copied, field, read_paged},
     setting::setting,
@@ -27,23 +27,27 @@ use crate::{
 const ETHERNET_KINDS: [u16; 2] = [1, 772];
 
 #[btf_tracepoint(function = "netif_receive_skb")]
+#[inline(always)]
 fn netweir_tp_in(context: BtfTracePointContext) -> i32 {
-    meter(context.arg(0), Direction::Ingress, true)
+    meter::<true>(context.arg(0), Direction::Ingress)
 }
 
 #[btf_tracepoint(function = "net_dev_queue")]
+#[inline(always)]
 fn netweir_tp_out(context: BtfTracePointContext) -> i32 {
-    meter(context.arg(0), Direction::Egress, true)
+    meter::<true>(context.arg(0), Direction::Egress)
 }
 
 #[raw_tracepoint(tracepoint = "netif_receive_skb")]
+#[inline(always)]
 fn netweir_rtp_in(context: RawTracePointContext) -> i32 {
-    meter(context.arg(0), Direction::Ingress, false)
+    meter::<false>(context.arg(0), Direction::Ingress)
 }
 
 #[raw_tracepoint(tracepoint = "net_dev_queue")]
+#[inline(always)]
 fn netweir_rtp_out(context: RawTracePointContext) -> i32 {
-    meter(context.arg(0), Direction::Egress, false)
+    meter::<false>(context.arg(0), Direction::Egress)
 }
 
 /// The fields of an skb that a frame is counted by.
@@ -66,8 +70,17 @@ struct Skb {
     interface: InterfaceKey,
 }
 
+impl Skb {
+    /// Bytes from the frame's first one on that lie one behind the other.
+    #[inline(always)]
+    const fn linear(&self) -> u32 {
+        self.pulled + self.data_length.saturating_sub(self.paged_length)
+    }
+}
+
+/// `PAGED` says whether data in pages can be read.
 #[inline(always)]
-fn meter(skb: u64, direction: Direction, paged: bool) -> i32 {
+fn meter<const PAGED: bool>(skb: u64, direction: Direction) -> i32 {
     let Some(work) = map::work() else {
         return 0;
     };
@@ -80,44 +93,53 @@ fn meter(skb: u64, direction: Direction, paged: bool) -> i32 {
         stray(StrayReason::Unreadable, frame);
         return 0;
     };
-    read_headers(work, &skb, paged);
+    if quic::is_on() {
+        // For a look at it later: until then it would take room on the stack.
+        work.frame = KernelFrame {
+            start: skb.start,
+            pulled: skb.pulled,
+            linear: skb.linear(),
+            bytes: skb.pulled + skb.data_length,
+            segment: u32::from(skb.gso_size),
+        };
+    }
+    read_headers(work, &skb, PAGED);
     let count = count(&skb, &work.headers);
     let may_be_quic = if setting::<{ stand_in::TRACE_ANY }>() == 1 {
         account(work, skb.interface, count)
     } else {
         account_watched(work, skb.interface, count)
     };
-    if let Some(work) = quic::begin_unusual(work, may_be_quic) {
-        look(&skb, work, paged);
+    if let Some(quic) = quic::begin_unusual(work, may_be_quic) {
+        look::<PAGED>(skb.address, &work.frame, quic);
     }
     0
 }
 
 /// Looks at the datagrams of a frame. Not a part of the programs that call it: its stack is its own.
 #[inline(never)]
-fn look(skb: &Skb, work: &mut QuicWork, paged: bool) {
-    let frame = (skb.pulled + skb.data_length, u32::from(skb.gso_size));
-    quic::look::<_, MOST_DATAGRAMS>(&Traced { skb, paged }, work, frame);
+fn look<const PAGED: bool>(skb: u64, frame: &KernelFrame, work: &mut QuicWork) {
+    let lengths = (frame.bytes, frame.segment);
+    quic::look::<_, MOST_DATAGRAMS>(&Traced::<PAGED> { skb, frame }, work, lengths);
 }
 
-/// A frame in kernel memory.
-struct Traced<'a> {
-    skb: &'a Skb,
-    paged: bool,
+/// The frame of an skb at this address.
+struct Traced<'a, const PAGED: bool> {
+    skb: u64,
+    frame: &'a KernelFrame,
 }
 
-impl Payload for Traced<'_> {
+impl<const PAGED: bool> Payload for Traced<'_, PAGED> {
     #[inline(always)]
     unsafe fn load(&self, offset: u32, to: *mut u8, bytes: u32) -> bool {
-        let skb = self.skb;
-        let linear = skb.pulled + skb.data_length.saturating_sub(skb.paged_length);
-        if offset + bytes <= linear {
-            let from = skb.start + u64::from(offset);
+        let frame = self.frame;
+        if offset + bytes <= frame.linear {
+            let from = frame.start + u64::from(offset);
             // SAFETY: there is room by the caller's word; the kernel checks the address.
             return unsafe { bpf_probe_read_kernel(to.cast(), bytes, from as *const _) == 0 };
         }
         // SAFETY: there is room by the caller's word.
-        self.paged && unsafe { read_paged(skb.address, offset - skb.pulled, to, bytes) }
+        PAGED && unsafe { read_paged(self.skb, offset - frame.pulled, to, bytes) }
     }
 }
 
@@ -164,9 +186,8 @@ fn read_skb(address: u64, direction: Direction, at: &SkbOffsets) -> Result<Skb, 
 /// Copies the headers and reads them; those that lie in pages only where the kernel allows it.
 #[inline(always)]
 fn read_headers(work: &mut Work, skb: &Skb, paged: bool) {
-    let linear = skb.pulled + skb.data_length.saturating_sub(skb.paged_length);
-    let mut copied =
-        Copied::from_kernel(&mut work.copied, &work.offset, skb.start, linear as usize);
+    let linear = skb.linear() as usize;
+    let mut copied = Copied::from_kernel(&mut work.copied, &work.offset, skb.start, linear);
     if paged && skb.paged_length != 0 {
         copied.append_data(skb.address, skb.pulled as usize, skb.data_length as usize);
     }

@@ -39,7 +39,7 @@ pub(crate) trait Payload {
 
 /// Whether anything is looked at.
 #[inline(always)]
-fn is_on() -> bool {
+pub(crate) fn is_on() -> bool {
     setting::<{ stand_in::QUIC_TICKS }>() != 0
 }
 

@@ -126,7 +126,7 @@ fn datagram(random: &mut Random, layouts: &Layouts, bytes: u64) -> Vec<u8> {
     if let Some(first) = datagram.get_mut(1).filter(|_| random.below(4) != 0) {
         *first = *first & !row.guard_mask | row.guard_value;
         if row.length_mask != 0 && random.below(4) != 0 {
-            *first = *first & !row.length_mask | row.min_bytes - 1;
+            *first = *first & !row.length_mask | (row.min_bytes - 1);
         }
     }
     datagram
