@@ -139,7 +139,7 @@ function showInterfaces(interfaces) {
 function quic({ quic }) {
   if (!quic) return [];
   const { certainty, version, server_name, backend, queue, undecoded } = quic;
-  return [`QUIC ${version ?? ""} (${certainty})`, server_name, undecoded && `backend: ${undecoded}`,
+  return [["QUIC", version, `(${certainty})`].filter(Boolean).join(" "), server_name, undecoded && `backend: ${undecoded}`,
     backend !== null && `backend ${backend}`, queue !== null && `queue ${queue}`];
 }
 

@@ -194,11 +194,18 @@ impl Connection {
 
     /// What is to be thought of the spin bit of one side.
     pub fn spin_state(&self, sender: Sender) -> SpinState {
-        let spin = match sender {
-            Sender::Client => &self.client_spin,
-            Sender::Server => &self.server_spin,
+        let (spin, sent) = match sender {
+            Sender::Client => (&self.client_spin, self.client_sent),
+            Sender::Server => (&self.server_spin, self.server_sent),
         };
-        spin.state(self.timing.round_trip_ns())
+        match spin.state(self.timing.round_trip_ns()) {
+            // Nothing is told of a bit before it turns.
+            SpinState::TooFew if spin.turns() == (0, 0) => {
+                let lasted_ns = self.last_ns.saturating_sub(self.first_ns);
+                SpinState::of_untold(sent.once().packets, lasted_ns)
+            }
+            state => state,
+        }
     }
 
     /// All that both sides sent, each packet as often as it crossed the interface.

@@ -13,6 +13,9 @@ const PACKETS_PER_TURN: u64 = 4;
 const LEAST_TURNS: u32 = 4;
 /// Packets without a turn before the bit counts as disabled.
 const LEAST_PACKETS: u32 = 64;
+/// Time without a turn before the bit counts as disabled where nothing was told of it: longer than a
+/// round trip takes.
+const LEAST_SILENT_NS: u64 = 2_000_000_000;
 /// How many times longer or shorter than the handshake's a round trip may be.
 const HANDSHAKE_RATIO: u64 = 10;
 
@@ -51,6 +54,16 @@ pub struct Spin {
 }
 
 impl SpinState {
+    /// What is to be thought of a bit of which nothing was told, in so many packets and so long a
+    /// time: it is told of when it has turned twice.
+    pub(super) const fn of_untold(packets: u64, lasted_ns: u64) -> Self {
+        if packets >= LEAST_PACKETS as u64 && lasted_ns >= LEAST_SILENT_NS {
+            Self::Disabled
+        } else {
+            Self::TooFew
+        }
+    }
+
     /// The name that views, metrics and documents use.
     pub const fn name(self) -> &'static str {
         match self {

@@ -158,6 +158,20 @@ fn turns_of_the_spin_bit_are_round_trips() {
 }
 
 #[test]
+fn a_bit_that_never_turns_is_disabled() {
+    let mut world = world(&[]);
+    world.shake_hands();
+    for (packets, expected) in [(1900, SpinState::TooFew), (200, SpinState::Disabled)] {
+        world.send(packets);
+        world.hand_over();
+        let connection = world.only().connection;
+        assert_eq!(connection.spin_state(Sender::Client), expected);
+        // One packet tells nothing, however long it is ago.
+        assert_eq!(connection.spin_state(Sender::Server), SpinState::TooFew);
+    }
+}
+
+#[test]
 fn a_bit_that_turns_at_random_is_noise() {
     let mut world = world(&[]);
     world.shake_hands();
