@@ -109,7 +109,7 @@ impl Packet for Linear<'_> {
     }
 }
 
-/// An offset that was compared with [`COPIED_BYTES`], bounded once more where it is used: before
+/// A number that was compared with [`COPIED_BYTES`], bounded once more where it is used: before
 /// Linux 5.15 the verifier knows nothing any more of a number that was kept on the stack meanwhile.
 #[inline(always)]
 fn bounded(offset: usize) -> usize {
@@ -167,7 +167,7 @@ impl<'a> Copied<'a> {
         let failed = unsafe {
             generated::bpf_probe_read_kernel(
                 bytes.as_mut_ptr().cast(),
-                length as u32,
+                bounded(length) as u32,
                 from as *const _,
             )
         };

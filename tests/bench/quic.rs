@@ -1,4 +1,4 @@
-//! Nanoseconds a QUIC packet of one flow: the look at it, over counting alone and over nothing.
+//! Nanoseconds a packet of one flow: the look at QUIC, over counting alone and over nothing.
 //!
 //! The frame is the same each time: nothing turns, and nearly nothing is told. Of long headers, only
 //! the first ones are told, since the flow has no allowance for more.
@@ -12,7 +12,7 @@ use netweir_packets::{
 use netweir_tests::{Pinned, Program, Rig, Yardstick};
 use netweir_wire::packet::protocol;
 
-use crate::{median, minimum, sizes, table::Table};
+use crate::{median, minimum, packet::segment, sizes, table::Table};
 
 const RUNS: u32 = 500_000;
 const ROUNDS: usize = 7;
@@ -37,26 +37,24 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
         ("TC ingress", Program::TC_INGRESS, Program::EMPTY_TC),
         ("TC egress", Program::TC_EGRESS, Program::EMPTY_TC),
     ] {
-        for (name, packet, layout) in [
-            ("short", short(&CID, &[0; 41]), None),
+        let datagram = short(&CID, &[0; 41]);
+        for (name, frame, layout) in [
+            ("not QUIC", segment(), None),
+            ("short", quic(&datagram), None),
             (
                 "short, telementry",
-                short(&CID, &[0; 41]),
+                quic(&datagram),
                 Some("telementry port=443"),
             ),
-            (
-                "short, mvfst",
-                short(&CID, &[0; 41]),
-                Some("mvfst port=443"),
-            ),
-            ("long", vec![0xc0; 50], None),
+            ("short, mvfst", quic(&datagram), Some("mvfst port=443")),
+            ("long", quic(&[0xc0; 50]), None),
         ] {
-            let figures = row(program, empty, (&packet, layout))?;
+            let figures = row(program, empty, (&frame, layout))?;
             rows.push((format!("{place} {name}"), figures));
         }
     }
     Ok(Table {
-        title: "a QUIC packet by BPF_PROG_TEST_RUN, one flow, in nanoseconds",
+        title: "a packet and the look at QUIC by BPF_PROG_TEST_RUN, one flow, in nanoseconds",
         columns: COLUMNS.to_vec(),
         rows,
     })
@@ -65,12 +63,15 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
 /// A connection ID that each of the layouts reads.
 const CID: [u8; 8] = [0xc0, 0, 0, 5, 1, 2, 3, 4];
 
+fn quic(datagram: &[u8]) -> Vec<u8> {
+    ethernet_ipv4(ipv4(protocol::UDP).carrying(udp(5000, 443, datagram)))
+}
+
 fn row(
     program: Program,
     empty: Program,
-    (packet, layout): (&[u8], Option<&str>),
+    (frame, layout): (&[u8], Option<&str>),
 ) -> anyhow::Result<Vec<f64>> {
-    let frame = ethernet_ipv4(ipv4(protocol::UDP).carrying(udp(5000, 443, packet)));
     let mut looking = rig(program, sizes(FLOWS), layout)?;
     let without = MapSizes {
         quic: 0,
@@ -81,9 +82,9 @@ fn row(
     let mut rounds = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
         let times = [
-            empty.run(&mut yardstick, &frame, RUNS)?,
-            program.run(&mut counting.object, &frame, RUNS)?,
-            program.run(&mut looking.object, &frame, RUNS)?,
+            empty.run(&mut yardstick, frame, RUNS)?,
+            program.run(&mut counting.object, frame, RUNS)?,
+            program.run(&mut looking.object, frame, RUNS)?,
         ];
         for (rounds, time) in rounds.iter_mut().zip(times) {
             rounds.push(time.as_nanos() as f64);
