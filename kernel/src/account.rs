@@ -9,8 +9,8 @@ use aya_ebpf::{
 };
 use netweir_wire::{
     map::{
-        CacheEntry, Class, Count, FlowKey, FlowValue, InterfaceCounters, InterfaceKey,
-        InterfacePlace, KEY_WORDS, LossReason, StrayReason, Volume, classes, near_place,
+        Class, Count, FlowKey, FlowValue, InterfaceCounters, InterfaceKey, InterfacePlace,
+        KEY_WORDS, LONG_WAY, LossReason, StrayReason, Volume, classes, near_place,
     },
     packet::{Headers, Problem, Usual},
     stand_in,
@@ -20,26 +20,29 @@ use crate::{
     cache::{self, Home},
     flows,
     map::{self, Work},
+    quic,
     reader::forget,
     setting::setting,
     table,
 };
 
-/// Accounts for a usual frame if the cache knows its flow; returns what the cache knows.
+/// Accounts for a usual frame if the cache knows its flow and all that is wanted of it; says whether
+/// it does.
 #[inline(always)]
-pub(crate) fn account_usual(
-    usual: &Usual,
-    interface: InterfaceKey,
-    count: Count,
-) -> Option<&'static CacheEntry> {
+pub(crate) fn account_usual(usual: &Usual, interface: InterfaceKey, count: Count) -> bool {
     let key = FlowKey::words(interface, usual);
-    let entry = cache::find(Home::of(&key, table::epoch()), &key)?;
+    let Some(entry) = cache::find(Home::of(&key, table::epoch()), &key) else {
+        return false;
+    };
     let value = &mut entry.value;
-    let counters = counters(value.interface)?;
+    // There are none where it is to take the long way.
+    let Some(counters) = counters(value.interface) else {
+        return false;
+    };
     if !is_sample() {
         counters.seen += count;
         leave_out(counters, value.classes, count.volume());
-        return Some(entry);
+        return true;
     }
     counters.short += count;
     value.packets += count.packets;
@@ -48,7 +51,7 @@ pub(crate) fn account_usual(
     value.last_tick = tick();
     value.tcp_flags |= usual.tcp_flags;
     value.traffic_class = usual.traffic_class;
-    Some(entry)
+    true
 }
 
 /// Accounts for one frame, whose headers are in `work`, at an interface that is counted in any case;
@@ -294,7 +297,17 @@ fn value(headers: &Headers, count: Count, classes: [u8; 3], interface: u32) -> F
         destination_mac: headers.destination_mac,
         classes,
         reserved: 0,
-        interface,
+        interface: interface | way(classes),
+    }
+}
+
+/// By which way the packets of a flow with these classes go.
+#[inline(always)]
+fn way(classes: [u8; 3]) -> u32 {
+    if quic::is_on() && classes[2] == Class::QuicCandidate as u8 {
+        LONG_WAY
+    } else {
+        0
     }
 }
 

@@ -252,7 +252,7 @@ impl Interfaces {
             packets: value.packets,
             bytes: value.bytes,
         };
-        if let Some(sums) = self.classes.get_mut(value.interface as usize) {
+        if let Some(sums) = self.classes.get_mut(value.interface_number() as usize) {
             sums.add_classes(value.classes, volume);
         }
     }

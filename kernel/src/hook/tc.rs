@@ -58,15 +58,13 @@ fn meter(context: &TcContext, direction: Direction, link: LinkType) -> i32 {
         #[inline(always)]
         |usual| {
             let count = count(skb, direction, u32::from(usual.payload_offset));
-            let known = account_usual(&usual, interface(skb, direction), count)?;
-            Some((known, usual.payload_offset))
+            account_usual(&usual, interface(skb, direction), count)
         },
     );
-    let work = match known {
-        Some(Some((known, offset))) => quic::begin_usual(known, offset),
-        _ => meter_unusual(context, skb, (direction, link)),
-    };
-    if let Some(work) = work {
+    if known == Some(true) {
+        return TC_ACT_UNSPEC;
+    }
+    if let Some(work) = meter_unusual(context, skb, (direction, link)) {
         look(context.skb.skb, work);
     }
     TC_ACT_UNSPEC
@@ -86,7 +84,7 @@ fn meter_unusual(
     }
     let count = count(skb, direction, u32::from(work.headers.payload_offset));
     let may_be_quic = account(work, interface(skb, direction), count);
-    quic::begin_unusual(work, may_be_quic)
+    quic::begin_look(work, may_be_quic)
 }
 
 /// Looks at the datagrams of a frame. Not a part of the programs that call it: its stack is its own.

@@ -110,7 +110,7 @@ fn meter<const PAGED: bool>(skb: u64, direction: Direction) -> i32 {
     } else {
         account_watched(work, skb.interface, count)
     };
-    if let Some(quic) = quic::begin_unusual(work, may_be_quic) {
+    if let Some(quic) = quic::begin_look(work, may_be_quic) {
         look::<PAGED>(skb.address, &work.frame, quic);
     }
     0

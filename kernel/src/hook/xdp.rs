@@ -74,16 +74,12 @@ fn meter<const FRAGS: bool>(context: &XdpContext, bytes: u64) -> u32 {
     let known = Usual::read_for(
         &direct,
         #[inline(always)]
-        |usual| {
-            let known = account_usual(&usual, interface(context), count(bytes))?;
-            Some((known, usual.payload_offset))
-        },
+        |usual| account_usual(&usual, interface(context), count(bytes)),
     );
-    let work = match known {
-        Some(Some((known, offset))) => quic::begin_usual(known, offset),
-        _ => meter_unusual(context, bytes),
-    };
-    if let Some(work) = work {
+    if known == Some(true) {
+        return XDP_PASS;
+    }
+    if let Some(work) = meter_unusual(context, bytes) {
         look::<FRAGS>(context.as_ptr().cast(), work);
     }
     XDP_PASS
@@ -96,7 +92,7 @@ fn meter_unusual(context: &XdpContext, bytes: u64) -> Option<&'static mut QuicWo
     let packet = Linear::new(context.data(), context.data_end(), &work.offset);
     work.headers.read_from(&packet, LinkType::Ethernet);
     let may_be_quic = account(work, interface(context), count(bytes));
-    quic::begin_unusual(work, may_be_quic)
+    quic::begin_look(work, may_be_quic)
 }
 
 /// Looks at the datagram of a frame. Not a part of the programs that call it: its stack is its own.

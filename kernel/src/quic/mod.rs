@@ -12,7 +12,7 @@ mod tell;
 mod work;
 
 use netweir_wire::{
-    map::{CacheEntry, Class, FlowKey, KEY_WORDS, QUIC_PLACES, QuicCounters, QuicPlace, SpinSums},
+    map::{FlowKey, KEY_WORDS, QUIC_PLACES, QuicCounters, QuicPlace, SpinSums},
     packet::Problem,
     stand_in,
 };
@@ -43,19 +43,10 @@ pub(crate) fn is_on() -> bool {
     setting::<{ stand_in::QUIC_TICKS }>() != 0
 }
 
-/// The working memory for a look at a frame of a flow that the cache knows, whose payload is at
-/// `offset`; `None` where it is not to be looked at.
+/// The working memory for a look at a frame that was counted; `None` where it is not to be looked at.
+/// (Its flow takes the long way: `LONG_WAY`.)
 #[inline(always)]
-pub(crate) fn begin_usual(entry: &CacheEntry, offset: u16) -> Option<&'static mut QuicWork> {
-    if !is_on() || entry.value.classes[2] != Class::QuicCandidate as u8 {
-        return None;
-    }
-    begin(&entry.key, offset)
-}
-
-/// The same of a frame that took the long way; `may_be_quic` is what that said.
-#[inline(always)]
-pub(crate) fn begin_unusual(work: &Work, may_be_quic: bool) -> Option<&'static mut QuicWork> {
+pub(crate) fn begin_look(work: &Work, may_be_quic: bool) -> Option<&'static mut QuicWork> {
     if !is_on() || !may_be_quic || !matches!(work.headers.problem, Problem::None) {
         return None;
     }

@@ -133,11 +133,21 @@ pub struct FlowValue {
     pub classes: [u8; 3],
     /// Always zero.
     pub reserved: u8,
-    /// Number of the counters of the flow's interface and direction.
+    /// Number of the counters of the flow's interface and direction, and [`LONG_WAY`].
     pub interface: u32,
 }
 
+/// Set in [`FlowValue::interface`] where each packet takes the long way through a program, which looks
+/// at more of it: the short way finds no counters of such a number. So it asks nothing for the sake of
+/// packets that are not its own.
+pub const LONG_WAY: u32 = 1 << 31;
+
 impl FlowValue {
+    /// Number of the counters of the flow's interface and direction.
+    pub const fn interface_number(&self) -> u32 {
+        self.interface & !LONG_WAY
+    }
+
     /// The counters of a sample; `tick_ns` is the length of a tick of the cheap clock.
     pub fn counters(&self, tick_ns: u64) -> FlowCounters {
         // A CPU that was held up can write an earlier tick than the one that opened the flow.

@@ -16,7 +16,7 @@ mod skb;
 
 pub use cache::{
     Bucket, CacheEntry, CacheSeed, CacheState, Epoch, FLOWS_PER_BUCKET, FlowValue, IndexWord,
-    MAX_CACHED_FLOWS, WAYS,
+    LONG_WAY, MAX_CACHED_FLOWS, WAYS,
 };
 pub use class::{Class, PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses, classes};
 pub use count::{Count, Volume, segments, wire_bytes};
