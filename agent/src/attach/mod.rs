@@ -9,6 +9,7 @@ mod clsact;
 mod layout;
 mod object;
 mod patch;
+mod size;
 mod table;
 mod tc;
 mod tracepoint;
@@ -20,7 +21,8 @@ use netweir_wire::packet::LinkType;
 pub use tc::TcMode;
 
 pub(crate) use layout::Layout;
-pub use object::{MapSizes, Object, Purpose, Variant};
+pub use object::{Object, Purpose, Variant};
+pub use size::MapSizes;
 pub(crate) use tracepoint::attach as attach_tracepoints;
 
 use crate::{Error, error::Chain, netns::Netns, watch::Device};

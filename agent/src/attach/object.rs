@@ -9,11 +9,7 @@ use aya::{
     sys::{BpfHelper, is_helper_supported},
 };
 use netweir_wire::{
-    map::{
-        Bucket, CacheEntry, CacheSeed, FLOWS_PER_BUCKET, FlowKey, FlowValue, InterfaceCounters,
-        InterfaceKey, InterfacePlace, MAX_CACHED_FLOWS, QUIC_PLACES, QuicBackendKey, QuicLimits,
-        QuicPlace, SkbOffsets, Volume,
-    },
+    map::{CacheSeed, FLOWS_PER_BUCKET, QuicLimits, SkbOffsets},
     name, stand_in, version,
 };
 use rustix::time::{ClockId, clock_getres};
@@ -22,6 +18,7 @@ use super::{
     btf::KernelTypes,
     layout::Layout,
     patch::{Loaded, Patch},
+    size::{MapSizes, page_bytes},
     table::Tables,
 };
 use crate::{Cpus, Error, error::Doing};
@@ -29,108 +26,12 @@ use crate::{Cpus, Error, error::Doing};
 /// The object as it is committed; `make build-ebpf` builds it.
 static OBJECT: &[u8] = include_bytes_aligned!("../../../kernel/netweir.bpf.o");
 
-/// How large the kernel maps are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MapSizes {
-    /// Flows that the caches of all CPUs can hold together between two drains; 0 for no cache.
-    pub cache: u32,
-    /// Flows beyond the cache that each of the two flow maps can hold between two drains.
-    pub flows: u32,
-    /// Bytes of the ring buffer for frames that find no room there either; 0 for none.
-    pub ring: u32,
-    /// Bytes of the ring buffer for what is told of QUIC; 0 for not looking at QUIC.
-    pub quic: u32,
-    /// Interfaces, each direction counting as one.
-    pub interfaces: u32,
-}
-
 /// Events of a QUIC flow in a second: a handshake has a dozen long headers.
 const QUIC_EVENTS_OF_FLOW: u32 = 64;
 /// Events of all QUIC flows of a CPU in a second.
 const QUIC_EVENTS_OF_CPU: u32 = 20_000;
 /// How often a flow's short headers, and its spin bit, are told in a second.
 const QUIC_TOLD_PER_SECOND: u32 = 4;
-/// Backends and queues that are told apart.
-const QUIC_BACKENDS: u32 = 1 << 14;
-
-/// A smaller list would do nothing.
-const LEAST_CACHED_FLOWS: u32 = 16;
-
-/// Bytes that the kernel keeps beside key and value of a hash map's entry.
-const ENTRY_OVERHEAD_BYTES: u64 = 48;
-
-impl MapSizes {
-    /// Flows in the list of one of these CPUs; 0 for no cache.
-    pub fn cache_flows(self, cpus: &Cpus) -> u32 {
-        // The place where the list of the last CPU would end is a number, even if it has none.
-        let most = MAX_CACHED_FLOWS.min(u32::MAX / (2 * cpus.numbers()));
-        match self.cache {
-            0 => 0,
-            flows => flows
-                .div_ceil(cpus.present())
-                .clamp(LEAST_CACHED_FLOWS, most),
-        }
-    }
-
-    /// Bytes of the ring buffer for frames; 0 for none.
-    fn ring_bytes(self) -> u32 {
-        ring_bytes(self.ring)
-    }
-
-    /// Bytes of the ring buffer for QUIC; 0 for none.
-    fn quic_bytes(self) -> u32 {
-        ring_bytes(self.quic)
-    }
-
-    /// Places for QUIC flows: a power of two.
-    fn quic_places(self) -> u32 {
-        if self.quic == 0 { 1 } else { QUIC_PLACES }
-    }
-
-    fn quic_backends(self) -> u32 {
-        if self.quic == 0 { 1 } else { QUIC_BACKENDS }
-    }
-
-    fn quic_kernel_bytes(self) -> u64 {
-        let backend =
-            size_of::<QuicBackendKey>() + size_of::<Volume>() + ENTRY_OVERHEAD_BYTES as usize + 16;
-        u64::from(self.quic_bytes())
-            + u64::from(self.quic_places()) * size_of::<QuicPlace>() as u64
-            + u64::from(self.quic_backends()) * backend as u64
-    }
-
-    /// Kernel memory in bytes that the maps take, whether they are full or empty.
-    pub fn kernel_bytes(self, cpus: &Cpus) -> u64 {
-        let entry = |key: usize, value: usize| {
-            (key.next_multiple_of(8) + value.next_multiple_of(8)) as u64 + ENTRY_OVERHEAD_BYTES
-        };
-        let buckets = |entries: u32| u64::from(entries.next_power_of_two()) * 16;
-        let flow = entry(size_of::<FlowKey>(), size_of::<FlowValue>());
-        let interface = entry(size_of::<InterfaceKey>(), size_of::<InterfacePlace>());
-        let cached = size_of::<CacheEntry>() as u64
-            + size_of::<Bucket>() as u64 / u64::from(FLOWS_PER_BUCKET);
-        u64::from(2 * cpus.present()) * u64::from(self.cache_flows(cpus)) * cached
-            + 2 * (u64::from(self.flows) * flow + buckets(self.flows))
-            + u64::from(self.ring_bytes())
-            + self.quic_kernel_bytes()
-            + u64::from(self.interfaces)
-                * (interface + (cpus.possible().len() * size_of::<InterfaceCounters>()) as u64)
-            + buckets(self.interfaces)
-    }
-}
-
-/// Bytes of a ring buffer as the kernel wants them: a power of two, a page at least.
-fn ring_bytes(wanted: u32) -> u32 {
-    match wanted {
-        0 => 0,
-        bytes => bytes.clamp(page_bytes(), 1 << 30).next_power_of_two(),
-    }
-}
-
-fn page_bytes() -> u32 {
-    rustix::param::page_size() as u32
-}
-
 /// Which packets a load of the object is for.
 pub enum Purpose {
     /// TC and XDP on interfaces of the namespace with this inode number.

@@ -13,6 +13,7 @@ mod epoch;
 mod interfaces;
 mod maps;
 mod memory;
+mod pieces;
 mod quic;
 mod ring;
 
@@ -20,8 +21,8 @@ use aya::maps::{Array, MapData, MapError, PerCpuArray};
 use netweir_flow::{Batch, Sample};
 use netweir_wire::{
     map::{
-        CacheEntry, FilterProgram, FlowCounters, FlowKey, FlowValue, InterfaceKey, LayoutProgram,
-        PortClasses, QuicEvent, StrayReason, Volume,
+        CacheEntry, FilterProgram, FlowKey, FlowValue, InterfaceKey, LayoutProgram, PortClasses,
+        QuicEvent, StrayReason, Volume,
     },
     name,
 };
@@ -37,6 +38,7 @@ use epoch::{Epoch, Taken};
 use interfaces::Interfaces;
 pub use maps::{Constants, Maps};
 use memory::split_value;
+use pieces::Pieces;
 use quic::Quic;
 use ring::Ring;
 
@@ -258,13 +260,7 @@ impl Collector {
             return Err(Error::Broken);
         }
         let passed = self.epoch.current().wrapping_sub(1);
-        let mut pieces = Pieces {
-            samples: Vec::with_capacity(BATCH_ENTRIES),
-            tick_ns: self.tick_ns,
-            interfaces: &mut self.interfaces,
-            malformed: 0,
-            hand_over,
-        };
+        let mut pieces = Pieces::new(self.tick_ns, &mut self.interfaces, hand_over);
         let cache = &mut self.cache;
         cache.read(passed, &mut |entry| pieces.add(&entry.key, &entry.value))?;
         let flows = &mut self.flows[(passed & 1) as usize];
@@ -276,7 +272,7 @@ impl Collector {
             });
         }
         pieces.finish();
-        let frames = pieces.malformed;
+        let frames = pieces.malformed();
         if frames != 0 && !std::mem::replace(&mut self.is_malformed_told, true) {
             tracing::warn!(
                 frames,
@@ -357,57 +353,6 @@ impl Collector {
 /// The side that programs do not write to in an epoch.
 const fn other(epoch: u32) -> usize {
     (epoch.wrapping_sub(1) & 1) as usize
-}
-
-/// Samples on their way out.
-struct Pieces<'a> {
-    samples: Vec<Sample>,
-    tick_ns: u64,
-    interfaces: &'a mut Interfaces,
-    /// Frames of which nothing can be read.
-    malformed: u64,
-    hand_over: &'a mut dyn FnMut(&[Sample]),
-}
-
-impl Pieces<'_> {
-    fn add(&mut self, key: &FlowKey, value: &FlowValue) {
-        self.interfaces.credit(value);
-        self.push(Sample {
-            key: *key,
-            counters: value.counters(self.tick_ns),
-        });
-    }
-
-    /// Hands over a frame of which nothing can be read: the kernel has counted it, so it is not to
-    /// vanish. A direction that is none makes it malformed.
-    fn add_malformed(&mut self) {
-        self.malformed += 1;
-        self.push(Sample {
-            key: FlowKey {
-                direction: u8::MAX,
-                ..FlowKey::default()
-            },
-            counters: FlowCounters {
-                packets: 1,
-                frames: 1,
-                ..FlowCounters::ZERO
-            },
-        });
-    }
-
-    fn push(&mut self, sample: Sample) {
-        self.samples.push(sample);
-        if self.samples.len() == BATCH_ENTRIES {
-            self.finish();
-        }
-    }
-
-    fn finish(&mut self) {
-        if !self.samples.is_empty() {
-            (self.hand_over)(&self.samples);
-            self.samples.clear();
-        }
-    }
 }
 
 /// What the error of a map of that name is told as.
