@@ -37,7 +37,8 @@ pub(super) fn attach(
             hook: Hook::Tcx,
             links,
         }),
-        Err(error) if mode == TcMode::Auto => {
+        // Of one that is gone the name may be another's by now.
+        Err(error) if mode == TcMode::Auto && !error.is_gone() => {
             tracing::debug!(interface = device.name, error = %Chain(&error), "no TCX here, taking clsact");
             attach_clsact(object, device, link)
         }
