@@ -20,7 +20,7 @@ use netweir_wire::packet::protocol;
 
 pub use child::{Child, Ended, Netweir, binary};
 pub use cpu::{Offline, Pinned, is_guest, pretend_cpus, stay_on};
-pub use defect::{FlowMaps, UsedMaps, object_with_ring_entries_of};
+pub use defect::{FlowMaps, UsedMaps, object_with_cut_quic_events, object_with_ring_entries_of};
 pub use feature::{Feature, tc_hook};
 pub use host::Reading;
 pub use report::{Counted, Table, books, sum, table};

@@ -6,11 +6,13 @@ mod cids;
 mod identity;
 mod quinn;
 mod s2n;
+mod segments;
 
 pub use cids::Scheme;
 pub use identity::{ALPN, Identity, NAME};
 pub use quinn::{Server, download};
 pub use s2n::{S2nServer, s2n_download};
+pub use segments::send_segments;
 
 use std::time::Duration;
 
