@@ -4,6 +4,7 @@
 
 mod cids;
 mod identity;
+mod quic_lb;
 mod quinn;
 mod s2n;
 mod segments;
