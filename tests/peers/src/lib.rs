@@ -11,7 +11,7 @@ mod segments;
 
 pub use cids::Scheme;
 pub use identity::{ALPN, Identity, NAME};
-pub use quinn::{Server, download};
+pub use quinn::{Server, download, download_around};
 pub use s2n::{S2nServer, s2n_download};
 pub use segments::send_segments;
 
