@@ -55,6 +55,23 @@ fn world() -> World {
     world
 }
 
+/// Whether the kernel hands such frames through a virtual pair as they are (Linux 5.11); says that the
+/// test is skipped where it does not.
+fn is_whole_or_skip() -> bool {
+    let world = world();
+    let near = SocketAddr::new(world.near.addresses[0], PORT);
+    let _listening = world.near.enter(|| UdpSocket::bind(near).unwrap());
+    let any = SocketAddr::new(world.far.addresses[0], 0);
+    let socket = world.far.enter(|| UdpSocket::bind(any).unwrap());
+    let before = world.far.counters().sent_frames;
+    send_segments(&socket, near, &[0; 2 * SEGMENT], SEGMENT).unwrap();
+    let is_whole = world.far.counters().sent_frames == before + 1;
+    if !is_whole {
+        println!("skipped: this kernel has no UDP segments over virtual pairs");
+    }
+    is_whole
+}
+
 fn rig(purpose: &Purpose, netns: u32, watched: &[InterfaceKey]) -> Rig {
     let mut object = Object::load_variant(purpose, SIZES, LAYOUTS).unwrap();
     let collector = Collector::new(&mut object).unwrap();
@@ -131,7 +148,7 @@ fn tracepoints_take_frames_apart() {
 /// The kernel puts what is to be segmented into pages.
 #[test]
 fn tracepoints_without_paged_data_count_each_datagram_as_unreadable() {
-    if is_root() {
+    if is_root() && is_whole_or_skip() {
         let (counters, _) = trace(Traced::Linear);
         let all = 4 * u64::from(DATAGRAMS);
         assert_eq!((counters.long, counters.short), (all, 0));
@@ -165,7 +182,7 @@ fn xdp_sees_each_datagram() {
 /// Nothing tells the program behind the driver that a frame is more than one datagram.
 #[test]
 fn generic_xdp_takes_a_frame_for_one_datagram() {
-    if is_root() {
+    if is_root() && is_whole_or_skip() {
         let (counters, long) = at_xdp(XdpMode::Skb, 2);
         assert_eq!((counters.long, counters.short, counters.decoded), (1, 1, 1));
         assert_eq!(counters.lost, [0; 4]);
