@@ -235,7 +235,7 @@ fn add_classes(counters: &mut InterfaceCounters, classes: [u8; 3], volume: Volum
     }
 }
 
-/// Whether a frame is counted in its flow: one in [`map::SAMPLING`] is, at random.
+/// Whether a frame is counted in its flow: one in [`stand_in::SAMPLING`] is, at random.
 #[inline(always)]
 fn is_sample() -> bool {
     let one_in = setting::<{ stand_in::SAMPLING }>();

@@ -6,10 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aya::{
-    Btf,
-    programs::{BtfTracePoint, RawTracePoint},
-};
 use netweir_agent::{
     Netns,
     attach::{MapSizes, Object, Purpose},
@@ -19,49 +15,23 @@ use netweir_agent::{
     watch,
 };
 use netweir_flow::{Batch, InterfaceId, Meter, Sample, Settings};
-use netweir_tests::{Feature, drain, is_root, udp_frame};
-use netweir_wire::{
-    map::{Class, Direction, InterfaceKey, StrayReason, Volume},
-    name,
-};
+use netweir_tests::{Traced, drain, interface_key, is_root, udp_frame};
+use netweir_wire::map::{Class, Direction, InterfaceKey, StrayReason, Volume};
 
-const RECEIVE: &str = "netif_receive_skb";
-const TRANSMIT: &str = "net_dev_queue";
 const FRAMES: u64 = 100;
 
 #[test]
 fn tracepoints_count_what_is_watched() {
-    if !is_root() || !Feature::TracedPages.is_there_or_skip() {
-        return;
+    if is_root() && Traced::Paged.is_there_or_skip() {
+        count_watched(Traced::Paged);
     }
-    count_watched(|object| {
-        let types = Btf::from_sys_fs().unwrap();
-        let both = [
-            (name::TRACE_RECEIVE, RECEIVE),
-            (name::TRACE_TRANSMIT, TRANSMIT),
-        ];
-        for (name, tracepoint) in both {
-            let load = |program: &mut BtfTracePoint| program.load(tracepoint, &types);
-            object.program(name, load).unwrap().attach().unwrap();
-        }
-    });
 }
 
 #[test]
 fn tracepoints_without_paged_data_count_what_is_watched() {
-    if !is_root() {
-        return;
+    if is_root() {
+        count_watched(Traced::Linear);
     }
-    count_watched(|object| {
-        let both = [
-            (name::TRACE_RECEIVE_LINEAR, RECEIVE),
-            (name::TRACE_TRANSMIT_LINEAR, TRANSMIT),
-        ];
-        for (name, tracepoint) in both {
-            let program = object.program(name, RawTracePoint::load).unwrap();
-            program.attach(tracepoint).unwrap();
-        }
-    });
 }
 
 /// Interfaces of two namespaces that have the same index, of which the agent knows one.
@@ -74,7 +44,7 @@ fn equal_indexes_never_mix() {
     let [left, right] = &ends;
     veth((left, "left"), (right, "right")).unwrap();
     let keys = [(left, "left"), (right, "right")]
-        .map(|(netns, name)| interface(netns, name, Direction::Egress));
+        .map(|(netns, name)| interface_key(netns, name, Direction::Egress));
     assert_eq!(keys[0].ifindex, keys[1].ifindex);
     let sizes = MapSizes {
         cache: 16_384,
@@ -86,8 +56,7 @@ fn equal_indexes_never_mix() {
     let mut object = Object::load(&Purpose::Tracepoints { any: true }, sizes).unwrap();
     let mut collector = Collector::new(&mut object).unwrap();
     collector.add_interface(keys[0]).unwrap();
-    let program = object.program(name::TRACE_TRANSMIT_LINEAR, RawTracePoint::load);
-    program.unwrap().attach(TRANSMIT).unwrap();
+    Traced::Linear.attach_at(&mut object, Direction::Egress);
     let frame = udp_frame(1000, 100);
     for (netns, name) in [(left, "left"), (right, "right")] {
         let socket = FrameSocket::open(netns, name).unwrap();
@@ -171,8 +140,8 @@ impl Pair {
         Self {
             socket: FrameSocket::open(left, name).unwrap(),
             keys: [
-                interface(left, name, Direction::Egress),
-                interface(right, name, Direction::Ingress),
+                interface_key(left, name, Direction::Egress),
+                interface_key(right, name, Direction::Ingress),
             ],
         }
     }
@@ -205,13 +174,7 @@ impl Churn {
             };
             collector.add_interface(key).unwrap();
         }
-        for (name, tracepoint) in [
-            (name::TRACE_RECEIVE_LINEAR, RECEIVE),
-            (name::TRACE_TRANSMIT_LINEAR, TRANSMIT),
-        ] {
-            let program = object.program(name, RawTracePoint::load).unwrap();
-            program.attach(tracepoint).unwrap();
-        }
+        Traced::Linear.attach(&mut object);
         Self {
             collector,
             meter: Meter::new(&Settings::default(), now_ns()),
@@ -307,7 +270,7 @@ impl Churn {
 
 /// Sends frames from one end of a pair to the other, of which egress of the first and ingress of
 /// the second are watched, and nothing else is.
-fn count_watched(attach: impl FnOnce(&mut Object)) {
+fn count_watched(traced: Traced) {
     let (left, right) = (
         Netns::anonymous("left").unwrap(),
         Netns::anonymous("right").unwrap(),
@@ -323,13 +286,13 @@ fn count_watched(attach: impl FnOnce(&mut Object)) {
     let mut object = Object::load(&Purpose::Tracepoints { any: false }, sizes).unwrap();
     let mut collector = Collector::new(&mut object).unwrap();
     let watched = [
-        interface(&left, "left", Direction::Egress),
-        interface(&right, "right", Direction::Ingress),
+        interface_key(&left, "left", Direction::Egress),
+        interface_key(&right, "right", Direction::Ingress),
     ];
     for key in watched {
         collector.add_interface(key).unwrap();
     }
-    attach(&mut object);
+    traced.attach(&mut object);
     let socket = FrameSocket::open(&left, "left").unwrap();
     let frame = udp_frame(1000, 100);
     for _ in 0..FRAMES {
@@ -364,12 +327,4 @@ fn count_watched(attach: impl FnOnce(&mut Object)) {
     }
     let ports = |flow: &Sample| flow.key.source_port == 1000_u16.to_be_bytes();
     assert!(flows.iter().all(ports));
-}
-
-fn interface(netns: &Netns, name: &str, direction: Direction) -> InterfaceKey {
-    InterfaceKey {
-        netns: netns.inode(),
-        ifindex: watch::find(netns, name).unwrap().ifindex,
-        direction: direction as u32,
-    }
 }

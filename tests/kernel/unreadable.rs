@@ -5,18 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aya::{
-    Btf, RawTracePointRunOptions, TestRun,
-    programs::{BtfTracePoint, RawTracePoint},
-};
+use aya::{RawTracePointRunOptions, TestRun, programs::RawTracePoint};
 use netweir_agent::{
     Netns,
     attach::{MapSizes, Object, Purpose},
     collect::Collector,
     scratch::{FrameSocket, veth},
 };
-use netweir_tests::{Feature, drain, is_root, udp_frame};
-use netweir_wire::{map::Volume, name};
+use netweir_tests::{Traced, drain, is_root, udp_frame};
+use netweir_wire::{
+    map::{Direction, Volume},
+    name,
+};
 
 const SIZES: MapSizes = MapSizes {
     cache: 16_384,
@@ -25,8 +25,6 @@ const SIZES: MapSizes = MapSizes {
     quic: 0,
     interfaces: 4,
 };
-const RECEIVE: &str = "netif_receive_skb";
-const TRANSMIT: &str = "net_dev_queue";
 const FRAMES: u64 = 100;
 
 /// Programs that are given a packet where no memory is.
@@ -56,44 +54,35 @@ fn packets_at_no_address_are_unreadable() {
 
 #[test]
 fn packets_of_unknown_types_are_unreadable() {
-    if !is_root() {
-        return;
-    }
-    let linear = [name::TRACE_RECEIVE_LINEAR, name::TRACE_TRANSMIT_LINEAR];
-    for (name, tracepoint) in linear.into_iter().zip([RECEIVE, TRANSMIT]) {
-        count_unreadable(|object| {
-            let program = object.program(name, RawTracePoint::load).unwrap();
-            program.attach(tracepoint).unwrap();
-        });
+    if is_root() {
+        count_unreadable(Traced::Linear);
     }
 }
 
 #[test]
 fn packets_of_unknown_types_are_unreadable_with_paged_data() {
-    if !is_root() || !Feature::TracedPages.is_there_or_skip() {
-        return;
-    }
-    let types = Btf::from_sys_fs().unwrap();
-    let paged = [name::TRACE_RECEIVE, name::TRACE_TRANSMIT];
-    for (name, tracepoint) in paged.into_iter().zip([RECEIVE, TRANSMIT]) {
-        count_unreadable(|object| {
-            let load = |program: &mut BtfTracePoint| program.load(tracepoint, &types);
-            object.program(name, load).unwrap().attach().unwrap();
-        });
+    if is_root() && Traced::Paged.is_there_or_skip() {
+        count_unreadable(Traced::Paged);
     }
 }
 
 /// Programs that know the offsets of no field, as under a kernel whose types are others: what they
 /// take for the address of the device is none. All frames that are sent have to show; others of this
 /// host do as well.
-fn count_unreadable(attach: impl FnOnce(&mut Object)) {
+fn count_unreadable(traced: Traced) {
+    for direction in [Direction::Ingress, Direction::Egress] {
+        count_unreadable_at(traced, direction);
+    }
+}
+
+fn count_unreadable_at(traced: Traced, direction: Direction) {
     let ends = ["left", "right"].map(|name| Netns::anonymous(name).unwrap());
     let [left, right] = &ends;
     veth((left, "left"), (right, "right")).unwrap();
     // Only a load for tracepoints is given the offsets.
     let mut object = Object::load(&Purpose::Interfaces { netns: 7 }, SIZES).unwrap();
     let mut collector = Collector::new(&mut object).unwrap();
-    attach(&mut object);
+    traced.attach_at(&mut object, direction);
     let socket = FrameSocket::open(left, "left").unwrap();
     for _ in 0..FRAMES {
         socket.send(&udp_frame(1000, 100)).unwrap();

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use aya::{maps::MapInfo, programs::SchedClassifier};
 use netweir_agent::attach::Object;
-use netweir_wire::map::{CacheEntry, FlowKey, FlowValue};
+use netweir_wire::map::{CacheEntry, FlowKey, FlowValue, QUIC_CAPTURED_BYTES, QuicEvent};
 
 use crate::Program;
 
@@ -85,6 +85,42 @@ pub fn object_with_ring_entries_of(bytes: u32) -> Vec<u8> {
         }
     }
     assert_ne!(replaced, 0, "no program puts entries into the ring buffer");
+    object
+}
+
+/// The object with programs that cut the events of QUIC: the head has so many bytes, and behind it stand
+/// no more than `most` of a datagram, a power of two less one. What the events say is what sound ones say.
+///
+/// # Panics
+/// The object is laid out in another way.
+pub fn object_with_cut_quic_events(head: u32, most: u32) -> Vec<u8> {
+    /// `BPF_ALU64 | BPF_AND | BPF_K`, of the bytes that follow.
+    const AND: u8 = 0x57;
+    /// `BPF_ALU64 | BPF_ADD | BPF_K`, of the head's.
+    const ADD: u8 = 0x07;
+    let instruction = |code: u8, register: u8, number: u32| {
+        let [a, b, c, d] = number.to_le_bytes();
+        [code, register, 0, 0, a, b, c, d]
+    };
+    let mut object = OBJECT.to_vec();
+    let (instructions, _) = object.as_chunks_mut::<8>();
+    let mut replaced = 0;
+    for place in 1..instructions.len() {
+        let [masked, added] = &mut instructions[place - 1..=place] else {
+            continue;
+        };
+        let register = added[1];
+        let sound = [
+            instruction(AND, register, QUIC_CAPTURED_BYTES as u32),
+            instruction(ADD, register, size_of::<QuicEvent>() as u32),
+        ];
+        if [*masked, *added] == sound {
+            *masked = instruction(AND, register, most);
+            *added = instruction(ADD, register, head);
+            replaced += 1;
+        }
+    }
+    assert_ne!(replaced, 0, "no program tells of QUIC");
     object
 }
 

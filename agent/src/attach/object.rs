@@ -32,6 +32,7 @@ const QUIC_EVENTS_OF_FLOW: u32 = 64;
 const QUIC_EVENTS_OF_CPU: u32 = 20_000;
 /// How often a flow's short headers, and its spin bit, are told in a second.
 const QUIC_TOLD_PER_SECOND: u32 = 4;
+
 /// Which packets a load of the object is for.
 pub enum Purpose {
     /// TC and XDP on interfaces of the namespace with this inode number.

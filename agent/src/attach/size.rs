@@ -22,7 +22,7 @@ pub struct MapSizes {
     pub interfaces: u32,
 }
 
-/// Backends and queues that are told apart.
+/// As many backends and queues find room.
 const QUIC_BACKENDS: u32 = 1 << 14;
 
 /// A smaller list would do nothing.
@@ -59,36 +59,33 @@ impl MapSizes {
         if self.quic == 0 { 1 } else { QUIC_PLACES }
     }
 
+    /// Backends and queues that are told apart.
     pub(super) fn quic_backends(self) -> u32 {
         if self.quic == 0 { 1 } else { QUIC_BACKENDS }
     }
 
-    fn quic_kernel_bytes(self) -> u64 {
-        let backend =
-            size_of::<QuicBackendKey>() + size_of::<Volume>() + ENTRY_OVERHEAD_BYTES as usize + 16;
-        u64::from(self.quic_bytes())
-            + u64::from(self.quic_places()) * size_of::<QuicPlace>() as u64
-            + u64::from(self.quic_backends()) * backend as u64
-    }
-
     /// Kernel memory in bytes that the maps take, whether they are full or empty.
     pub fn kernel_bytes(self, cpus: &Cpus) -> u64 {
-        let entry = |key: usize, value: usize| {
-            (key.next_multiple_of(8) + value.next_multiple_of(8)) as u64 + ENTRY_OVERHEAD_BYTES
-        };
-        let buckets = |entries: u32| u64::from(entries.next_power_of_two()) * 16;
-        let flow = entry(size_of::<FlowKey>(), size_of::<FlowValue>());
-        let interface = entry(size_of::<InterfaceKey>(), size_of::<InterfacePlace>());
         let cached = size_of::<CacheEntry>() as u64
             + size_of::<Bucket>() as u64 / u64::from(FLOWS_PER_BUCKET);
+        let counters = cpus.possible().len() * size_of::<InterfaceCounters>();
         u64::from(2 * cpus.present()) * u64::from(self.cache_flows(cpus)) * cached
-            + 2 * (u64::from(self.flows) * flow + buckets(self.flows))
+            + 2 * hash_bytes::<FlowKey, FlowValue>(self.flows)
+            + hash_bytes::<InterfaceKey, InterfacePlace>(self.interfaces)
+            + u64::from(self.interfaces) * counters as u64
+            + hash_bytes::<QuicBackendKey, Volume>(self.quic_backends())
+            + u64::from(self.quic_places()) * size_of::<QuicPlace>() as u64
             + u64::from(self.ring_bytes())
-            + self.quic_kernel_bytes()
-            + u64::from(self.interfaces)
-                * (interface + (cpus.possible().len() * size_of::<InterfaceCounters>()) as u64)
-            + buckets(self.interfaces)
+            + u64::from(self.quic_bytes())
     }
+}
+
+/// Kernel memory in bytes of a hash map with so many entries.
+fn hash_bytes<K, V>(entries: u32) -> u64 {
+    const OF_BUCKET: u64 = 16;
+    let entry = size_of::<K>().next_multiple_of(8) + size_of::<V>().next_multiple_of(8);
+    let entry = entry as u64 + ENTRY_OVERHEAD_BYTES;
+    u64::from(entries) * entry + u64::from(entries.next_power_of_two()) * OF_BUCKET
 }
 
 /// Bytes of a ring buffer as the kernel wants them: a power of two, a page at least.

@@ -2,8 +2,9 @@
 //!
 //! Read here rather than by aya, whose reader lets an entry go with the reading: ours keep their
 //! place until they have been handed over, so that an agent that dies in between loses none of the
-//! frames that no map had room for. The layout is the kernel's (`kernel/bpf/ringbuf.c`): a page with the consumer's position, a page with
-//! the producer's, and the data, mapped twice in a row so that no entry is cut in two.
+//! frames that no map had room for. The layout is the kernel's (`kernel/bpf/ringbuf.c`): a page with
+//! the consumer's position, a page with the producer's, and the data, mapped twice in a row so that
+//! no entry is cut in two.
 
 use std::{os::fd::AsFd, sync::atomic::Ordering};
 

@@ -80,7 +80,7 @@ fn meter<const FRAGS: bool>(context: &XdpContext, bytes: u64) -> u32 {
         return XDP_PASS;
     }
     if let Some(work) = meter_unusual(context, bytes) {
-        look::<FRAGS>(context.as_ptr().cast(), work);
+        look::<FRAGS>(context.as_ptr().cast(), work, bytes as u32);
     }
     XDP_PASS
 }
@@ -95,16 +95,11 @@ fn meter_unusual(context: &XdpContext, bytes: u64) -> Option<&'static mut QuicWo
     quic::begin_look(work, may_be_quic)
 }
 
-/// Looks at the datagram of a frame. Not a part of the programs that call it: its stack is its own.
+/// Looks at the datagram of a frame of so many bytes. Not a part of the programs that call it: its stack
+/// is its own.
 #[inline(never)]
-fn look<const FRAGS: bool>(md: *mut xdp_md, work: &mut QuicWork) {
-    let context = XdpContext::new(md);
-    let bytes = if FRAGS {
-        all_bytes(&context)
-    } else {
-        linear_bytes(&context)
-    };
-    quic::look::<_, 1>(&Buffer::<FRAGS>(md), work, (bytes as u32, 0));
+fn look<const FRAGS: bool>(md: *mut xdp_md, work: &mut QuicWork, bytes: u32) {
+    quic::look::<_, 1>(&Buffer::<FRAGS>(md), work, (bytes, 0));
 }
 
 /// The packet of an XDP context.

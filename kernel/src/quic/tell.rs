@@ -111,14 +111,10 @@ impl<P: Payload> Look<'_, P> {
     }
 
     /// Puts an event into the ring with a datagram of so many bytes (at least one), of which no more
-    /// than `MOST` follow it: a power of two, or one less.
+    /// than `MOST` follow it.
     #[inline(always)]
     fn put_with<const MOST: usize>(&mut self, offset: u32, bytes: u32) -> Result<(), QuicLoss> {
-        const {
-            assert!(
-                MOST <= QUIC_CAPTURED_BYTES && (MOST & (MOST + 1) == 0 || MOST.is_power_of_two())
-            )
-        };
+        const { assert!(MOST <= QUIC_CAPTURED_BYTES) };
         let captured = bytes.min(MOST as u32);
         // The verifier is to see that it is neither nothing nor too much.
         let more = masked::<{ QUIC_CAPTURED_BYTES as u64 }>(u64::from(captured) - 1) as u32;

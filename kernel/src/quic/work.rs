@@ -36,6 +36,11 @@ const _: () = assert!(
     "the bytes stand right behind the event"
 );
 
+const _: () = assert!(
+    (QUIC_CAPTURED_BYTES + 1).is_power_of_two(),
+    "their number is its own mask"
+);
+
 /// How far a frame was walked.
 #[repr(C)]
 pub(super) struct Walk {

@@ -41,7 +41,7 @@ fn backends(rig: &mut Rig) -> Vec<(u64, u64, u64, u64)> {
 }
 
 /// A connection ID of the preset `telementry`.
-fn cid(backend: u16, salt: u32) -> Vec<u8> {
+pub(super) fn cid(backend: u16, salt: u32) -> Vec<u8> {
     [&[0, 0][..], &backend.to_be_bytes(), &salt.to_be_bytes()].concat()
 }
 

@@ -1,62 +1,32 @@
 //! The look at the tracepoints, live: the kernel runs them over no frame of ours.
 
-use aya::{
-    Btf,
-    programs::{BtfTracePoint, RawTracePoint},
-};
 use netweir_agent::{
     Netns,
     attach::{Object, Purpose, Variant},
     collect::Collector,
     scratch::{FrameSocket, veth},
-    watch,
 };
 use netweir_packets::quic::short;
-use netweir_tests::{Feature, Reading, Rig, await_that, is_root};
+use netweir_tests::{Reading, Rig, Traced, await_that, interface_key, is_root};
 use netweir_wire::{
-    map::{Direction, InterfaceKey, QuicBackendKey, QuicCounters, QuicEvent, Volume},
-    name,
+    map::{Direction, QuicBackendKey, QuicCounters, QuicEvent, Volume},
     packet::LinkType,
 };
 
 use super::{SIZES, backend::layouts, frame, long};
 
-const RECEIVE: &str = "netif_receive_skb";
-const TRANSMIT: &str = "net_dev_queue";
-
 #[test]
 fn tracepoints_look_at_quic() {
-    if !is_root() || !Feature::TracedPages.is_there_or_skip() {
-        return;
+    if is_root() && Traced::Paged.is_there_or_skip() {
+        look(Traced::Paged);
     }
-    look(|object| {
-        let types = Btf::from_sys_fs().unwrap();
-        let both = [
-            (name::TRACE_RECEIVE, RECEIVE),
-            (name::TRACE_TRANSMIT, TRANSMIT),
-        ];
-        for (name, tracepoint) in both {
-            let load = |program: &mut BtfTracePoint| program.load(tracepoint, &types);
-            object.program(name, load).unwrap().attach().unwrap();
-        }
-    });
 }
 
 #[test]
 fn tracepoints_without_paged_data_look_at_quic() {
-    if !is_root() {
-        return;
+    if is_root() {
+        look(Traced::Linear);
     }
-    look(|object| {
-        let both = [
-            (name::TRACE_RECEIVE_LINEAR, RECEIVE),
-            (name::TRACE_TRANSMIT_LINEAR, TRANSMIT),
-        ];
-        for (name, tracepoint) in both {
-            let program = object.program(name, RawTracePoint::load).unwrap();
-            program.attach(tracepoint).unwrap();
-        }
-    });
 }
 
 /// What came of the watched interfaces.
@@ -69,7 +39,7 @@ struct Found {
 
 /// Sends datagrams from one end of a pair to the other, of which egress of the first and ingress of
 /// the second are watched.
-fn look(attach: impl FnOnce(&mut Object)) {
+fn look(traced: Traced) {
     let [left, right] = ["left", "right"].map(|name| Netns::anonymous(name).unwrap());
     veth((&left, "left"), (&right, "right")).unwrap();
     let variant = Variant {
@@ -83,13 +53,13 @@ fn look(attach: impl FnOnce(&mut Object)) {
     let layouts = layouts(&["telementry port=443"]);
     rig.collector.set_layouts(layouts.program()).unwrap();
     let watched = [
-        interface(&left, "left", Direction::Egress),
-        interface(&right, "right", Direction::Ingress),
+        interface_key(&left, "left", Direction::Egress),
+        interface_key(&right, "right", Direction::Ingress),
     ];
     for key in watched {
         rig.collector.add_interface(key).unwrap();
     }
-    attach(&mut rig.object);
+    traced.attach(&mut rig.object);
     let datagrams = [long(1, 1200), short(&[0, 0, 0, 9, 1, 2, 3, 4], &[6; 100])];
     let socket = FrameSocket::open(&left, "left").unwrap();
     for datagram in &datagrams {
@@ -127,12 +97,4 @@ fn look(attach: impl FnOnce(&mut Object)) {
         })
         .sum();
     assert_eq!((backends, found.counters.decoded), (2, 2));
-}
-
-fn interface(netns: &Netns, name: &str, direction: Direction) -> InterfaceKey {
-    InterfaceKey {
-        netns: netns.inode(),
-        ifindex: watch::find(netns, name).unwrap().ifindex,
-        direction: direction as u32,
-    }
 }

@@ -1,9 +1,12 @@
 //! The look at datagrams between QUIC ports: what is told, what is counted, and what is left out.
 
 mod backend;
+mod full;
 mod limits;
 mod live;
+mod malformed;
 mod property;
+mod segments;
 mod short;
 mod told;
 

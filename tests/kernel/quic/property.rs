@@ -188,7 +188,13 @@ fn datagrams(random: &mut Random, layouts: &Layouts, is_offloaded: bool) -> (u64
     }
     let bytes = 1 + random.below(40);
     let first = datagram(random, layouts, bytes);
-    let mut datagrams: Vec<_> = (0..1 + random.below(40)).map(|_| first.clone()).collect();
+    let program = layouts.program();
+    let rows = &program.rows[..program.count as usize];
+    let seen = rows.iter().map(|row| usize::from(row.seen_bytes())).max();
+    // What no layout reads is another in each.
+    let alike = first.len().min(1 + seen.unwrap());
+    let alike = |random: &mut Random| [&first[..alike], &random.bytes(bytes)[alike..]].concat();
+    let mut datagrams: Vec<_> = (0..1 + random.below(40)).map(|_| alike(random)).collect();
     for _ in 0..random.below(4) {
         let place = 1 + random.below(datagrams.len() as u64) as usize;
         datagrams.insert(place.min(datagrams.len()), datagram(random, layouts, bytes));

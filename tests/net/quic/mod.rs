@@ -3,6 +3,8 @@
 mod aioquic;
 mod capture;
 mod chromium;
+mod flood;
+mod noise;
 mod quinn;
 mod s2n;
 
@@ -55,4 +57,27 @@ fn connection(told: &Value, client: SocketAddr) -> Option<&Value> {
     connections.iter().find(|one| {
         one["client_address"] == client.ip().to_string() && one["client_port"] == client.port()
     })
+}
+
+/// All that is told, once every event of the kernel has come to the table, and the accounting is as
+/// it has to be.
+fn await_events(server: &Server, is_right: impl Fn(&Value) -> bool) -> Value {
+    await_that(|| {
+        let told = server.get("/api/quic");
+        let accounting = &told["accounting"];
+        let have_come = count(&accounting["events"]) == sum(&accounting["told"]);
+        if have_come && is_right(accounting) {
+            return Ok(told);
+        }
+        Err(format!("{accounting:#}"))
+    })
+}
+
+fn count(number: &Value) -> u64 {
+    number.as_u64().unwrap()
+}
+
+/// All of several counts.
+fn sum(counts: &Value) -> u64 {
+    counts.as_object().unwrap().values().map(count).sum()
 }

@@ -59,6 +59,44 @@ fn layout_of_quic_lb_is_read() {
     layout_is_read(layout, scheme, |number| (number, None));
 }
 
+/// Server ID and nonce are one block.
+#[test]
+fn layout_of_quic_lb_in_one_pass_is_read() {
+    encrypted_layout_is_read(13);
+}
+
+/// They have an odd number of bytes.
+#[test]
+fn layout_of_quic_lb_in_four_passes_is_read() {
+    encrypted_layout_is_read(4);
+}
+
+/// As above with a key, which the kernel programs do not have.
+fn encrypted_layout_is_read(nonce: usize) {
+    const KEY: [u8; 16] = *b"a key of netweir";
+    let scheme = |number: u16| Scheme::Encrypted {
+        server: u32::from(number),
+        nonce,
+        key: KEY,
+    };
+    let digits: String = KEY.map(|byte| format!("{byte:02x}")).concat();
+    let layout = format!("quic-lb server=10.7.0.1 config=1 server-id=3 nonce={nonce} key={digits}");
+    let Some(told) = layout_is_read(&layout, scheme, |number| (number, None)) else {
+        return;
+    };
+    assert_eq!(told["counted"], json!([]));
+    let accounting = &told["accounting"];
+    let [short, encrypted, others] = [
+        &accounting["short"],
+        &accounting["undecoded"]["encrypted"],
+        // What servers sent goes to no server.
+        &accounting["undecoded"]["no_layout"],
+    ]
+    .map(|count| count.as_u64().unwrap());
+    assert_eq!(encrypted + others, short, "{accounting:#}");
+    assert!(encrypted > 100, "{accounting:#}");
+}
+
 /// A connection, and what its ends say of it.
 struct Spoken {
     client: SocketAddr,
@@ -130,14 +168,14 @@ fn check_counted(server: &Server, spoken: &[(Spoken, (u16, u16))]) {
 }
 
 /// One connection to each server, whose connection IDs are of a layout that has for each server's
-/// number this backend and this queue.
+/// number this backend and this queue; what is told of them all.
 fn layout_is_read(
     layout: &str,
     scheme: impl Fn(u16) -> Scheme,
     named: impl Fn(u16) -> (u16, Option<u16>),
-) {
+) -> Option<Value> {
     if !is_root() {
-        return;
+        return None;
     }
     let world = World::new();
     world.offload(true);
@@ -152,6 +190,7 @@ fn layout_is_read(
         assert_eq!(found["queue"], json!(queue));
     }
     check_books(&server, SERVERS.len());
+    Some(server.get("/api/quic"))
 }
 
 fn check_names(found: &Value) {

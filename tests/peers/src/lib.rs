@@ -4,13 +4,16 @@
 
 mod cids;
 mod identity;
+mod quic_lb;
 mod quinn;
 mod s2n;
+mod segments;
 
 pub use cids::Scheme;
 pub use identity::{ALPN, Identity, NAME};
-pub use quinn::{Server, download};
+pub use quinn::{Server, download, download_around};
 pub use s2n::{S2nServer, s2n_download};
+pub use segments::send_segments;
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use quinn::{Connection, Endpoint, EndpointConfig, TokioRuntime, VarInt};
+use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, SendStream, TokioRuntime, VarInt};
 use tokio::{runtime::Runtime, sync::oneshot};
 
 use crate::{Identity, NAME, Said, Scheme, cids::Generator};
@@ -74,21 +74,26 @@ impl Server {
 async fn serve_all(endpoint: &Endpoint, served: &mut Vec<Connection>) -> anyhow::Result<()> {
     while let Some(incoming) = endpoint.accept().await {
         let connection = incoming.await?;
-        let (mut answer, mut question) = connection.accept_bi().await?;
-        let mut bytes = [0; 8];
-        question.read_exact(&mut bytes).await?;
-        let mut left = usize::try_from(u64::from_be_bytes(bytes))?;
-        let piece = vec![7; PIECE];
-        while left > 0 {
-            let now = left.min(PIECE);
-            answer.write_all(&piece[..now]).await?;
-            left -= now;
-        }
-        answer.finish()?;
         // The client closes it when it has everything.
-        let _closed = connection.closed().await;
+        while let Ok((answer, question)) = connection.accept_bi().await {
+            serve(answer, question).await?;
+        }
         served.push(connection);
     }
+    Ok(())
+}
+
+async fn serve(mut answer: SendStream, mut question: RecvStream) -> anyhow::Result<()> {
+    let mut bytes = [0; 8];
+    question.read_exact(&mut bytes).await?;
+    let mut left = usize::try_from(u64::from_be_bytes(bytes))?;
+    let piece = vec![7; PIECE];
+    while left > 0 {
+        let now = left.min(PIECE);
+        answer.write_all(&piece[..now]).await?;
+        left -= now;
+    }
+    answer.finish()?;
     Ok(())
 }
 
@@ -102,6 +107,35 @@ pub fn download(
     identity: &Identity,
     bytes: usize,
 ) -> anyhow::Result<Said> {
+    connect(socket, server, identity, async |connection| {
+        ask(connection, bytes).await
+    })
+}
+
+/// Asks a server for so many bytes before something else is done, and behind it.
+///
+/// # Errors
+/// As of [`download`].
+pub fn download_around(
+    socket: UdpSocket,
+    server: SocketAddr,
+    identity: &Identity,
+    bytes: usize,
+    work: impl FnOnce(),
+) -> anyhow::Result<Said> {
+    connect(socket, server, identity, async |connection| {
+        ask(connection, bytes).await?;
+        work();
+        ask(connection, bytes).await
+    })
+}
+
+fn connect(
+    socket: UdpSocket,
+    server: SocketAddr,
+    identity: &Identity,
+    work: impl AsyncFnOnce(&Connection) -> anyhow::Result<()>,
+) -> anyhow::Result<Said> {
     let config = identity.client()?;
     runtime()?.block_on(async move {
         let mut endpoint = Endpoint::new(
@@ -112,19 +146,24 @@ pub fn download(
         )?;
         endpoint.set_default_client_config(config);
         let connection = endpoint.connect(server, NAME)?.await?;
-        let (mut question, mut answer) = connection.open_bi().await?;
-        question.write_all(&(bytes as u64).to_be_bytes()).await?;
-        question.finish()?;
-        let answer = answer.read_to_end(bytes).await.context("the answer")?;
-        anyhow::ensure!(
-            answer.len() == bytes,
-            "{} of {bytes} bytes came",
-            answer.len()
-        );
+        work(&connection).await?;
         connection.close(VarInt::from_u32(0), b"done");
         endpoint.wait_idle().await;
         Ok(report(&connection))
     })
+}
+
+async fn ask(connection: &Connection, bytes: usize) -> anyhow::Result<()> {
+    let (mut question, mut answer) = connection.open_bi().await?;
+    question.write_all(&(bytes as u64).to_be_bytes()).await?;
+    question.finish()?;
+    let answer = answer.read_to_end(bytes).await.context("the answer")?;
+    anyhow::ensure!(
+        answer.len() == bytes,
+        "{} of {bytes} bytes came",
+        answer.len()
+    );
+    Ok(())
 }
 
 fn report(connection: &Connection) -> Said {

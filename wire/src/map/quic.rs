@@ -125,7 +125,7 @@ pub struct QuicLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum QuicLoss {
-    /// The flow had more of them than it may have.
+    /// The flow had more of them than it may have, or one of its frames did.
     FlowLimit = 0,
     /// The CPU had.
     CpuLimit = 1,

@@ -18,9 +18,10 @@ const CHECKS: [(&str, Version); 5] = [
 ];
 
 /// What a test says that it needs, and the kernel that first has it.
-const NEEDS: [(&str, Version); 3] = [
+const NEEDS: [(&str, Version); 4] = [
     ("TCX", (6, 6)),
     ("XDP frags", (5, 18)),
+    ("UDP segments over virtual pairs", (5, 11)),
     ("paged data at the tracepoints", (6, 11)),
 ];
 

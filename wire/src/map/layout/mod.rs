@@ -120,22 +120,7 @@ impl LayoutProgram {
     /// Why it names nothing.
     #[inline(always)]
     pub fn decode(&self, server: &CidServer, cid: &ServerChosen) -> Result<CidRoute, Undecoded> {
-        self.decode_forgetting(server, cid, |number| number)
-    }
-
-    /// The same, where `forget` returns its argument in a way that the verifier does not follow, so
-    /// that paths which differ in nothing but the layouts asked so far become one.
-    ///
-    /// # Errors
-    /// Why it names nothing.
-    #[inline(always)]
-    pub fn decode_forgetting(
-        &self,
-        server: &CidServer,
-        cid: &ServerChosen,
-        forget: impl Fn(u32) -> u32,
-    ) -> Result<CidRoute, Undecoded> {
-        let place = self.find_forgetting(server, cid, forget)?;
+        let place = self.find(server, cid)?;
         let row = self.rows.get(place).ok_or(Undecoded::NoLayout)?;
         row.decode(cid)
     }
@@ -149,7 +134,8 @@ impl LayoutProgram {
         self.find_forgetting(server, cid, |number| number)
     }
 
-    /// The same, with `forget` as [`Self::decode_forgetting`] takes it.
+    /// The same, where `forget` returns its argument in a way that the verifier does not follow, so
+    /// that paths which differ in nothing but the layouts asked so far become one.
     ///
     /// # Errors
     /// Why none does.
