@@ -97,3 +97,13 @@ impl<T: Counters> Cumulative<T> {
         total
     }
 }
+
+/// A sum without a part of it that ended. Counts wrap around as they do in the kernel, and sums take
+/// back what they took.
+pub(crate) const fn take_back(sum: Count, part: Count) -> Count {
+    Count {
+        packets: sum.packets.wrapping_sub(part.packets),
+        frames: sum.frames.wrapping_sub(part.frames),
+        bytes: sum.bytes.wrapping_sub(part.bytes),
+    }
+}

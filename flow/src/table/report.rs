@@ -1,8 +1,7 @@
 //! Flows leave the table, or are told while they stay.
 
 use super::{Live, Table};
-use crate::EndReason;
-use netweir_wire::map::Count;
+use crate::{EndReason, cumulative::take_back};
 
 impl Table {
     /// Reports flows whose time has come, and lets the idle ones go; looks at no more than
@@ -48,7 +47,7 @@ impl Table {
         self.links.let_go(flow.link);
         self.let_go_of_address(flow.source);
         self.let_go_of_address(flow.destination);
-        self.live = wrapping_difference(self.live, flow.count);
+        self.live = take_back(self.live, flow.count);
         self.ended += flow.count;
     }
 
@@ -87,14 +86,5 @@ impl Table {
             by_time.then_with(|| self.key(id).cmp(&self.key(other)))
         });
         ids
-    }
-}
-
-/// Counts wrap around as they do in the kernel, and sums of them take back what they took.
-const fn wrapping_difference(sum: Count, part: Count) -> Count {
-    Count {
-        packets: sum.packets.wrapping_sub(part.packets),
-        frames: sum.frames.wrapping_sub(part.frames),
-        bytes: sum.bytes.wrapping_sub(part.bytes),
     }
 }

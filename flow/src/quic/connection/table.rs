@@ -7,11 +7,12 @@ use super::{
 };
 use crate::{
     Sample,
+    cumulative::take_back,
     expiry::Expiry,
     quic::{Sender, layout::Layouts},
     slab::Slab,
 };
-use netweir_wire::map::{Count, FlowKey, MAX_CID_BYTES, QuicEvent, QuicEventKind};
+use netweir_wire::map::{FlowKey, MAX_CID_BYTES, QuicEvent, QuicEventKind};
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
 /// Every live connection, and what became of everything that came in.
@@ -370,18 +371,9 @@ impl Connections {
         }
         let sum = entry.facts.sum();
         self.counters.ended += sum;
-        self.counters.live = difference(self.counters.live, sum);
+        self.counters.live = take_back(self.counters.live, sum);
         if entry.facts.is_shown() {
             ended(&entry.facts);
         }
-    }
-}
-
-/// Sums take back what they took.
-const fn difference(sum: Count, part: Count) -> Count {
-    Count {
-        packets: sum.packets.wrapping_sub(part.packets),
-        frames: sum.frames.wrapping_sub(part.frames),
-        bytes: sum.bytes.wrapping_sub(part.bytes),
     }
 }
