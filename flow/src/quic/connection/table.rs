@@ -28,7 +28,7 @@ pub struct Connections {
     /// Guesses, and the others.
     pub(super) guesses: usize,
     pub(super) known: usize,
-    /// Bytes of incomplete ClientHellos.
+    /// Bytes of memory that incomplete ClientHellos take.
     pub(super) crypto_bytes: usize,
     pub(super) counters: Counters,
 }
@@ -167,7 +167,7 @@ impl Connections {
         Totals::of(self)
     }
 
-    /// Bytes of ClientHellos that are not complete yet.
+    /// Bytes of memory that ClientHellos take which are not complete yet.
     pub const fn crypto_bytes(&self) -> usize {
         self.crypto_bytes
     }
@@ -229,7 +229,7 @@ impl Connections {
         let Some(entry) = self.get_mut(id) else {
             return;
         };
-        let bytes = entry.handshake.bytes();
+        let bytes = entry.handshake.memory_bytes();
         entry.handshake.forget_hello();
         self.crypto_bytes -= bytes;
     }

@@ -144,6 +144,33 @@ fn bytes_of_hellos_in_all_and_of_one() {
 }
 
 #[test]
+fn pieces_of_one_byte_take_the_memory_that_they_cost() {
+    let mut world = limited(Limits {
+        crypto_bytes: 10_000,
+        ..Limits::default()
+    });
+    // Each behind a gap.
+    let frames: Vec<_> = (0..60)
+        .flat_map(|piece| crypto(1 + 2 * piece, &[7]))
+        .collect();
+    for port in 1..=9 {
+        world.client.set_port(port);
+        let dcid = [FIRST, &[port as u8]].concat();
+        let initial = client_initial(Version::V1, &dcid, CLIENT);
+        world.client(initial.carrying(frames.clone()));
+    }
+    assert_eq!(world.table.len(), (9, 0));
+    // 97 bytes for each of them.
+    assert_eq!(
+        (world.table.crypto_bytes(), met(&world, Limit::CryptoInAll)),
+        (103 * 97, 9 * 60 - 103)
+    );
+    world.now_ns += 12_000 * MS;
+    world.ended();
+    assert_eq!(world.table.crypto_bytes(), 0);
+}
+
+#[test]
 fn a_hello_is_not_waited_for_forever() {
     let mut world = limited(Limits::default());
     let message = client_hello().extension(0x0033, &[0x42; 2000]).bytes();
