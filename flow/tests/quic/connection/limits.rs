@@ -206,6 +206,31 @@ fn what_is_kept_of_a_hello() {
 }
 
 #[test]
+fn many_long_values_of_a_hello_are_cut_in_all() {
+    let mut world = limited(Limits::default());
+    let names: Vec<_> = (0..9).map(|_| "\u{1}".repeat(64)).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let value = [0; 64];
+    let parameters: Vec<_> = (0x40..0x5f).map(|id| (id, &value[..])).collect();
+    let message = client_hello()
+        .alpn(&names)
+        .transport_parameters(&parameters)
+        .bytes();
+    let (first, rest) = message.split_at(1000);
+    let initial = client_initial(Version::V1, FIRST, CLIENT);
+    world.client(initial.carrying(crypto(0, first)));
+    for (number, piece) in (1..).zip(rest.chunks(1000)) {
+        let next = client_initial(Version::V1, FIRST, CLIENT).packet_number(number, 1);
+        world.client(next.carrying(crypto(1000 * number, piece)));
+    }
+    let client = world.only().hello.as_ref().unwrap();
+    assert!(client.is_cut);
+    // A byte that is no text has four when it is escaped.
+    assert_eq!(client.alpn.len(), 1024 / (4 * 64));
+    assert_eq!(client.transport_parameters.0.len(), 1024 / 64);
+}
+
+#[test]
 fn packets_of_a_datagram_and_initials_of_a_connection() {
     let mut world = limited(Limits::default());
     let small = |number| {
