@@ -231,18 +231,12 @@ impl<'a> Wanted<'a> {
     }
 
     fn has(&mut self, id: u32) -> bool {
-        let Query {
-            filter, interface, ..
-        } = self.query;
-        if interface.is_none() && filter.is_none() {
+        if self.query.admits_all() {
             return true;
         }
         let table = &self.meter.table;
         let name = self.name(table.link(id).interface());
-        let matches =
-            |filter: &Filter| filter.matches_facts(&Facts::of_flow(&table.key(id), &name));
-        interface.as_ref().is_none_or(|wanted| **wanted == *name)
-            && filter.as_ref().is_none_or(matches)
+        self.query.admits(&name, &[table.key(id)])
     }
 
     fn name(&mut self, id: InterfaceId) -> Arc<str> {

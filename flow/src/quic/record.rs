@@ -2,8 +2,8 @@
 
 use super::connection::{Certainty, Connection, Sent, Totals};
 use crate::{
-    Filter, InterfaceId, Meter, Query, SortKey,
-    filter::{Facts, mapped},
+    InterfaceId, Meter, Query, SortKey,
+    filter::mapped,
     listing::{Listed, SLICE},
     query::ThingKey,
     rank::Rank,
@@ -147,18 +147,8 @@ impl Listed for Record {
 }
 
 fn is_wanted(meter: &Meter, query: &Query, connection: &Connection) -> bool {
-    let Query {
-        filter, interface, ..
-    } = query;
-    if filter.is_none() && interface.is_none() {
-        return true;
-    }
-    let name = meter.interfaces.name(interface_of(connection));
-    let matches = |filter: &Filter| {
-        let mut keys = keys(connection).into_iter();
-        keys.any(|key| filter.matches_facts(&Facts::of_flow(&key, &name)))
-    };
-    interface.as_ref().is_none_or(|wanted| **wanted == *name) && filter.as_ref().is_none_or(matches)
+    let name = || meter.interfaces.name(interface_of(connection));
+    query.admits_all() || query.admits(&name(), &keys(connection))
 }
 
 const fn interface_of(connection: &Connection) -> InterfaceId {
