@@ -189,6 +189,9 @@ impl Meter {
         self.advance(now_ns);
         if self.ticks.next(self.now_ns) {
             self.interfaces.tick(self.ticks.interval_ns);
+            if let Some(quic) = &mut self.quic {
+                quic.begin_tick(self.ticks);
+            }
         }
     }
 

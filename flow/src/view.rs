@@ -41,7 +41,7 @@ impl Meter {
     }
 
     /// QUIC connections: proven, matched, and guesses that look right. With very many of them, see
-    /// [`crate::Listing`]. Their rate is not known: who asks for that order gets the one by bytes.
+    /// [`crate::Listing`].
     pub fn quic_connections(&self, query: &Query) -> Vec<quic::Record> {
         listing::all(self, query)
     }

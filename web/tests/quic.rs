@@ -97,6 +97,14 @@ fn count(packets: u64, bytes: u64) -> Value {
     json!({ "packets": packets, "frames": packets, "bytes": bytes })
 }
 
+/// The same of a side whose last tick is not over yet.
+fn silent(packets: u64, bytes: u64) -> Value {
+    let mut traffic = count(packets, bytes);
+    traffic["bandwidth_bps"] = json!(0.0);
+    traffic["packets_per_sec"] = json!(0.0);
+    traffic
+}
+
 #[tokio::test]
 async fn a_connection_tells_all_that_is_known() {
     let answer = get("/api/quic?sort=first&order=asc").await;
@@ -137,8 +145,8 @@ async fn a_connection_tells_all_that_is_known() {
             "client_datagrams": 1,
         },
         "client_spin": spin, "server_spin": spin,
-        "packets": 3, "frames": 3, "bytes": 1470,
-        "client_sent": count(2, 1305), "server_sent": count(1, 165),
+        "packets": 3, "frames": 3, "bytes": 1470, "bandwidth_bps": 0.0, "packets_per_sec": 0.0,
+        "client_sent": silent(2, 1305), "server_sent": silent(1, 165),
         "migrations": 0, "rebindings": 0, "moves": [], "shares_path": false,
         "first_seen": "2026-01-01T00:00:00.000Z", "last_seen": "2026-01-01T00:00:00.020Z",
         "duration_seconds": 0.02, "sampling": 1,
@@ -148,6 +156,18 @@ async fn a_connection_tells_all_that_is_known() {
     assert_eq!(other["version"], "v2");
     assert_eq!(other["undecoded"], "client_chosen");
     assert_eq!(answer["connections"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn rates_are_of_the_last_tick() {
+    let mut meter = meter();
+    meter.tick(START_NS + 2_000_000_000);
+    let answer = Server::of(meter).get("/api/quic?sort=rate&limit=1").await;
+    let connection = &answer.json()["connections"][0];
+    let rate = |of: &Value| (of["bandwidth_bps"].clone(), of["packets_per_sec"].clone());
+    assert_eq!(rate(connection), (json!(1470.0 * 8.0 / 2.0), json!(1.5)));
+    let server = rate(&connection["server_sent"]);
+    assert_eq!(server, (json!(165.0 * 8.0 / 2.0), json!(0.5)));
 }
 
 #[tokio::test]

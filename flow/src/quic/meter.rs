@@ -7,7 +7,7 @@ use super::{
     ports::Ports,
     trace::Trace,
 };
-use crate::{Batch, Sample, cumulative::Cumulative};
+use crate::{Batch, Sample, cumulative::Cumulative, rate::Ticks};
 use netweir_wire::map::{QuicBackendKey, QuicCounters, QuicEvent, Volume};
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -182,6 +182,11 @@ impl QuicMeter {
                 Entry::Vacant(_) => self.backends_full += volume,
             }
         }
+    }
+
+    /// Begins a tick: rates are those of the one before.
+    pub(crate) const fn begin_tick(&mut self, ticks: Ticks) {
+        self.connections.begin_tick(ticks);
     }
 
     /// Looks at no more than `at_most` connections whose time has come; how many they were.

@@ -20,7 +20,7 @@ use netweir_flow::{
 ///
 /// The parameters choose and order the connections, and `limit` is also that of each other list, which
 /// have the most bytes first. `source` is the client, `destination` the server, `protocol` the
-/// version; there are no rates.
+/// version.
 #[utoipa::path(get, path = "/api/quic", tag = "quic", params(OfList), responses(
     (status = 200, description = "Connections, their shares, and the accounting", body = Quic),
     (status = 400, description = "A parameter cannot be read", body = Problem,

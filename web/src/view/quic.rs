@@ -1,6 +1,6 @@
 //! QUIC connections as JSON has them.
 
-use super::{Count, Time, flow::vlans, time::seconds};
+use super::{Time, Traffic, flow::vlans, time::seconds};
 use netweir_flow::quic::{
     self, ParameterId, Sender,
     connection::{self, Certainty, CidOrigin, MoveKind},
@@ -83,13 +83,13 @@ pub struct QuicConnection {
     pub client_spin: QuicSpin,
     /// The spin bit of the server's packets.
     pub server_spin: QuicSpin,
-    /// What both sides sent, each packet once.
+    /// What both sides sent, each packet once, and how fast in the last tick.
     #[serde(flatten)]
-    pub sent: Count,
+    pub sent: Traffic,
     /// What the client sent of it.
-    pub client_sent: Count,
+    pub client_sent: Traffic,
     /// What the server sent of it.
-    pub server_sent: Count,
+    pub server_sent: Traffic,
     /// How often the client's address changed.
     pub migrations: u32,
     /// How often only its port did.
@@ -104,7 +104,8 @@ pub struct QuicConnection {
     pub last_seen: Time,
     /// Between the two.
     pub duration_seconds: f64,
-    /// One frame in so many was counted, and counts are multiplied by it; 1 where every frame was.
+    /// One frame in so many was counted, and counts and rates are multiplied by it; 1 where every
+    /// frame was.
     pub sampling: u32,
 }
 
@@ -272,9 +273,9 @@ impl From<&quic::Record> for QuicConnection {
             handshake: (&one.timing).into(),
             client_spin: QuicSpin::of(one, Sender::Client),
             server_spin: QuicSpin::of(one, Sender::Server),
-            sent: record.sent().into(),
-            client_sent: record.client_sent.into(),
-            server_sent: record.server_sent.into(),
+            sent: Traffic::new(record.sent(), record.rate()),
+            client_sent: Traffic::new(record.client_sent, record.client_rate),
+            server_sent: Traffic::new(record.server_sent, record.server_rate),
             migrations: one.moves.migrations,
             rebindings: one.moves.rebindings,
             moves: moves(&one.moves, time),
@@ -317,10 +318,7 @@ impl From<&connection::Timing> for QuicHandshake {
 
 impl QuicSpin {
     fn of(connection: &connection::Connection, sender: Sender) -> Self {
-        let spin = match sender {
-            Sender::Client => &connection.client_spin,
-            Sender::Server => &connection.server_spin,
-        };
+        let spin = connection.spin_of(sender);
         let state = connection.spin_state(sender);
         let is_credible = state == connection::SpinState::Credible;
         let time = spin.time().filter(|_| is_credible);

@@ -155,10 +155,18 @@ pub struct Sent {
 impl Sent {
     /// Each packet once.
     pub const fn once(&self) -> Count {
+        match self.direction() {
+            Direction::Ingress => self.ingress,
+            Direction::Egress => self.egress,
+        }
+    }
+
+    /// The direction that has each packet once.
+    pub const fn direction(&self) -> Direction {
         if self.egress.packets > self.ingress.packets {
-            self.egress
+            Direction::Egress
         } else {
-            self.ingress
+            Direction::Ingress
         }
     }
 
@@ -196,10 +204,7 @@ impl Connection {
 
     /// What is to be thought of the spin bit of one side.
     pub fn spin_state(&self, sender: Sender) -> SpinState {
-        let (spin, sent) = match sender {
-            Sender::Client => (&self.client_spin, self.client_sent),
-            Sender::Server => (&self.server_spin, self.server_sent),
-        };
+        let (spin, sent) = (self.spin_of(sender), self.sent_of(sender));
         match spin.state(self.timing.round_trip_ns()) {
             // Nothing is told of a bit before it turns.
             SpinState::TooFew if spin.turns() == (0, 0) => {
@@ -207,6 +212,22 @@ impl Connection {
                 SpinState::of_untold(sent.once().packets, lasted_ns)
             }
             state => state,
+        }
+    }
+
+    /// The spin bit of one side's packets.
+    pub const fn spin_of(&self, sender: Sender) -> &Spin {
+        match sender {
+            Sender::Client => &self.client_spin,
+            Sender::Server => &self.server_spin,
+        }
+    }
+
+    /// What one side sent.
+    pub const fn sent_of(&self, sender: Sender) -> &Sent {
+        match sender {
+            Sender::Client => &self.client_sent,
+            Sender::Server => &self.server_sent,
         }
     }
 

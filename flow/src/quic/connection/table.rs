@@ -6,10 +6,10 @@ use super::{
     path::{At, Path},
 };
 use crate::{
-    Sample,
     cumulative::take_back,
     expiry::Expiry,
     quic::{Sender, layout::Layouts},
+    rate::Ticks,
     slab::Slab,
 };
 use netweir_wire::map::{FlowKey, MAX_CID_BYTES, QuicEvent, QuicEventKind};
@@ -31,6 +31,8 @@ pub struct Connections {
     /// Bytes of memory that incomplete ClientHellos take.
     pub(super) crypto_bytes: usize,
     pub(super) counters: Counters,
+    /// The tick that rates are worked out by.
+    pub(super) ticks: Ticks,
 }
 
 impl Connections {
@@ -49,6 +51,7 @@ impl Connections {
             known: 0,
             crypto_bytes: 0,
             counters: Counters::default(),
+            ticks: Ticks::new(0),
         }
     }
 
@@ -77,28 +80,6 @@ impl Connections {
             QuicEventKind::Short => self.handle_short(&at, bytes),
             QuicEventKind::Spin => self.handle_spin(&at, event),
         }
-    }
-
-    /// Adds what was counted of a flow that may be QUIC to the connection that has its 5-tuple now.
-    pub fn add_sample(&mut self, sample: &Sample) {
-        let count = sample.counters.count();
-        self.counters.received += count;
-        let at = At::new(&sample.key, sample.counters.last_ns);
-        let Some((at, id)) = at.and_then(|at| Some((at, self.find_path(&at.path)?))) else {
-            self.counters.unclaimed += count;
-            return;
-        };
-        self.counters.live += count;
-        let Some(entry) = self.get_mut(id) else {
-            return;
-        };
-        let facts = &mut entry.facts;
-        let sent = match facts.sender(at.source) {
-            Sender::Client => &mut facts.client_sent,
-            Sender::Server => &mut facts.server_sent,
-        };
-        sent.add(at.direction, count);
-        facts.last_ns = facts.last_ns.max(at.time_ns);
     }
 
     /// Lets connections go whose time has come, and hands them to `ended`; looks at no more than
