@@ -90,6 +90,8 @@ fn the_rate_of_a_connection_is_that_of_the_last_whole_tick() {
 #[test]
 fn a_loopback_device_has_each_packet_in_the_rate_once() {
     let mut world = world(&[]);
+    world.shake_hands();
+    world.hand_over();
     world.meter.tick(world.now_ns);
     let begun_ns = world.now_ns;
     for direction in [Direction::Egress, Direction::Ingress] {
