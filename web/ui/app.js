@@ -184,9 +184,10 @@ function roundTrip({ client_spin, server_spin, handshake }) {
   return [`${figure(seconds * 1000)} ms`, spin ? "by the spin bit" : "of the handshake"];
 }
 
-function showQuic({ enabled, connections, accounting }) {
+function showQuic({ enabled, connections, versions }) {
   at("quic-section").hidden = !enabled;
-  const live = accounting.live_connections + accounting.live_guesses;
+  // Guesses that are not shown are in no share.
+  const live = versions.reduce((sum, share) => sum + share.connections, 0);
   text("quic-shown", connections.length ? `${integer.format(connections.length)} of ${integer.format(live)} live` : "");
   at("quic-empty").hidden = connections.length > 0;
   rows("quic", connections.map((one) => {
