@@ -106,8 +106,13 @@ pub(super) fn print_quic_books(meter: &RwLock<Meter>) {
     eprintln!(
         "netweir: QUIC: {} datagrams with long headers, {lost} of them lost, and {} with short ones; \
          {} events = {proven} proven + {matched} matched + {guessed} guessed + {others} others; \
-         {} connections live, {} ended",
-        books.kernel.long, books.kernel.short, books.table.events, books.connections, books.ended,
+         {} connections and {} guesses live, {} ended",
+        books.kernel.long,
+        books.kernel.short,
+        books.table.events,
+        books.connections,
+        books.guesses,
+        books.ended,
     );
     if books.untraced > 0 {
         eprintln!(
