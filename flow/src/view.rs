@@ -7,7 +7,6 @@ use crate::{
     Accounting, Connection, Filter, Host, InterfaceAccounting, InterfaceId, InterfaceState, Meter,
     Query, Record, Totals,
     connection::Pair,
-    cumulative::Cumulative,
     filter::Facts,
     host::{RECEIVED, SENT},
     index::Index,
@@ -15,6 +14,7 @@ use crate::{
     query::ThingKey,
     quic::{self, QuicMeter},
     rank::{Rank, flow_rank, host_rank, pair_rank},
+    summed::Summed,
 };
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ impl Meter {
             table_full: self.table.full(),
             malformed: self.malformed,
             unlisted: self.unlisted,
-            strays: self.strays.each_ref().map(Cumulative::total),
+            strays: self.strays.each_ref().map(Summed::total),
             hosts_full: self.table.hosts().full(),
             interfaces_passed_over: self.interfaces_passed_over,
             flows: self.table.len(),
