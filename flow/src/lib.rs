@@ -33,6 +33,7 @@ mod sample;
 mod sampling;
 mod shared;
 mod slab;
+mod summed;
 mod table;
 mod tally;
 mod tcp;

@@ -5,13 +5,13 @@
 
 use crate::{
     Batch, EndReason, Interface, InterfaceId, Record, Sample,
-    cumulative::Cumulative,
     index::Hash,
     interface::Interfaces,
     lens::{Lens, interface_id},
     quic::{self, QuicMeter, Traced, connection::Outcome},
     rate::Ticks,
     sampling::Sampling,
+    summed::Summed,
     table::{GROUP, Limits, Live, Table},
 };
 use netweir_wire::map::{Count, Direction, QuicEvent, StrayReason, Volume};
@@ -69,7 +69,7 @@ pub struct Meter {
     pub(crate) malformed: Count,
     pub(crate) unlisted: Count,
     pub(crate) interfaces_passed_over: u64,
-    pub(crate) strays: [Cumulative<Volume>; StrayReason::ALL.len()],
+    pub(crate) strays: [Summed<Volume>; StrayReason::ALL.len()],
     pub(crate) quic: Option<Box<QuicMeter>>,
 }
 
@@ -189,6 +189,9 @@ impl Meter {
         self.advance(now_ns);
         if self.ticks.next(self.now_ns) {
             self.interfaces.tick(self.ticks.interval_ns);
+            if let Some(quic) = &mut self.quic {
+                quic.begin_tick(self.ticks);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a view is asked for: which, in what order, how many.
 
-use crate::{Filter, rank::Rank};
+use crate::{Filter, filter::Facts, rank::Rank};
 use netweir_wire::map::FlowKey;
 use std::{cmp::Ordering, fmt, net::IpAddr, str::FromStr};
 use thiserror::Error;
@@ -31,6 +31,25 @@ impl Default for Query {
             descending: true,
             limit: None,
         }
+    }
+}
+
+impl Query {
+    /// Whether nothing is left out for what it is, or where.
+    pub(crate) const fn admits_all(&self) -> bool {
+        self.filter.is_none() && self.interface.is_none()
+    }
+
+    /// Whether something on an interface of this name, any of whose flows may match, is asked for.
+    pub(crate) fn admits(&self, interface: &str, flows: &[FlowKey]) -> bool {
+        let matches = |filter: &Filter| {
+            let mut flows = flows.iter();
+            flows.any(|key| filter.matches_facts(&Facts::of_flow(key, interface)))
+        };
+        self.interface
+            .as_ref()
+            .is_none_or(|wanted| wanted == interface)
+            && self.filter.as_ref().is_none_or(matches)
     }
 }
 

@@ -40,8 +40,9 @@ pub struct Batch {
     /// Counters that were given up since the last batch, with what they had shown. The counters of
     /// these interfaces in this batch and from now on are without it; one that is left out has none.
     pub settled: Vec<InterfaceSample>,
-    /// What was charged to no interface since the start, by [`StrayReason`]. Every batch carries
-    /// it: a value that falls is taken for a counter that began anew.
+    /// What was charged to no interface since the start, by [`StrayReason`], all collectors together.
+    /// Every batch carries it: where a value falls, a collector is missing, and what that had counted
+    /// stays.
     pub strays: [Volume; StrayReason::ALL.len()],
     /// What the kernel programs counted of QUIC since the start, all CPUs together. As with strays,
     /// every batch carries it.

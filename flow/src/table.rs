@@ -8,6 +8,8 @@
 //! or of guests, which are kept as long as flows name them; what else it shares with many flows is
 //! a link. So whoever finds a flow has found its hosts too.
 
+mod report;
+
 use crate::{
     EndReason, Sample,
     endpoint::{Family, family},
@@ -232,90 +234,6 @@ impl Table {
         self.credit(ends, sample, now);
     }
 
-    /// Reports flows whose time has come, and lets the idle ones go; looks at no more than
-    /// `at_most`. Returns how many it looked at.
-    pub(crate) fn report_due(
-        &mut self,
-        now_ns: u64,
-        at_most: usize,
-        report: &mut dyn FnMut(&Live<'_>, EndReason),
-    ) -> usize {
-        for looked_at in 0..at_most {
-            let Some(id) = self.expiry.take_due(now_ns) else {
-                return looked_at;
-            };
-            self.visit(id, now_ns, report);
-        }
-        at_most
-    }
-
-    fn visit(&mut self, id: u32, now_ns: u64, report: &mut dyn FnMut(&Live<'_>, EndReason)) {
-        let flow = &self.flows[id];
-        match self.limits.reason(flow, now_ns) {
-            Some(EndReason::Idle) => {
-                report(&self.live(id), EndReason::Idle);
-                self.close(id);
-                return;
-            }
-            Some(reason) => {
-                if flow.has_unreported() {
-                    report(&self.live(id), reason);
-                }
-                self.flows[id].mark_reported(now_ns);
-            }
-            None => {}
-        }
-        self.expiry.queue(self.limits.due_ns(&self.flows[id]), id);
-    }
-
-    /// Takes a flow out.
-    fn close(&mut self, id: u32) {
-        let flow = self.flows.remove(id);
-        self.index.remove(flow.hash(), id);
-        self.links.let_go(flow.link);
-        self.let_go_of_address(flow.source);
-        self.let_go_of_address(flow.destination);
-        self.live = wrapping_difference(self.live, flow.count);
-        self.ended += flow.count;
-    }
-
-    /// Reports flows with anything unreported, the one that began first at first; looks at no more
-    /// than `at_most`. Returns how many it looked at.
-    pub(crate) fn report_all(
-        &mut self,
-        now_ns: u64,
-        at_most: usize,
-        report: &mut dyn FnMut(&Live<'_>, EndReason),
-    ) -> usize {
-        let mut left = match self.exit.take() {
-            Some(left) => left,
-            None => self.unreported().into_iter(),
-        };
-        let mut looked_at = 0;
-        for id in left.by_ref().take(at_most) {
-            looked_at += 1;
-            let flow = &self.flows[id];
-            if flow.is_live && flow.has_unreported() {
-                report(&self.live(id), EndReason::Exit);
-                self.flows[id].mark_reported(now_ns);
-            }
-        }
-        self.exit = (looked_at > 0).then_some(left);
-        looked_at
-    }
-
-    fn unreported(&self) -> Vec<u32> {
-        let flows = self.range(0..self.end());
-        let unreported = flows.filter(|(_, flow)| flow.has_unreported());
-        let mut ids: Vec<_> = unreported.map(|(id, _)| id).collect();
-        ids.sort_unstable_by(|&id, &other| {
-            let begin = |id| self.flows[id].first_ns;
-            let by_time = begin(id).cmp(&begin(other));
-            by_time.then_with(|| self.key(id).cmp(&self.key(other)))
-        });
-        ids
-    }
-
     pub(crate) fn get(&self, id: u32) -> &Flow {
         &self.flows[id]
     }
@@ -414,72 +332,5 @@ impl Table {
     }
 }
 
-/// Counts wrap around as they do in the kernel, and sums of them take back what they took.
-const fn wrapping_difference(sum: Count, part: Count) -> Count {
-    Count {
-        packets: sum.packets.wrapping_sub(part.packets),
-        frames: sum.frames.wrapping_sub(part.frames),
-        bytes: sum.bytes.wrapping_sub(part.bytes),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::{Limits, Table};
-    use crate::{Sample, rate::Ticks};
-    use netweir_wire::map::{FlowCounters, FlowKey};
-
-    #[test]
-    fn what_flows_share_goes_with_the_last_of_them() {
-        let limits = Limits {
-            idle_ns: 10,
-            active_ns: 10,
-            max_flows: 20_000,
-        };
-        let mut table = Table::new(limits, 3);
-        let ticks = Ticks::new(0);
-        for round in 0..3_u64 {
-            let now_ns = round * 1_000_000_000;
-            for number in 0..30_000_u32 {
-                let sample = sample(number);
-                let hash = table.prepare(&[sample])[0];
-                table.add(&sample, hash, true, (now_ns, ticks));
-            }
-            assert_eq!((table.len(), table.hosts.len()), (20_000, 3));
-            assert!(table.guests.len() > 10_000 && table.links.len() == 14);
-            let visited = table.report_due(now_ns + 900_000_000, usize::MAX, &mut |_, _| {});
-            assert_eq!((visited, table.len()), (20_000, 0));
-            assert_eq!((table.guests.len(), table.links.len()), (0, 0));
-            assert_eq!(table.end(), 20_000, "numbers are given out again");
-            assert!(
-                (0..crate::index::Index::SHARDS)
-                    .all(|shard| { table.index.of_shard(shard).next().is_none() })
-            );
-        }
-        assert_eq!(table.full().packets, 30_000);
-        assert_eq!(table.in_flows().packets, 60_000);
-    }
-
-    fn sample(number: u32) -> Sample {
-        let [_, _, high, low] = number.to_be_bytes();
-        let address = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 1, high, low];
-        let ethertype = if number.is_multiple_of(2) {
-            [8, 0]
-        } else {
-            [8, 6]
-        };
-        Sample {
-            key: FlowKey {
-                source: address,
-                destination: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 2, 0, 1],
-                ethertype,
-                ..FlowKey::default()
-            },
-            counters: FlowCounters {
-                packets: 1,
-                source_mac: [(number % 7) as u8; 6],
-                ..FlowCounters::default()
-            },
-        }
-    }
-}
+mod tests;

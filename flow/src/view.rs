@@ -7,7 +7,6 @@ use crate::{
     Accounting, Connection, Filter, Host, InterfaceAccounting, InterfaceId, InterfaceState, Meter,
     Query, Record, Totals,
     connection::Pair,
-    cumulative::Cumulative,
     filter::Facts,
     host::{RECEIVED, SENT},
     index::Index,
@@ -15,6 +14,7 @@ use crate::{
     query::ThingKey,
     quic::{self, QuicMeter},
     rank::{Rank, flow_rank, host_rank, pair_rank},
+    summed::Summed,
 };
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ impl Meter {
     }
 
     /// QUIC connections: proven, matched, and guesses that look right. With very many of them, see
-    /// [`crate::Listing`]. Their rate is not known: who asks for that order gets the one by bytes.
+    /// [`crate::Listing`].
     pub fn quic_connections(&self, query: &Query) -> Vec<quic::Record> {
         listing::all(self, query)
     }
@@ -90,7 +90,7 @@ impl Meter {
             table_full: self.table.full(),
             malformed: self.malformed,
             unlisted: self.unlisted,
-            strays: self.strays.each_ref().map(Cumulative::total),
+            strays: self.strays.each_ref().map(Summed::total),
             hosts_full: self.table.hosts().full(),
             interfaces_passed_over: self.interfaces_passed_over,
             flows: self.table.len(),
@@ -231,18 +231,12 @@ impl<'a> Wanted<'a> {
     }
 
     fn has(&mut self, id: u32) -> bool {
-        let Query {
-            filter, interface, ..
-        } = self.query;
-        if interface.is_none() && filter.is_none() {
+        if self.query.admits_all() {
             return true;
         }
         let table = &self.meter.table;
         let name = self.name(table.link(id).interface());
-        let matches =
-            |filter: &Filter| filter.matches_facts(&Facts::of_flow(&table.key(id), &name));
-        interface.as_ref().is_none_or(|wanted| **wanted == *name)
-            && filter.as_ref().is_none_or(matches)
+        self.query.admits(&name, &[table.key(id)])
     }
 
     fn name(&mut self, id: InterfaceId) -> Arc<str> {

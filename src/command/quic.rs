@@ -7,12 +7,13 @@ use std::{
 };
 
 use anyhow::bail;
-use netweir_flow::Meter;
+use netweir_flow::{Meter, Totals};
+use netweir_wire::map::Class;
 
 use super::flows::{self, print_books};
 use crate::{
     args::{EveryArgs, Format},
-    config::Config,
+    config::{Config, QuicPorts},
     metering::{Metering, namespaces},
     report::{View, write_datagrams},
     stop::Stop,
@@ -105,13 +106,69 @@ pub(super) fn print_quic_books(meter: &RwLock<Meter>) {
     eprintln!(
         "netweir: QUIC: {} datagrams with long headers, {lost} of them lost, and {} with short ones; \
          {} events = {proven} proven + {matched} matched + {guessed} guessed + {others} others; \
-         {} connections live, {} ended",
-        books.kernel.long, books.kernel.short, books.table.events, books.connections, books.ended,
+         {} connections and {} guesses live, {} ended",
+        books.kernel.long,
+        books.kernel.short,
+        books.table.events,
+        books.connections,
+        books.guesses,
+        books.ended,
     );
     if books.untraced > 0 {
         eprintln!(
             "netweir: {} datagrams were not printed: they came too fast",
             books.untraced
         );
+    }
+}
+
+/// Prints a hint to standard error where there was UDP, and nothing of it on the ports of QUIC.
+#[expect(clippy::print_stderr, reason = "a hint for people, beside the report")]
+pub(super) fn print_port_hint(meter: &RwLock<Meter>, ports: &QuicPorts) {
+    let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
+    let packets = |totals: &Totals, class| totals.class(class).total.packets;
+    let hint = meter.totals(None).and_then(|totals| {
+        let udp = packets(&totals, Class::Udp);
+        port_hint(ports, udp, packets(&totals, Class::QuicCandidate))
+    });
+    if let Some(hint) = hint {
+        eprintln!("netweir: {hint}");
+    }
+}
+
+/// What to do where none of the UDP packets is on a port of QUIC.
+fn port_hint(ports: &QuicPorts, udp: u64, on_ports: u64) -> Option<String> {
+    let QuicPorts::These(ports) = ports else {
+        return None;
+    };
+    if udp == 0 || on_ports > 0 {
+        return None;
+    }
+    let names: Vec<_> = ports.iter().map(u16::to_string).collect();
+    let names = match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    };
+    Some(format!(
+        "{udp} UDP packets, and none of them on a port of QUIC (ports.quic: {names}); \
+         --set ports.quic=PORT,PORT looks at others, --set ports.quic=any at all"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{QuicPorts, port_hint};
+
+    #[test]
+    fn who_looks_at_the_wrong_ports_is_told_how_to_look_at_others() {
+        let usual = QuicPorts::These(vec![443, 4433]);
+        let expected = "7 UDP packets, and none of them on a port of QUIC (ports.quic: 443, 4433); \
+                        --set ports.quic=PORT,PORT looks at others, --set ports.quic=any at all";
+        assert_eq!(port_hint(&usual, 7, 0).as_deref(), Some(expected));
+        let off = port_hint(&QuicPorts::These(vec![]), 7, 0);
+        assert!(off.is_some_and(|hint| hint.contains("ports.quic: none")));
+        for (ports, udp, on_ports) in [(&usual, 7, 1), (&usual, 0, 0), (&QuicPorts::Any, 7, 0)] {
+            assert_eq!(port_hint(ports, udp, on_ports), None);
+        }
     }
 }

@@ -14,7 +14,7 @@ use netweir_flow::{Meter, Settings, Tally};
 
 use super::{
     flows::print_books,
-    quic::{MAX_TRACED, expect_lines, print_quic_books},
+    quic::{MAX_TRACED, expect_lines, print_port_hint, print_quic_books},
 };
 use crate::{
     args::{Format, ReplayArgs},
@@ -69,6 +69,7 @@ pub(super) fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
     print_books(&meter);
     if args.events || view.is_quic() {
         print_quic_books(&meter);
+        print_port_hint(&meter, &config.quic.ports);
     }
     match broken.len() {
         0 => Ok(()),

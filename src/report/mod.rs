@@ -11,7 +11,6 @@ mod screen;
 
 use std::io::{self, Write};
 
-use anyhow::bail;
 use netweir_flow::{
     Connection, Filter, Host, Listing, Meter, Query, Record, SortKey, quic as flow_quic,
 };
@@ -70,9 +69,6 @@ impl View {
     pub(crate) fn new(by: By, args: &ViewArgs) -> anyhow::Result<Self> {
         let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
         let sort: SortKey = args.sort.parse()?;
-        if by == By::Quic && sort == SortKey::Rate {
-            bail!("the rate of QUIC connections is not known: sort by bytes or packets");
-        }
         let ascending = matches!(
             sort,
             SortKey::First | SortKey::Source | SortKey::Destination | SortKey::Protocol

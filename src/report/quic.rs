@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use netweir_flow::{
-    Record,
+    Rate, Record,
     quic::{
         self, Sender, Summary, Traced,
         connection::{CidOrigin, Cids, Connection, ConnectionId, SpinState},
@@ -19,9 +19,12 @@ use crate::{args::Format, unit};
 /// What stands where there is nothing to say.
 const NOTHING: &str = "-";
 
-/// The columns for people.
+/// Where the rate stands: behind the bytes.
+const RATE_COLUMN: usize = 12;
+
+/// The columns for people; rates where there are any.
 pub(super) fn cells(rows: &[quic::Record], resolver: Option<&Resolver>) -> Cells {
-    let columns = [
+    let mut columns = vec![
         "CLIENT",
         "SERVER",
         "VERSION",
@@ -36,27 +39,40 @@ pub(super) fn cells(rows: &[quic::Record], resolver: Option<&Resolver>) -> Cells
         ">BYTES",
         "CERTAINTY",
     ];
+    let has_rates = rows.iter().any(|row| row.rate() != Rate::default());
+    if has_rates {
+        columns.insert(RATE_COLUMN, ">RATE");
+    }
     let rows = rows.iter().map(|row| {
-        let one = &row.connection;
-        let sent = row.sent();
-        let (backend, queue) = backend_and_queue(one);
-        vec![
-            end(one.client.into(), resolver),
-            end(one.server.into(), resolver),
-            or_nothing(one.version),
-            name(one).unwrap_or_else(|| NOTHING.to_owned()),
-            alpn(one).unwrap_or_else(|| NOTHING.to_owned()),
-            or_nothing(cid(&one.client_cids)),
-            or_nothing(cid(&one.server_cids)),
-            backend,
-            queue,
-            rtt(one),
-            sent.packets.to_string(),
-            unit::bytes(sent.bytes),
-            one.certainty.name().to_owned(),
-        ]
+        let mut cells = row_cells(row, resolver);
+        if has_rates {
+            let rate = row.rate().bits_per_second();
+            cells.insert(RATE_COLUMN, unit::bits_per_second(rate));
+        }
+        cells
     });
     Cells::new(&columns, rows.collect())
+}
+
+fn row_cells(row: &quic::Record, resolver: Option<&Resolver>) -> Vec<String> {
+    let one = &row.connection;
+    let sent = row.sent();
+    let (backend, queue) = backend_and_queue(one);
+    vec![
+        end(one.client.into(), resolver),
+        end(one.server.into(), resolver),
+        or_nothing(one.version),
+        name(one).unwrap_or_else(|| NOTHING.to_owned()),
+        alpn(one).unwrap_or_else(|| NOTHING.to_owned()),
+        or_nothing(cid(&one.client_cids)),
+        or_nothing(cid(&one.server_cids)),
+        backend,
+        queue,
+        rtt(one),
+        sent.packets.to_string(),
+        unit::bytes(sent.bytes),
+        one.certainty.name().to_owned(),
+    ]
 }
 
 /// The same as plain numbers, and what else there is of one value.

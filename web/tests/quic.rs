@@ -104,6 +104,8 @@ async fn a_connection_tells_all_that_is_known() {
         "state": "too_few", "min_seconds": null, "mean_seconds": null, "max_seconds": null,
         "turns": 0, "packets": 0,
     });
+    // No tick has ended yet.
+    let silent = json!({ "bandwidth_bps": 0.0, "packets_per_sec": 0.0 });
     let cid = |cid: &str, origin: &str, certainty: &str, time: &str| {
         let first_seen = format!("2026-01-01T00:00:00.{time}Z");
         json!({ "cid": cid, "origin": origin, "certainty": certainty, "first_seen": first_seen })
@@ -137,8 +139,9 @@ async fn a_connection_tells_all_that_is_known() {
             "client_datagrams": 1,
         },
         "client_spin": spin, "server_spin": spin,
-        "packets": 3, "frames": 3, "bytes": 1470,
+        "packets": 3, "frames": 3, "bytes": 1470, "bandwidth_bps": 0.0, "packets_per_sec": 0.0,
         "client_sent": count(2, 1305), "server_sent": count(1, 165),
+        "client_rate": silent, "server_rate": silent,
         "migrations": 0, "rebindings": 0, "moves": [], "shares_path": false,
         "first_seen": "2026-01-01T00:00:00.000Z", "last_seen": "2026-01-01T00:00:00.020Z",
         "duration_seconds": 0.02, "sampling": 1,
@@ -148,6 +151,18 @@ async fn a_connection_tells_all_that_is_known() {
     assert_eq!(other["version"], "v2");
     assert_eq!(other["undecoded"], "client_chosen");
     assert_eq!(answer["connections"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn rates_are_of_the_last_tick() {
+    let mut meter = meter();
+    meter.tick(START_NS + 2_000_000_000);
+    let answer = Server::of(meter).get("/api/quic?sort=rate&limit=1").await;
+    let connection = &answer.json()["connections"][0];
+    let rate = |of: &Value| (of["bandwidth_bps"].clone(), of["packets_per_sec"].clone());
+    assert_eq!(rate(connection), (json!(1470.0 * 8.0 / 2.0), json!(1.5)));
+    let server = rate(&connection["server_rate"]);
+    assert_eq!(server, (json!(165.0 * 8.0 / 2.0), json!(0.5)));
 }
 
 #[tokio::test]

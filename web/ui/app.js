@@ -13,6 +13,7 @@ let poll = 0; // the timer of polling
 let told = performance.now(); // when something was told last
 let turn = 0; // answers to what is not wanted any more are passed over
 let last = null; // what was shown last
+let quicAsked = -Infinity; // when QUIC was asked for last
 let history = [];
 
 const integer = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -175,6 +176,52 @@ function showFlows({ flows, accounting, summary }) {
     : `No live flow on ${place}: all have been silent for longer than the idle time-out.`);
 }
 
+// By the spin bit where it is credible, else that of the handshake.
+function roundTrip({ client_spin, server_spin, handshake }) {
+  const spin = [client_spin, server_spin].find(({ state }) => state === "credible");
+  const seconds = spin ? spin.mean_seconds : handshake.rtt_seconds;
+  if (seconds === null) return ["–", ""];
+  return [`${figure(seconds * 1000)} ms`, spin ? "by the spin bit" : "of the handshake"];
+}
+
+function showQuic({ enabled, connections, versions }) {
+  at("quic-section").hidden = !enabled;
+  // Guesses that are not shown are in no share.
+  const live = versions.reduce((sum, share) => sum + share.connections, 0);
+  text("quic-shown", connections.length ? `${integer.format(connections.length)} of ${integer.format(live)} live` : "");
+  at("quic-empty").hidden = connections.length > 0;
+  rows("quic", connections.map((one) => {
+    const [trip, source] = roundTrip(one);
+    const ids = (name) => one[`${name}_cids`].map(({ cid }) => cid || "(empty)").join(", ");
+    return [
+      cell(end(one.client_address, one.client_port), { title: `connection IDs: ${ids("client")}` }),
+      cell(end(one.server_address, one.server_port), { label: "→", title: `connection IDs: ${ids("server")}` }),
+      cell(one.version ?? "–", { title: one.ja4 ? `JA4 ${one.ja4}` : "" }),
+      cell([one.server_name ?? "–", one.alpn.length && `(${one.alpn.join(", ")})`].filter(Boolean).join(" ")),
+      cell(one.backend ?? one.undecoded ?? "–", { label: "backend", kind: one.backend === null ? "idle" : "", title: one.layout ?? "" }),
+      cell(one.queue ?? "–", { label: "queue" }),
+      cell(trip, { label: "round trip", number: true, title: source }),
+      cell(integer.format(one.packets), { label: "packets", number: true }),
+      cell(bytes(one.bytes), { label: "bytes", number: true, title: `${integer.format(one.bytes)} bytes` }),
+      cell(bits(one.bandwidth_bps), { label: "rate", number: true, kind: one.bandwidth_bps ? "" : "idle" }),
+      cell(one.certainty, { kind: one.certainty === "guessed" ? "warn" : "" }),
+    ];
+  }));
+}
+
+/** Asks for QUIC connections, unless that was done a moment ago. */
+async function askQuic() {
+  if (performance.now() - quicAsked < POLL_MS) return;
+  quicAsked = performance.now();
+  const mine = turn;
+  try {
+    const answer = await get(`/api/quic?${query()}`);
+    if (mine === turn) showQuic(answer);
+  } catch {
+    // What is wrong is told where flows are asked for.
+  }
+}
+
 function show(tick) {
   told = performance.now();
   last = tick;
@@ -183,6 +230,7 @@ function show(tick) {
   showAccounting(tick.accounting);
   showInterfaces(tick.interfaces);
   showFlows(tick);
+  askQuic();
 }
 
 function showSorting() {
@@ -269,6 +317,7 @@ function listen(mine) {
 /** Shows what is wanted from now on; if it cannot be had, what was wanted before stays. */
 async function restart() {
   turn += 1;
+  quicAsked = -Infinity;
   const mine = turn;
   globalThis.history.replaceState(null, "", `#${query()}`);
   showSorting();

@@ -63,7 +63,7 @@ impl InterfaceState {
 /// One direction of an interface.
 #[derive(Clone, Debug, Default)]
 pub struct DirectionState {
-    counters: Cumulative<InterfaceCounters>,
+    counters: Cumulative,
     received: Count,
     /// The counters when the last tick ended.
     ticked: Option<Box<InterfaceCounters>>,

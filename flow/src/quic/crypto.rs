@@ -55,6 +55,10 @@ pub struct CryptoStream {
 }
 
 impl CryptoStream {
+    /// Bytes that a piece behind a gap takes beside its own: its place in the tree, half of whose
+    /// places may be vacant, and what is allocated at the least.
+    pub const PIECE_BYTES: usize = 96;
+
     /// An empty one.
     pub const fn new(limits: CryptoLimits) -> Self {
         Self {
@@ -77,6 +81,12 @@ impl CryptoStream {
     /// Bytes that are kept.
     pub fn bytes(&self) -> usize {
         self.prefix.len() + self.pieces.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// Bytes of memory that they take. A piece that is added takes [`Self::PIECE_BYTES`] beside its own
+    /// at most.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes() + self.pieces.len() * Self::PIECE_BYTES
     }
 
     /// Adds a piece.
@@ -120,16 +130,16 @@ impl CryptoStream {
     /// Adds bytes of which none is there.
     fn add(&mut self, at: usize, run: &[u8]) -> Result<(), CryptoError> {
         if at == self.prefix.len() {
-            self.prefix.extend(run);
+            append(&mut self.prefix, run);
             while let Some(piece) = self.pieces.remove(&self.prefix.len()) {
-                self.prefix.extend(piece);
+                append(&mut self.prefix, &piece);
             }
             return Ok(());
         }
         if let Some((begin, piece)) = self.pieces.range_mut(..at).next_back()
             && begin + piece.len() == at
         {
-            piece.extend(run);
+            append(piece, run);
             return Ok(());
         }
         let pieces = self.limits.pieces;
@@ -139,4 +149,10 @@ impl CryptoStream {
         self.pieces.insert(at, run.to_vec());
         Ok(())
     }
+}
+
+/// Makes room for these bytes and no more, so that memory is what is counted of it.
+fn append(bytes: &mut Vec<u8>, more: &[u8]) {
+    bytes.reserve_exact(more.len());
+    bytes.extend(more);
 }

@@ -7,7 +7,7 @@ use super::{
     ports::Ports,
     trace::Trace,
 };
-use crate::{Batch, Sample, cumulative::Cumulative};
+use crate::{Batch, Sample, rate::Ticks, summed::Summed};
 use netweir_wire::map::{QuicBackendKey, QuicCounters, QuicEvent, Volume};
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -48,7 +48,7 @@ pub struct QuicMeter {
     ports: Ports,
     layouts: Arc<Layouts>,
     connections: Connections,
-    counters: Cumulative<QuicCounters>,
+    counters: Summed<QuicCounters>,
     backends: HashMap<QuicBackendKey, Volume>,
     max_backends: usize,
     backends_full: Volume,
@@ -105,7 +105,7 @@ impl QuicMeter {
             ports,
             connections: Connections::new(settings.connections.clone(), Arc::clone(&layouts)),
             layouts,
-            counters: Cumulative::default(),
+            counters: Summed::default(),
             backends: HashMap::new(),
             max_backends: settings.max_backends,
             backends_full: Volume::default(),
@@ -182,6 +182,11 @@ impl QuicMeter {
                 Entry::Vacant(_) => self.backends_full += volume,
             }
         }
+    }
+
+    /// Begins a tick: rates are those of the one before.
+    pub(crate) const fn begin_tick(&mut self, ticks: Ticks) {
+        self.connections.begin_tick(ticks);
     }
 
     /// Looks at no more than `at_most` connections whose time has come; how many they were.

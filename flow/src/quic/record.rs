@@ -1,9 +1,12 @@
 //! QUIC connections as views show them.
 
-use super::connection::{Certainty, Connection, Sent, Totals};
+use super::{
+    Sender,
+    connection::{Certainty, Connection, Connections, Sent, Totals},
+};
 use crate::{
-    Filter, InterfaceId, Meter, Query, SortKey,
-    filter::{Facts, mapped},
+    InterfaceId, Meter, Query, Rate, SortKey,
+    filter::mapped,
     listing::{Listed, SLICE},
     query::ThingKey,
     rank::Rank,
@@ -26,7 +29,12 @@ pub struct Record {
     pub client_sent: Count,
     /// What the server sent, each packet once.
     pub server_sent: Count,
-    /// One frame in so many was counted, and both counts are multiplied by it; 1 if every frame was.
+    /// How fast the client sent in the last whole tick.
+    pub client_rate: Rate,
+    /// How fast the server sent in the last whole tick.
+    pub server_rate: Rate,
+    /// One frame in so many was counted, and counts and rates are multiplied by it; 1 if every frame
+    /// was.
     pub sampling: u32,
     wall_offset_ns: i64,
 }
@@ -61,6 +69,13 @@ impl Record {
     /// What both sides sent.
     pub fn sent(&self) -> Count {
         self.client_sent + self.server_sent
+    }
+
+    /// How fast both sides sent in the last whole tick.
+    pub fn rate(&self) -> Rate {
+        let mut rate = self.client_rate;
+        rate += self.server_rate;
+        rate
     }
 }
 
@@ -121,7 +136,7 @@ impl Listed for Record {
         let end = begin.saturating_add(SLICE);
         for (id, connection) in connections.range(begin..end) {
             if connection.is_shown() && is_wanted(meter, query, connection) {
-                offer(rank(query.sort, connection), id);
+                offer(rank(query.sort, connections, id, connection), id);
             }
         }
         (end < connections.end()).then_some(end)
@@ -133,12 +148,16 @@ impl Listed for Record {
     }
 
     fn read(meter: &Meter, id: u32) -> Option<Self> {
-        let connection = meter.quic()?.connections().at(id)?;
+        let connections = meter.quic()?.connections();
+        let connection = connections.at(id)?;
         let scaled = |sent: Sent| meter.sampling.count(sent.once());
+        let rate = |sender| meter.sampling.rate(connections.rate(id, sender));
         Some(Self {
             interface: meter.interfaces.name(interface_of(connection)),
             client_sent: scaled(connection.client_sent),
             server_sent: scaled(connection.server_sent),
+            client_rate: rate(Sender::Client),
+            server_rate: rate(Sender::Server),
             sampling: meter.sampling(),
             wall_offset_ns: meter.wall_offset_ns,
             connection: connection.clone(),
@@ -147,18 +166,8 @@ impl Listed for Record {
 }
 
 fn is_wanted(meter: &Meter, query: &Query, connection: &Connection) -> bool {
-    let Query {
-        filter, interface, ..
-    } = query;
-    if filter.is_none() && interface.is_none() {
-        return true;
-    }
-    let name = meter.interfaces.name(interface_of(connection));
-    let matches = |filter: &Filter| {
-        let mut keys = keys(connection).into_iter();
-        keys.any(|key| filter.matches_facts(&Facts::of_flow(&key, &name)))
-    };
-    interface.as_ref().is_none_or(|wanted| **wanted == *name) && filter.as_ref().is_none_or(matches)
+    let name = || meter.interfaces.name(interface_of(connection));
+    query.admits_all() || query.admits(&name(), &keys(connection))
 }
 
 const fn interface_of(connection: &Connection) -> InterfaceId {
@@ -168,11 +177,13 @@ const fn interface_of(connection: &Connection) -> InterfaceId {
     }
 }
 
-/// A rate is not known of connections: they are ordered by bytes then. Their protocol is the version.
-fn rank(sort: SortKey, connection: &Connection) -> Rank {
+/// The protocol of connections is their version.
+fn rank(sort: SortKey, connections: &Connections, id: u32, connection: &Connection) -> Rank {
     let sent = connection.client_sent.once() + connection.server_sent.once();
+    let last_bytes = |sender| u128::from(connections.last(id, sender).bytes);
     match sort {
-        SortKey::Bytes | SortKey::Rate => (sent.bytes.into(), 0),
+        SortKey::Bytes => (sent.bytes.into(), 0),
+        SortKey::Rate => (last_bytes(Sender::Client) + last_bytes(Sender::Server), 0),
         SortKey::Packets => (sent.packets.into(), 0),
         SortKey::First => (connection.first_ns.into(), 0),
         SortKey::Last => (connection.last_ns.into(), 0),
@@ -203,11 +214,7 @@ fn keys(connection: &Connection) -> [FlowKey; 2] {
 
 /// Which way most of it went; none where there is nothing.
 fn direction(sent: &Sent) -> Option<Direction> {
-    let direction = match sent.egress.packets > sent.ingress.packets {
-        true => Direction::Egress,
-        false => Direction::Ingress,
-    };
-    (sent.once().packets > 0).then_some(direction)
+    (sent.once().packets > 0).then(|| sent.direction())
 }
 
 const fn opposite(direction: Direction) -> Direction {

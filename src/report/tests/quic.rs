@@ -148,16 +148,26 @@ fn flows_of_a_connection_say_so_and_others_have_no_columns_for_it() {
 }
 
 #[test]
-fn a_rate_is_not_to_be_had() {
-    let args = ViewArgs {
-        top: None,
-        sort: "rate".into(),
-        filter: None,
-        resolve: false,
-        format: Format::Table,
-        json: false,
-    };
-    assert!(View::new(By::Quic, &args).is_err());
+fn rates_have_a_column_where_there_are_any() {
+    let mut meter = quic_meter(&[], 0);
+    meter.tick(2_000_000_000);
+    let table = report(By::Quic, Format::Table, &meter);
+    let lines: Vec<_> = table.lines().collect();
+    assert!(
+        lines[0].ends_with("PACKETS     BYTES         RATE  CERTAINTY"),
+        "{table}"
+    );
+    // 1470 and 1228 bytes in two seconds.
+    assert!(
+        lines[1].ends_with("3  1.44 KiB  5.88 kbit/s  proven"),
+        "{table}"
+    );
+    assert!(
+        lines[2].ends_with("1  1.20 KiB  4.91 kbit/s  proven"),
+        "{table}"
+    );
+    meter.tick(3_000_000_000);
+    assert!(!report(By::Quic, Format::Table, &meter).contains("RATE"));
 }
 
 #[test]

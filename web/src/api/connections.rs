@@ -1,7 +1,7 @@
 //! The connections that are known.
 
 use super::{
-    name,
+    list::list,
     parameters::{MAX_LIMIT, OfList, Parameters},
 };
 use crate::{Problem, State, json::Json, state::Access, view::Connections};
@@ -21,12 +21,8 @@ pub(super) async fn connections(
     Parameters(parameters): Parameters<OfList>,
 ) -> Result<Json, Problem> {
     let query = parameters.query(MAX_LIMIT)?;
-    let take = move |access: &Access| {
-        access.with(|meter| name::expect(meter, query.interface.as_deref()))?;
-        let mut listing = Listing::<netweir_flow::Connection>::new(query);
-        while access.with(|meter| listing.read(meter)) {}
-        Ok(listing.finish())
-    };
+    let take =
+        move |access: &Access| list(access, query, Listing::<netweir_flow::Connection>::read);
     let tell = |connections: Vec<netweir_flow::Connection>| Connections {
         connections: connections.iter().map(Into::into).collect(),
     };

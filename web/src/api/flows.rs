@@ -1,7 +1,7 @@
 //! The flows that are known.
 
 use super::{
-    name,
+    list::list,
     parameters::{MAX_LIMIT, OfList, Parameters},
 };
 use crate::{Problem, State, json::Json, state::Access, view::Flows};
@@ -21,12 +21,7 @@ pub(super) async fn flows(
     Parameters(parameters): Parameters<OfList>,
 ) -> Result<Json, Problem> {
     let query = parameters.query(MAX_LIMIT)?;
-    let take = move |access: &Access| {
-        access.with(|meter| name::expect(meter, query.interface.as_deref()))?;
-        let mut listing = Listing::<netweir_flow::Record>::new(query);
-        while access.with(|meter| listing.read(meter)) {}
-        Ok(listing.finish())
-    };
+    let take = move |access: &Access| list(access, query, Listing::<netweir_flow::Record>::read);
     let tell = |flows: Vec<netweir_flow::Record>| Flows {
         flows: flows.iter().map(Into::into).collect(),
     };

@@ -1,6 +1,9 @@
 //! The hosts that are known.
 
-use super::parameters::{OfHosts, Parameters};
+use super::{
+    list::list,
+    parameters::{OfHosts, Parameters},
+};
 use crate::{Problem, State, json::Json, state::Access, view::Hosts};
 use axum::extract;
 use netweir_flow::{Host, Listing};
@@ -16,11 +19,7 @@ pub(super) async fn hosts(
     Parameters(parameters): Parameters<OfHosts>,
 ) -> Result<Json, Problem> {
     let query = parameters.query()?;
-    let take = move |access: &Access| {
-        let mut listing = Listing::<Host>::new(query);
-        while access.with(|meter| listing.read(meter)) {}
-        Ok(listing.finish())
-    };
+    let take = move |access: &Access| list(access, query, Listing::<Host>::read);
     let tell = |hosts: Vec<Host>| Hosts {
         hosts: hosts.iter().map(Into::into).collect(),
     };

@@ -9,6 +9,7 @@ mod flows;
 mod health;
 mod hosts;
 mod interfaces;
+mod list;
 mod metrics;
 mod name;
 mod parameters;

@@ -1,7 +1,7 @@
 //! QUIC: connections, versions, backends, queues, and where everything went.
 
 use super::{
-    name,
+    list::list,
     parameters::{MAX_LIMIT, OfList, Parameters},
 };
 use crate::{
@@ -20,7 +20,7 @@ use netweir_flow::{
 ///
 /// The parameters choose and order the connections, and `limit` is also that of each other list, which
 /// have the most bytes first. `source` is the client, `destination` the server, `protocol` the
-/// version; there are no rates.
+/// version.
 #[utoipa::path(get, path = "/api/quic", tag = "quic", params(OfList), responses(
     (status = 200, description = "Connections, their shares, and the accounting", body = Quic),
     (status = 400, description = "A parameter cannot be read", body = Problem,
@@ -33,10 +33,7 @@ pub(super) async fn quic(
     Parameters(parameters): Parameters<OfList>,
 ) -> Result<Json, Problem> {
     let query = parameters.query(MAX_LIMIT)?;
-    let take = move |access: &Access| {
-        access.with(|meter| name::expect(meter, query.interface.as_deref()))?;
-        Ok(Taken::of(access, query))
-    };
+    let take = move |access: &Access| Taken::of(access, query);
     state.look(take, Taken::tell).await
 }
 
@@ -50,22 +47,21 @@ struct Taken {
 }
 
 impl Taken {
-    fn of(access: &Access, query: Query) -> Self {
+    fn of(access: &Access, query: Query) -> Result<Self, Problem> {
         let limit = query.limit.unwrap_or(MAX_LIMIT);
-        let mut listing = Listing::<quic::Record>::new(query);
-        while access.with(|meter| listing.read(meter)) {}
+        let connections = list(access, query, Listing::<quic::Record>::read)?;
         let mut sums = quic::Sums::default();
         while access.with(|meter| sums.read(meter)) {}
         let rest = |meter: &Meter| {
             let quic = meter.quic()?;
             Some((quic.accounting(), quic.backends().collect()))
         };
-        Self {
-            connections: listing.finish(),
+        Ok(Self {
+            connections,
             totals: sums.finish(),
             rest: access.with(rest),
             limit,
-        }
+        })
     }
 
     fn tell(self) -> Quic {

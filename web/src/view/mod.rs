@@ -14,6 +14,7 @@ mod name;
 mod quic;
 mod quic_accounting;
 mod quic_datagram;
+mod quic_summary;
 mod summary;
 mod time;
 mod traffic;
@@ -25,13 +26,13 @@ pub use flow::Flow;
 pub use host::Host;
 pub use interface::{Interface, InterfaceDirection};
 pub use quic::{
-    QuicCid, QuicClose, QuicConnection, QuicHandshake, QuicMove, QuicParameter, QuicPlace,
-    QuicSpin, QuicSummary,
+    QuicCid, QuicClose, QuicConnection, QuicHandshake, QuicMove, QuicParameter, QuicPlace, QuicSpin,
 };
 pub use quic_accounting::{
     Quic, QuicAccounting, QuicCounted, QuicShare, QuicTraffic, QuicVersionShare,
 };
 pub use quic_datagram::{QuicDatagram, QuicPacket};
+pub use quic_summary::QuicSummary;
 pub use summary::{Realtime, Summary};
 pub use time::Time;
 pub use traffic::{ClassTraffic, Count, Difference, Speed, Traffic, Volume};

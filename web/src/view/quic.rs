@@ -1,11 +1,12 @@
 //! QUIC connections as JSON has them.
 
-use super::{Count, Time, flow::vlans, time::seconds};
+use super::{Count, Speed, Time, Traffic, flow::vlans, time::seconds};
 use netweir_flow::quic::{
     self, ParameterId, Sender,
-    connection::{self, Certainty, CidOrigin, MoveKind},
+    connection::{self, CidOrigin, MoveKind},
     layout::Undecoded,
 };
+use netweir_wire::packet::quic::Version;
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt::Write, net::SocketAddr};
 use utoipa::ToSchema;
@@ -83,13 +84,17 @@ pub struct QuicConnection {
     pub client_spin: QuicSpin,
     /// The spin bit of the server's packets.
     pub server_spin: QuicSpin,
-    /// What both sides sent, each packet once.
+    /// What both sides sent, each packet once, and how fast in the last tick.
     #[serde(flatten)]
-    pub sent: Count,
+    pub sent: Traffic,
     /// What the client sent of it.
     pub client_sent: Count,
     /// What the server sent of it.
     pub server_sent: Count,
+    /// How fast the client sent in the last tick.
+    pub client_rate: Speed,
+    /// How fast the server sent in the last tick.
+    pub server_rate: Speed,
     /// How often the client's address changed.
     pub migrations: u32,
     /// How often only its port did.
@@ -104,7 +109,8 @@ pub struct QuicConnection {
     pub last_seen: Time,
     /// Between the two.
     pub duration_seconds: f64,
-    /// One frame in so many was counted, and counts are multiplied by it; 1 where every frame was.
+    /// One frame in so many was counted, and counts and rates are multiplied by it; 1 where every
+    /// frame was.
     pub sampling: u32,
 }
 
@@ -204,25 +210,6 @@ pub struct QuicMove {
     pub to: String,
 }
 
-/// What a flow or a connection shows of the QUIC connection that it is a part of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct QuicSummary {
-    /// How sure it is that this is QUIC: `proven`, `matched` or `guessed`.
-    #[schema(example = "proven")]
-    pub certainty: &'static str,
-    /// The version that is spoken; null where no long header was seen.
-    #[schema(example = "v1")]
-    pub version: Option<String>,
-    /// The name that the client asks for; null where it is not known.
-    pub server_name: Option<String>,
-    /// The backend; null where nothing is decoded.
-    pub backend: Option<u64>,
-    /// The worker queue; null where nothing is decoded.
-    pub queue: Option<u64>,
-    /// Why nothing is decoded; null where something is.
-    pub undecoded: Option<&'static str>,
-}
-
 impl From<&quic::Record> for QuicConnection {
     fn from(record: &quic::Record) -> Self {
         let one = &record.connection;
@@ -231,9 +218,7 @@ impl From<&quic::Record> for QuicConnection {
         };
         let hello = one.hello.as_deref();
         let named = one.backend.as_ref().ok();
-        let version = |version: Option<netweir_wire::packet::quic::Version>| {
-            version.map(|version| version.to_string())
-        };
+        let version = |version: Option<Version>| version.map(|version| version.to_string());
         Self {
             interface: record.interface.to_string(),
             ifindex: one.ifindex,
@@ -264,17 +249,15 @@ impl From<&quic::Record> for QuicConnection {
             backend_certainty: named.map(|named| named.certainty.name()),
             retry: one.has_retry,
             zero_rtt: one.has_zero_rtt,
-            closed: one.closed.as_ref().map(|close| QuicClose {
-                sender: sender(close.sender),
-                error_code: close.error_code,
-                time: time(close.time_ns),
-            }),
+            closed: one.closed.as_ref().map(|close| closed(close, time)),
             handshake: (&one.timing).into(),
             client_spin: QuicSpin::of(one, Sender::Client),
             server_spin: QuicSpin::of(one, Sender::Server),
-            sent: record.sent().into(),
+            sent: Traffic::new(record.sent(), record.rate()),
             client_sent: record.client_sent.into(),
             server_sent: record.server_sent.into(),
+            client_rate: record.client_rate.into(),
+            server_rate: record.server_rate.into(),
             migrations: one.moves.migrations,
             rebindings: one.moves.rebindings,
             moves: moves(&one.moves, time),
@@ -317,10 +300,7 @@ impl From<&connection::Timing> for QuicHandshake {
 
 impl QuicSpin {
     fn of(connection: &connection::Connection, sender: Sender) -> Self {
-        let spin = match sender {
-            Sender::Client => &connection.client_spin,
-            Sender::Server => &connection.server_spin,
-        };
+        let spin = connection.spin_of(sender);
         let state = connection.spin_state(sender);
         let is_credible = state == connection::SpinState::Credible;
         let time = spin.time().filter(|_| is_credible);
@@ -332,20 +312,6 @@ impl QuicSpin {
             max_seconds: time.map(|time| seconds(time.max_ns)),
             turns,
             packets,
-        }
-    }
-}
-
-impl From<&quic::Summary> for QuicSummary {
-    fn from(summary: &quic::Summary) -> Self {
-        let route = summary.backend.unwrap_or_default();
-        Self {
-            certainty: Certainty::name(summary.certainty),
-            version: summary.version.map(|version| version.to_string()),
-            server_name: summary.server_name.clone(),
-            backend: route.backend,
-            queue: route.queue,
-            undecoded: summary.backend.err().map(Undecoded::name),
         }
     }
 }
@@ -369,6 +335,14 @@ fn cids(cids: &connection::Cids, time: impl Fn(u64) -> Time) -> Vec<QuicCid> {
         first_seen: time(known.first_ns),
     };
     cids.iter().map(one).collect()
+}
+
+fn closed(close: &connection::Close, time: impl Fn(u64) -> Time) -> QuicClose {
+    QuicClose {
+        sender: sender(close.sender),
+        error_code: close.error_code,
+        time: time(close.time_ns),
+    }
 }
 
 fn moves(moves: &connection::Moves, time: impl Fn(u64) -> Time) -> Vec<QuicMove> {

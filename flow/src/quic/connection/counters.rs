@@ -10,9 +10,9 @@ use netweir_wire::map::Count;
 pub enum Outcome {
     /// It is of a connection, and proves it.
     Proven = 0,
-    /// It is of a connection, by a connection ID.
+    /// It is of a connection, by a connection ID or by the 5-tuple of one that is more than a guess.
     Matched = 1,
-    /// It is of a connection, by its 5-tuple, and may be QUIC.
+    /// It is of a connection that is a guess, and nothing speaks against it.
     Guessed = 2,
     /// A connection began with it, and there was no room for it.
     Full = 3,

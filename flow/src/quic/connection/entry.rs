@@ -5,8 +5,12 @@ use super::{
     guess::Guess,
     handshake::Handshake,
     path::{At, Link, Path},
+    sample::PULSES,
 };
-use crate::quic::{Sender, layout::Undecoded};
+use crate::{
+    quic::{Sender, layout::Undecoded},
+    rate::Pulse,
+};
 use std::net::SocketAddr;
 
 /// A connection, and what is needed to read on in it.
@@ -15,6 +19,8 @@ pub(super) struct Entry {
     pub(super) facts: Connection,
     pub(super) handshake: Handshake,
     pub(super) guess: Guess,
+    /// What each side sent in each direction in the last ticks.
+    pub(super) pulse: Pulse<PULSES>,
     link: Link,
     /// Its 5-tuples, the oldest first.
     pub(super) paths: Vec<Path>,
@@ -72,6 +78,7 @@ impl Entry {
             },
             handshake: Handshake::default(),
             guess: Guess::default(),
+            pulse: Pulse::default(),
             link,
             paths: Vec::new(),
             decoded: None,

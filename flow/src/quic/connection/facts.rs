@@ -12,6 +12,8 @@ use std::net::SocketAddr;
 const KEPT_ENTRIES: usize = 32;
 /// Bytes of each that are kept.
 const KEPT_BYTES: usize = 64;
+/// Bytes of all protocols together, escaped, and of all parameters together.
+const KEPT_BYTES_IN_ALL: usize = 1024;
 
 /// A QUIC connection, or what may be one, as seen at one interface.
 ///
@@ -153,10 +155,18 @@ pub struct Sent {
 impl Sent {
     /// Each packet once.
     pub const fn once(&self) -> Count {
+        match self.direction() {
+            Direction::Ingress => self.ingress,
+            Direction::Egress => self.egress,
+        }
+    }
+
+    /// The direction that has each packet once.
+    pub const fn direction(&self) -> Direction {
         if self.egress.packets > self.ingress.packets {
-            self.egress
+            Direction::Egress
         } else {
-            self.ingress
+            Direction::Ingress
         }
     }
 
@@ -194,10 +204,7 @@ impl Connection {
 
     /// What is to be thought of the spin bit of one side.
     pub fn spin_state(&self, sender: Sender) -> SpinState {
-        let (spin, sent) = match sender {
-            Sender::Client => (&self.client_spin, self.client_sent),
-            Sender::Server => (&self.server_spin, self.server_sent),
-        };
+        let (spin, sent) = (self.spin_of(sender), self.sent_of(sender));
         match spin.state(self.timing.round_trip_ns()) {
             // Nothing is told of a bit before it turns.
             SpinState::TooFew if spin.turns() == (0, 0) => {
@@ -205,6 +212,22 @@ impl Connection {
                 SpinState::of_untold(sent.once().packets, lasted_ns)
             }
             state => state,
+        }
+    }
+
+    /// The spin bit of one side's packets.
+    pub const fn spin_of(&self, sender: Sender) -> &Spin {
+        match sender {
+            Sender::Client => &self.client_spin,
+            Sender::Server => &self.server_spin,
+        }
+    }
+
+    /// What one side sent.
+    pub const fn sent_of(&self, sender: Sender) -> &Sent {
+        match sender {
+            Sender::Client => &self.client_sent,
+            Sender::Server => &self.server_sent,
         }
     }
 
@@ -232,19 +255,16 @@ impl Connection {
 
 impl Client {
     pub(super) fn new(hello: &ClientHello) -> Self {
-        let mut is_cut = hello.alpn.len() > KEPT_ENTRIES;
-        let mut alpn = Vec::new();
-        for name in hello.alpn.iter().take(KEPT_ENTRIES) {
-            let kept = name.get(..KEPT_BYTES).unwrap_or(name);
-            is_cut |= kept.len() < name.len();
-            alpn.push(kept.escape_ascii().to_string());
-        }
+        let (alpn, is_alpn_cut) = kept_alpn(&hello.alpn);
         let mut parameters = hello.transport_parameters.clone().unwrap_or_default();
         let before = parameters.0.len();
-        parameters.0.retain(|one| one.value.len() <= KEPT_BYTES);
+        let mut room = KEPT_BYTES_IN_ALL;
+        parameters
+            .0
+            .retain(|one| one.value.len() <= KEPT_BYTES && take(&mut room, one.value.len()));
         parameters.0.truncate(KEPT_ENTRIES);
         parameters.0.shrink_to_fit();
-        is_cut |= parameters.0.len() < before;
+        let is_cut = is_alpn_cut || parameters.0.len() < before;
         Self {
             server_name: hello.server_name.clone(),
             alpn,
@@ -253,4 +273,28 @@ impl Client {
             is_cut,
         }
     }
+}
+
+/// The names that are kept, escaped, and whether anything was cut.
+fn kept_alpn(names: &[Vec<u8>]) -> (Vec<String>, bool) {
+    let mut room = KEPT_BYTES_IN_ALL;
+    let mut is_cut = false;
+    let mut kept = Vec::new();
+    for name in names {
+        let begin = name.get(..KEPT_BYTES).unwrap_or(name);
+        let escaped = begin.escape_ascii().to_string();
+        if kept.len() >= KEPT_ENTRIES || !take(&mut room, escaped.len()) {
+            return (kept, true);
+        }
+        is_cut |= begin.len() < name.len();
+        kept.push(escaped);
+    }
+    (kept, is_cut)
+}
+
+/// Takes so many bytes of the room that is left, if there are as many.
+fn take(room: &mut usize, bytes: usize) -> bool {
+    let left = room.checked_sub(bytes);
+    *room = left.unwrap_or(*room);
+    left.is_some()
 }

@@ -129,7 +129,7 @@ impl Guess {
     }
 }
 
-/// A standard query with one question, or an answer to one; of random bytes one in 2^46 is.
+/// A standard query with one question, or an answer to one; of random bytes one in 2^47 is.
 fn is_dns(bytes: &[u8]) -> bool {
     let Some(&[_, _, flags, _, q0, q1, a0, a1, n0, n1, r0, r1]) = bytes.first_chunk::<12>() else {
         return false;

@@ -96,9 +96,9 @@ impl Handshake {
         self.stream.is_some()
     }
 
-    /// Bytes that are kept of it.
-    pub(super) fn bytes(&self) -> usize {
-        self.stream.as_ref().map_or(0, |stream| stream.bytes())
+    /// Bytes of memory that are taken by what is there of it.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.stream.as_ref().map_or(0, |one| one.memory_bytes())
     }
 
     /// Waits no longer.

@@ -4,7 +4,7 @@ use super::{
     Certainty, CidOrigin, Client, Close, ConnectionId, Connections, HelloState, Limit, Outcome,
     entry::Entry, handshake::Piece, long::Owner, path::At,
 };
-use crate::quic::{Frame, Frames, Hello, InitialKeys, Opened, Sender, verify_retry};
+use crate::quic::{CryptoStream, Frame, Frames, Hello, InitialKeys, Opened, Sender, verify_retry};
 use netweir_wire::packet::quic::LongView;
 
 impl Connections {
@@ -168,14 +168,15 @@ impl Connections {
         if entry.facts.hello_state == HelloState::Unseen {
             entry.facts.hello_state = HelloState::Partial;
         }
-        if bytes.len() > room {
+        if bytes.len() + CryptoStream::PIECE_BYTES > room {
             self.counters.meet(Limit::CryptoInAll);
             return;
         }
-        let before = entry.handshake.bytes();
+        let before = entry.handshake.memory_bytes();
         let piece = entry.handshake.add(offset, bytes);
-        let added = entry.handshake.bytes() - before;
-        self.crypto_bytes += added;
+        // Fewer than before, where the piece closed a gap.
+        let after = entry.handshake.memory_bytes();
+        self.crypto_bytes = self.crypto_bytes - before + after;
         self.take_piece(id, piece);
     }
 

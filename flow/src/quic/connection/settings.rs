@@ -29,7 +29,7 @@ pub struct Limits {
     pub cids: usize,
     /// 5-tuples of a connection.
     pub paths: usize,
-    /// Bytes of incomplete ClientHellos in all.
+    /// Bytes of memory that incomplete ClientHellos take in all.
     pub crypto_bytes: usize,
 }
 

@@ -6,12 +6,13 @@ use super::{
     path::{At, Path},
 };
 use crate::{
-    Sample,
+    cumulative::take_back,
     expiry::Expiry,
     quic::{Sender, layout::Layouts},
+    rate::Ticks,
     slab::Slab,
 };
-use netweir_wire::map::{Count, FlowKey, MAX_CID_BYTES, QuicEvent, QuicEventKind};
+use netweir_wire::map::{FlowKey, MAX_CID_BYTES, QuicEvent, QuicEventKind};
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
 /// Every live connection, and what became of everything that came in.
@@ -27,9 +28,11 @@ pub struct Connections {
     /// Guesses, and the others.
     pub(super) guesses: usize,
     pub(super) known: usize,
-    /// Bytes of incomplete ClientHellos.
+    /// Bytes of memory that incomplete ClientHellos take.
     pub(super) crypto_bytes: usize,
     pub(super) counters: Counters,
+    /// The tick that rates are worked out by.
+    pub(super) ticks: Ticks,
 }
 
 impl Connections {
@@ -48,6 +51,7 @@ impl Connections {
             known: 0,
             crypto_bytes: 0,
             counters: Counters::default(),
+            ticks: Ticks::new(0),
         }
     }
 
@@ -76,28 +80,6 @@ impl Connections {
             QuicEventKind::Short => self.handle_short(&at, bytes),
             QuicEventKind::Spin => self.handle_spin(&at, event),
         }
-    }
-
-    /// Adds what was counted of a flow that may be QUIC to the connection that has its 5-tuple now.
-    pub fn add_sample(&mut self, sample: &Sample) {
-        let count = sample.counters.count();
-        self.counters.received += count;
-        let at = At::new(&sample.key, sample.counters.last_ns);
-        let Some((at, id)) = at.and_then(|at| Some((at, self.find_path(&at.path)?))) else {
-            self.counters.unclaimed += count;
-            return;
-        };
-        self.counters.live += count;
-        let Some(entry) = self.get_mut(id) else {
-            return;
-        };
-        let facts = &mut entry.facts;
-        let sent = match facts.sender(at.source) {
-            Sender::Client => &mut facts.client_sent,
-            Sender::Server => &mut facts.server_sent,
-        };
-        sent.add(at.direction, count);
-        facts.last_ns = facts.last_ns.max(at.time_ns);
     }
 
     /// Lets connections go whose time has come, and hands them to `ended`; looks at no more than
@@ -166,7 +148,7 @@ impl Connections {
         Totals::of(self)
     }
 
-    /// Bytes of ClientHellos that are not complete yet.
+    /// Bytes of memory that ClientHellos take which are not complete yet.
     pub const fn crypto_bytes(&self) -> usize {
         self.crypto_bytes
     }
@@ -228,7 +210,7 @@ impl Connections {
         let Some(entry) = self.get_mut(id) else {
             return;
         };
-        let bytes = entry.handshake.bytes();
+        let bytes = entry.handshake.memory_bytes();
         entry.handshake.forget_hello();
         self.crypto_bytes -= bytes;
     }
@@ -370,18 +352,9 @@ impl Connections {
         }
         let sum = entry.facts.sum();
         self.counters.ended += sum;
-        self.counters.live = difference(self.counters.live, sum);
+        self.counters.live = take_back(self.counters.live, sum);
         if entry.facts.is_shown() {
             ended(&entry.facts);
         }
-    }
-}
-
-/// Sums take back what they took.
-const fn difference(sum: Count, part: Count) -> Count {
-    Count {
-        packets: sum.packets.wrapping_sub(part.packets),
-        frames: sum.frames.wrapping_sub(part.frames),
-        bytes: sum.bytes.wrapping_sub(part.bytes),
     }
 }

@@ -144,6 +144,33 @@ fn bytes_of_hellos_in_all_and_of_one() {
 }
 
 #[test]
+fn pieces_of_one_byte_take_the_memory_that_they_cost() {
+    let mut world = limited(Limits {
+        crypto_bytes: 10_000,
+        ..Limits::default()
+    });
+    // Each behind a gap.
+    let frames: Vec<_> = (0..60)
+        .flat_map(|piece| crypto(1 + 2 * piece, &[7]))
+        .collect();
+    for port in 1..=9 {
+        world.client.set_port(port);
+        let dcid = [FIRST, &[port as u8]].concat();
+        let initial = client_initial(Version::V1, &dcid, CLIENT);
+        world.client(initial.carrying(frames.clone()));
+    }
+    assert_eq!(world.table.len(), (9, 0));
+    // 97 bytes for each of them.
+    assert_eq!(
+        (world.table.crypto_bytes(), met(&world, Limit::CryptoInAll)),
+        (103 * 97, 9 * 60 - 103)
+    );
+    world.now_ns += 12_000 * MS;
+    world.ended();
+    assert_eq!(world.table.crypto_bytes(), 0);
+}
+
+#[test]
 fn a_hello_is_not_waited_for_forever() {
     let mut world = limited(Limits::default());
     let message = client_hello().extension(0x0033, &[0x42; 2000]).bytes();
@@ -176,6 +203,31 @@ fn what_is_kept_of_a_hello() {
     assert_eq!(client.alpn, ["h3".to_owned(), "x".repeat(64)]);
     assert_eq!(client.transport_parameters.0.len(), 1);
     assert_eq!(met(&world, Limit::HelloFacts), 1);
+}
+
+#[test]
+fn many_long_values_of_a_hello_are_cut_in_all() {
+    let mut world = limited(Limits::default());
+    let names: Vec<_> = (0..9).map(|_| "\u{1}".repeat(64)).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let value = [0; 64];
+    let parameters: Vec<_> = (0x40..0x5f).map(|id| (id, &value[..])).collect();
+    let message = client_hello()
+        .alpn(&names)
+        .transport_parameters(&parameters)
+        .bytes();
+    let (first, rest) = message.split_at(1000);
+    let initial = client_initial(Version::V1, FIRST, CLIENT);
+    world.client(initial.carrying(crypto(0, first)));
+    for (number, piece) in (1..).zip(rest.chunks(1000)) {
+        let next = client_initial(Version::V1, FIRST, CLIENT).packet_number(number, 1);
+        world.client(next.carrying(crypto(1000 * number, piece)));
+    }
+    let client = world.only().hello.as_ref().unwrap();
+    assert!(client.is_cut);
+    // A byte that is no text has four when it is escaped.
+    assert_eq!(client.alpn.len(), 1024 / (4 * 64));
+    assert_eq!(client.transport_parameters.0.len(), 1024 / 64);
 }
 
 #[test]

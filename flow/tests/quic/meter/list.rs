@@ -1,7 +1,9 @@
 //! Which connections a view has, in what order.
 
-use super::world::{World, world};
-use netweir_flow::{Filter, Listing, Meter, Query, Settings, SortKey, quic};
+use super::world::{CLIENT, HEADER_BYTES, SECOND, World, world};
+use netweir_flow::{Filter, Listing, Meter, Query, Rate, Settings, SortKey, quic};
+use netweir_packets::quic::short;
+use netweir_wire::map::Direction;
 
 /// Connections from three ports, the later ones with more packets.
 fn three() -> World {
@@ -49,6 +51,56 @@ fn connections_are_ordered_and_cut() {
         };
         assert_eq!(ports(&world.meter, &query), expected[..2], "{sort}");
     }
+}
+
+#[test]
+fn the_rate_of_a_connection_is_that_of_the_last_whole_tick() {
+    let mut world = three();
+    let query = Query {
+        sort: SortKey::Rate,
+        limit: Some(1),
+        ..Query::default()
+    };
+    assert_eq!(world.connections()[0].rate(), Rate::default());
+    let begun_ns = world.now_ns;
+    world.meter.tick(begun_ns);
+    world.client_port = 50_002;
+    world.send(4);
+    // What the server sends is a rate of its own.
+    world.server(short(CLIENT, &[9; 40]));
+    world.hand_over();
+    world.meter.tick(begun_ns + 2 * SECOND);
+    assert_eq!(ports(&world.meter, &query), [50_002]);
+    let record = &world.meter.quic_connections(&query)[0];
+    let bytes = (HEADER_BYTES + 49) as f64;
+    let rate = |packets: f64, bytes: f64| Rate {
+        bytes_per_second: packets * bytes / 2.0,
+        packets_per_second: packets / 2.0,
+    };
+    assert_eq!(record.client_rate, rate(4.0, bytes));
+    assert_eq!(record.server_rate, rate(1.0, bytes - 3.0));
+    assert_eq!(record.rate().packets_per_second, 2.5);
+    world.meter.tick(begun_ns + 3 * SECOND);
+    assert_eq!(
+        world.meter.quic_connections(&query)[0].rate(),
+        Rate::default()
+    );
+}
+
+#[test]
+fn a_loopback_device_has_each_packet_in_the_rate_once() {
+    let mut world = world(&[]);
+    world.shake_hands();
+    world.hand_over();
+    world.meter.tick(world.now_ns);
+    let begun_ns = world.now_ns;
+    for direction in [Direction::Egress, Direction::Ingress] {
+        world.direction = direction;
+        world.send(8);
+    }
+    world.hand_over();
+    world.meter.tick(begun_ns + SECOND);
+    assert_eq!(world.only().rate().packets_per_second, 8.0);
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub(super) struct World {
     pub(super) now_ns: u64,
     pub(super) client_port: u16,
     pub(super) server_port: u16,
+    pub(super) direction: Direction,
 }
 
 pub(super) fn layouts(lines: &[&str]) -> Arc<Layouts> {
@@ -69,6 +70,7 @@ pub(super) fn world_with(lines: &[&str], quic: quic::Settings) -> World {
         now_ns: 1_000 * SECOND,
         client_port: 50_000,
         server_port: 443,
+        direction: Direction::Ingress,
     }
 }
 
@@ -79,7 +81,7 @@ impl World {
         self.tally.add(&Frame {
             interface: 0,
             link: LinkType::Ip,
-            direction: Direction::Ingress,
+            direction: self.direction,
             timestamp_ns: self.now_ns,
             wire_bytes: wire_bytes as u32,
             bytes,
