@@ -59,8 +59,10 @@ pub const QUIC_EVENTS: &str = "QUIC_EVENTS";
 pub const QUIC_PLACE: &str = "QUIC_PLACE";
 /// One [`crate::map::QuicCounters`] per CPU.
 pub const QUIC_COUNTERS: &str = "QUIC_COUNTERS";
-/// What connection IDs name: [`crate::map::QuicBackendKey`] → [`crate::map::Volume`].
-pub const QUIC_BACKENDS: &str = "QUIC_BACKENDS";
+/// What connection IDs name in even epochs: [`crate::map::QuicBackendKey`] → [`crate::map::Volume`].
+pub const QUIC_BACKENDS_EVEN: &str = "QUIC_BACKENDS_EVEN";
+/// What connection IDs name in odd epochs: [`crate::map::QuicBackendKey`] → [`crate::map::Volume`].
+pub const QUIC_BACKENDS_ODD: &str = "QUIC_BACKENDS_ODD";
 /// One [`crate::map::LayoutProgram`].
 pub const LAYOUT: &str = "LAYOUT";
 /// Read-only [`crate::map::SkbOffsets`].

@@ -59,7 +59,7 @@ impl MapSizes {
         if self.quic == 0 { 1 } else { QUIC_PLACES }
     }
 
-    /// Backends and queues that are told apart.
+    /// Backends and queues that are told apart between two drains.
     pub(super) fn quic_backends(self) -> u32 {
         if self.quic == 0 { 1 } else { QUIC_BACKENDS }
     }
@@ -73,7 +73,7 @@ impl MapSizes {
             + 2 * hash_bytes::<FlowKey, FlowValue>(self.flows)
             + hash_bytes::<InterfaceKey, InterfacePlace>(self.interfaces)
             + u64::from(self.interfaces) * counters as u64
-            + hash_bytes::<QuicBackendKey, Volume>(self.quic_backends())
+            + 2 * hash_bytes::<QuicBackendKey, Volume>(self.quic_backends())
             + u64::from(self.quic_places()) * size_of::<QuicPlace>() as u64
             + u64::from(self.ring_bytes())
             + u64::from(self.quic_bytes())

@@ -12,7 +12,7 @@ use super::map_error;
 use crate::{Error, attach::Object, error::Doing};
 
 /// Every map that a collector uses.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     name::EPOCH,
     name::OVERFLOW,
     name::CACHE,
@@ -28,7 +28,8 @@ const NAMES: [&str; 17] = [
     name::STRAY,
     name::QUIC_EVENTS,
     name::QUIC_COUNTERS,
-    name::QUIC_BACKENDS,
+    name::QUIC_BACKENDS_EVEN,
+    name::QUIC_BACKENDS_ODD,
     name::LAYOUT,
 ];
 

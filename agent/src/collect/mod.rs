@@ -151,6 +151,9 @@ impl Collector {
         if taken == self.epoch.current() {
             // It may have died while it removed what it had taken.
             self.flows[other(taken)].clear()?;
+            if let Some(quic) = &mut self.quic {
+                quic.clear(taken.wrapping_sub(1))?;
+            }
         }
         Ok(())
     }
@@ -244,7 +247,7 @@ impl Collector {
         self.interfaces.samples(&mut batch.interfaces);
         self.read_strays(batch)?;
         if let Some(quic) = &mut self.quic {
-            quic.read_counters(batch)?;
+            quic.read_counters(self.epoch.current().wrapping_sub(1), batch)?;
         }
         self.stage = Stage::Begun;
         Ok(())
@@ -315,7 +318,11 @@ impl Collector {
         if let Some(ring) = &self.ring {
             ring.let_go();
         }
-        self.flows[other(self.epoch.current())].clear()?;
+        let passed = self.epoch.current().wrapping_sub(1);
+        self.flows[(passed & 1) as usize].clear()?;
+        if let Some(quic) = &mut self.quic {
+            quic.clear(passed)?;
+        }
         self.interfaces.let_go()?;
         self.stage = Stage::Taken;
         Ok(())

@@ -3,8 +3,6 @@
 //! Events come through a ring buffer of their own and are let go as soon as they were handed over:
 //! they are no counts, and one that is read twice does more harm than one that is lost with an agent.
 
-use std::collections::HashMap;
-
 use aya::maps::{MapData, PerCpuArray};
 use netweir_flow::Batch;
 use netweir_wire::{
@@ -19,10 +17,11 @@ use crate::{Error, attach::Layout};
 pub(super) struct Quic {
     ring: Ring,
     counters: PerCpuArray<MapData, Layout<QuicCounters>>,
-    backends: EntryMap<QuicBackendKey, Volume>,
-    /// What was told of [`name::QUIC_BACKENDS`].
-    told: HashMap<QuicBackendKey, Volume>,
-    /// [`QuicCounters::decoded`] when the backends were read last.
+    /// By the lowest bit of the epoch.
+    backends: [EntryMap<QuicBackendKey, Volume>; 2],
+    /// Which of them may have entries.
+    used: [bool; 2],
+    /// [`QuicCounters::decoded`] when the counters were read last.
     decoded: u64,
     /// Whether it was said that something malformed came through the ring.
     is_malformed_told: bool,
@@ -38,15 +37,21 @@ impl Quic {
         Ok(Some(Self {
             ring: Ring::new(maps.descriptor(name::QUIC_EVENTS)?, bytes)?,
             counters: maps.get(name::QUIC_COUNTERS)?,
-            backends: EntryMap::new(maps, name::QUIC_BACKENDS)?,
-            told: HashMap::new(),
+            backends: [
+                EntryMap::new(maps, name::QUIC_BACKENDS_EVEN)?,
+                EntryMap::new(maps, name::QUIC_BACKENDS_ODD)?,
+            ],
+            // Another agent may have left something.
+            used: [true; 2],
             decoded: 0,
             is_malformed_told: false,
         }))
     }
 
     pub(super) const fn read_singly(&mut self) {
-        self.backends.read_singly();
+        let [even, odd] = &mut self.backends;
+        even.read_singly();
+        odd.read_singly();
     }
 
     /// Hands over every event that is there, with the bytes of its datagram, and lets them go. What is
@@ -75,28 +80,32 @@ impl Quic {
         }
     }
 
-    /// Adds the counters, and what was added to backends since the last time.
-    pub(super) fn read_counters(&mut self, batch: &mut Batch) -> Result<(), Error> {
+    /// Adds the counters, and what was counted by backend in the epoch that has passed.
+    pub(super) fn read_counters(&mut self, passed: u32, batch: &mut Batch) -> Result<(), Error> {
         let values = self.counters.get(&0, 0);
         let mut sum = QuicCounters::default();
         for Layout(value) in values.map_err(map_error(name::QUIC_COUNTERS))?.iter() {
             sum += value;
         }
         batch.quic += &sum;
-        // The programs count a backend before they count it here: what is missing in the map now has
-        // not changed this number yet.
-        if sum.decoded == self.decoded {
-            return Ok(());
+        if sum.decoded != self.decoded {
+            // Some of it may be of the epoch that has begun.
+            self.decoded = sum.decoded;
+            self.used = [true; 2];
         }
-        let told = &mut self.told;
-        self.backends.read(&mut |key, volume| {
-            let before = told.insert(*key, *volume).unwrap_or_default();
-            let added = *volume - before;
-            if added != Volume::ZERO {
-                batch.quic_backends.push((*key, added));
-            }
-        })?;
-        self.decoded = sum.decoded;
+        let side = (passed & 1) as usize;
+        if self.used[side] {
+            self.backends[side].read(&mut |key, volume| batch.quic_backends.push((*key, *volume)))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what was counted in the epoch that has passed, once it was handed over.
+    pub(super) fn clear(&mut self, passed: u32) -> Result<(), Error> {
+        let side = (passed & 1) as usize;
+        if std::mem::take(&mut self.used[side]) {
+            self.backends[side].clear()?;
+        }
         Ok(())
     }
 }

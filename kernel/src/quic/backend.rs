@@ -15,7 +15,7 @@ use super::{
     Look, Payload,
     work::{MOST_RUNS, Run, open, volatile},
 };
-use crate::{account::opaque, map, reader::forget};
+use crate::{account::opaque, map, reader::forget, table};
 
 /// Bytes of a connection ID at most.
 const MOST_BYTES: u32 = MAX_CID_BYTES as u32;
@@ -122,16 +122,22 @@ const fn low_bytes(bytes: u32) -> u64 {
 /// Adds datagrams to what is counted of a backend; says whether there is room.
 #[inline(always)]
 fn add(key: &QuicBackendKey, run: &Run) -> bool {
-    let known = map::QUIC_BACKENDS.get_ptr_mut(key).or_else(|| {
+    let backends = if table::epoch() & 1 == 1 {
+        &map::QUIC_BACKENDS_ODD
+    } else {
+        &map::QUIC_BACKENDS_EVEN
+    };
+    let known = backends.get_ptr_mut(key).or_else(|| {
         // Another CPU may be quicker.
-        let _inserted = map::QUIC_BACKENDS.insert(key, &Volume::ZERO, u64::from(BPF_NOEXIST));
-        map::QUIC_BACKENDS.get_ptr_mut(key)
+        let _inserted = backends.insert(key, &Volume::ZERO, u64::from(BPF_NOEXIST));
+        backends.get_ptr_mut(key)
     });
     let Some(known) = known else {
         return false;
     };
     let (packets, bytes) = (u64::from(run.packets), u64::from(run.bytes));
-    // SAFETY: entries are never removed; both counts are added atomically.
+    // SAFETY: entries are removed only from the map of the other epoch, after every program that could
+    // still use it has ended; both counts are added atomically.
     unsafe {
         atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(&raw mut (*known).packets, packets);
         atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(&raw mut (*known).bytes, bytes);
