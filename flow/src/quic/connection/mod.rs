@@ -19,6 +19,7 @@ mod long;
 mod moves;
 mod path;
 mod proof;
+mod room;
 mod settings;
 mod short;
 mod spin;

@@ -19,12 +19,12 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 pub struct Connections {
     pub(super) settings: Settings,
     pub(super) layouts: Arc<Layouts>,
-    entries: Slab<Option<Box<Entry>>>,
+    pub(super) entries: Slab<Option<Box<Entry>>>,
     by_path: HashMap<Path, u32>,
     by_cid: HashMap<CidKey, u32>,
     /// How many connection IDs of each length `by_cid` has.
     lengths: [u32; MAX_CID_BYTES + 1],
-    expiry: Expiry,
+    pub(super) expiry: Expiry,
     /// Guesses, and the others.
     pub(super) guesses: usize,
     pub(super) known: usize,
@@ -187,7 +187,7 @@ impl Connections {
         (self.by_path.len(), self.by_cid.len())
     }
 
-    fn due_ns(&self, facts: &Connection) -> u64 {
+    pub(super) fn due_ns(&self, facts: &Connection) -> u64 {
         let idle_ns = if facts.certainty > Certainty::Guessed && facts.is_answered() {
             self.settings.idle_ns
         } else {
@@ -255,57 +255,6 @@ impl Connections {
         let lengths = self.lengths;
         let in_use = move |length: &usize| lengths[*length] > 0;
         (1..=MAX_CID_BYTES).rev().filter(in_use)
-    }
-
-    /// Makes a connection that has the 5-tuple of a datagram from now on; none where there is no
-    /// room.
-    pub(super) fn open(&mut self, at: &At, sender: Sender, certainty: Certainty) -> Option<u32> {
-        if certainty > Certainty::Guessed {
-            if !self.has_room() {
-                return None;
-            }
-            self.known += 1;
-        } else {
-            if self.guesses >= self.settings.limits.guesses {
-                self.counters.meet(Limit::Guesses);
-                return None;
-            }
-            self.guesses += 1;
-        }
-        let mut entry = Box::new(Entry::new(at, sender));
-        entry.facts.certainty = certainty;
-        let due_ns = self.due_ns(&entry.facts);
-        let id = self.entries.insert(Some(entry));
-        self.add_path(id, at.path);
-        let hello_ns = at.time_ns.saturating_add(self.settings.hello_ns);
-        self.expiry.queue(due_ns.min(hello_ns), id);
-        Some(id)
-    }
-
-    /// Makes sure that there is room for one that is more than a guess.
-    pub(super) const fn has_room(&mut self) -> bool {
-        let has_room = self.known < self.settings.limits.connections;
-        if !has_room {
-            self.counters.meet(Limit::Connections);
-        }
-        has_room
-    }
-
-    /// Raises the certainty of a connection, if there is room for it.
-    pub(super) fn raise(&mut self, id: u32, certainty: Certainty) {
-        let Some(before) = self.get(id).map(|entry| entry.facts.certainty) else {
-            return;
-        };
-        if certainty <= before || (before == Certainty::Guessed && !self.has_room()) {
-            return;
-        }
-        if before == Certainty::Guessed {
-            self.guesses -= 1;
-            self.known += 1;
-        }
-        if let Some(entry) = self.get_mut(id) {
-            entry.facts.certainty = certainty;
-        }
     }
 
     /// Gives a 5-tuple to a connection.
