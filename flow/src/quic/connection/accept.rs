@@ -63,6 +63,7 @@ impl Connections {
         if is_kept {
             self.add_cid(id, key);
         }
+        self.note_answer(id);
     }
 
     /// What the connection ID names that the server chose for itself, if this packet has it.
@@ -161,10 +162,17 @@ impl Connections {
 
     /// Takes note of when a connection's packet was seen.
     pub(super) fn touch(&mut self, id: u32, at: &At, sender: Sender) {
+        self.observe(id, at, sender, false);
+    }
+
+    /// The same for one that may be the client's first.
+    pub(super) fn observe(&mut self, id: u32, at: &At, sender: Sender, is_first_flight: bool) {
         if let Some(entry) = self.get_mut(id) {
-            entry.facts.last_ns = entry.facts.last_ns.max(at.time_ns);
-            entry.facts.timing.observe(sender, at.time_ns, false);
+            let facts = &mut entry.facts;
+            facts.last_ns = facts.last_ns.max(at.time_ns);
+            facts.timing.observe(sender, at.time_ns, is_first_flight);
         }
+        self.note_answer(id);
     }
 }
 

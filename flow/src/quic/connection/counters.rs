@@ -32,7 +32,8 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Limit {
-    /// Connections that are proven or matched: the new one is not kept.
+    /// Connections that are proven or matched: servers have answered all of them, and the new one is
+    /// not kept.
     Connections = 0,
     /// Guesses: the new one is not kept.
     Guesses = 1,
@@ -52,6 +53,8 @@ pub enum Limit {
     Packets = 8,
     /// Initials of a connection: later ones are not opened.
     Initials = 9,
+    /// Connections that no server has answered: the oldest goes.
+    Unanswered = 10,
 }
 
 /// Counts since the start.
@@ -76,6 +79,8 @@ pub struct Counters {
     pub ended: Count,
     /// What of it had a 5-tuple of no connection.
     pub unclaimed: Count,
+    /// Connections that were shown, and have ended: their time had come, or they made room.
+    pub ended_connections: u64,
 }
 
 impl Outcome {
@@ -110,7 +115,7 @@ impl Outcome {
 
 impl Limit {
     /// Every limit, in the order of its number.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Connections,
         Self::Guesses,
         Self::Cids,
@@ -121,6 +126,7 @@ impl Limit {
         Self::HelloFacts,
         Self::Packets,
         Self::Initials,
+        Self::Unanswered,
     ];
 
     /// The name that views, metrics and documents use.
@@ -136,6 +142,7 @@ impl Limit {
             Self::HelloFacts => "hello_facts",
             Self::Packets => "packets",
             Self::Initials => "initials",
+            Self::Unanswered => "unanswered",
         }
     }
 }

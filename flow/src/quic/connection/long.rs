@@ -197,13 +197,12 @@ impl Connections {
         if is_zero_rtt {
             facts.roles = facts.roles.max(Certainty::Matched);
         }
-        facts.timing.observe(sender, at.time_ns, is_zero_rtt);
         if is_defined && facts.standing == Standing::Undecided {
             facts.standing = Standing::Candidate;
         }
         facts.first_version.get_or_insert(view.header.version);
         facts.version.get_or_insert(view.header.version);
-        facts.last_ns = facts.last_ns.max(at.time_ns);
+        self.observe(id, at, sender, is_zero_rtt);
         if is_answer {
             self.raise(id, Certainty::Matched);
         }

@@ -83,7 +83,8 @@ impl Connections {
         {
             if entry.is_begun_by(view) {
                 let is_guess = entry.facts.certainty == Certainty::Guessed;
-                if is_guess && !self.has_room() {
+                let is_answered = entry.facts.is_answered();
+                if is_guess && !self.make_room(is_answered) {
                     return None;
                 }
                 self.expect_hello(id);
@@ -126,8 +127,7 @@ impl Connections {
         if sender == Sender::Server || facts.server_cids.length().is_none() {
             facts.version = Some(version);
         }
-        facts.last_ns = facts.last_ns.max(at.time_ns);
-        facts.timing.observe(sender, at.time_ns, true);
+        self.observe(id, at, sender, true);
         self.learn_both(at, view, owner, Certainty::Proven);
         self.decode_long(id, sender, view);
         self.check_hello(id, at.time_ns);

@@ -1,14 +1,22 @@
 //! Who gets a place in the table.
+//!
+//! An Initial is made by anybody, from any address; an answer comes within a round trip. So those that
+//! no server has answered have a part of the room, and one of them makes place for the next: however
+//! many come, a real connection has the time that it takes as many others to come as there is room for.
 
 use super::{Certainty, Connections, Limit, entry::Entry, path::At};
 use crate::quic::Sender;
+
+/// One in so many places may be taken by connections that no server has answered.
+const UNANSWERED_PART: usize = 2;
 
 impl Connections {
     /// Makes a connection that has the 5-tuple of a datagram from now on; none where there is no
     /// room.
     pub(super) fn open(&mut self, at: &At, sender: Sender, certainty: Certainty) -> Option<u32> {
-        if certainty > Certainty::Guessed {
-            if !self.has_room() {
+        let is_known = certainty > Certainty::Guessed;
+        if is_known {
+            if !self.make_room(false) {
                 return None;
             }
             self.known += 1;
@@ -23,35 +31,58 @@ impl Connections {
         entry.facts.certainty = certainty;
         let due_ns = self.due_ns(&entry.facts);
         let id = self.entries.insert(Some(entry));
+        if is_known {
+            self.unanswered.push(id);
+        }
         self.add_path(id, at.path);
         let hello_ns = at.time_ns.saturating_add(self.settings.hello_ns);
-        self.expiry.queue(due_ns.min(hello_ns), id);
+        self.due.queue(due_ns.min(hello_ns), id);
         Some(id)
     }
 
-    /// Makes sure that there is room for one that is more than a guess.
-    pub(super) const fn has_room(&mut self) -> bool {
-        let has_room = self.known < self.settings.limits.connections;
-        if !has_room {
-            self.counters.meet(Limit::Connections);
+    /// Makes sure that there is room for one that is more than a guess: where there is none, the oldest
+    /// one goes that no server has answered.
+    pub(super) fn make_room(&mut self, is_answered: bool) -> bool {
+        let limit = self.settings.limits.connections;
+        let is_crowded = self.unanswered.len() >= limit.div_ceil(UNANSWERED_PART);
+        if self.known < limit && (is_answered || !is_crowded) {
+            return true;
         }
-        has_room
+        let Some(oldest) = self.unanswered.first() else {
+            self.counters.meet(Limit::Connections);
+            return false;
+        };
+        self.counters.meet(Limit::Unanswered);
+        self.remove(oldest);
+        true
     }
 
     /// Raises the certainty of a connection, if there is room for it.
     pub(super) fn raise(&mut self, id: u32, certainty: Certainty) {
-        let Some(before) = self.get(id).map(|entry| entry.facts.certainty) else {
+        let Some(facts) = self.at(id) else {
             return;
         };
-        if certainty <= before || (before == Certainty::Guessed && !self.has_room()) {
+        let (before, is_answered) = (facts.certainty, facts.is_answered());
+        let was_guess = before == Certainty::Guessed;
+        if certainty <= before || (was_guess && !self.make_room(is_answered)) {
             return;
         }
-        if before == Certainty::Guessed {
+        if was_guess {
             self.guesses -= 1;
             self.known += 1;
         }
+        if was_guess && !is_answered {
+            self.unanswered.push(id);
+        }
         if let Some(entry) = self.get_mut(id) {
             entry.facts.certainty = certainty;
+        }
+    }
+
+    /// Takes note of an answer of the server, if there was one: from then on the connection stays.
+    pub(super) fn note_answer(&mut self, id: u32) {
+        if self.at(id).is_some_and(super::Connection::is_answered) {
+            self.unanswered.remove(id);
         }
     }
 }

@@ -21,7 +21,7 @@ pub struct Settings {
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections that are proven or matched.
+    /// Connections that are proven or matched; half of them at most that no server has answered.
     pub connections: usize,
     /// Connections that are guessed.
     pub guesses: usize,

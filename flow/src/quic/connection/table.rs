@@ -2,13 +2,14 @@
 
 use super::{
     Certainty, Connection, Counters, HelloState, Limit, Outcome, Settings, Totals,
+    due::Due,
     entry::{CidKey, Entry},
     path::{At, Path},
+    queue::Queue,
 };
 use crate::{
     Sample,
     cumulative::take_back,
-    expiry::Expiry,
     quic::{Sender, layout::Layouts},
     slab::Slab,
 };
@@ -24,10 +25,12 @@ pub struct Connections {
     by_cid: HashMap<CidKey, u32>,
     /// How many connection IDs of each length `by_cid` has.
     lengths: [u32; MAX_CID_BYTES + 1],
-    pub(super) expiry: Expiry,
+    pub(super) due: Due,
     /// Guesses, and the others.
     pub(super) guesses: usize,
     pub(super) known: usize,
+    /// Those of the others that no server has answered yet.
+    pub(super) unanswered: Queue,
     /// Bytes of memory that incomplete ClientHellos take.
     pub(super) crypto_bytes: usize,
     pub(super) counters: Counters,
@@ -38,7 +41,7 @@ impl Connections {
     pub fn new(settings: Settings, layouts: Arc<Layouts>) -> Self {
         let shortest_ns = settings.idle_ns.min(settings.unanswered_ns);
         Self {
-            expiry: Expiry::new(shortest_ns.min(settings.hello_ns)),
+            due: Due::new(shortest_ns.min(settings.hello_ns)),
             settings,
             layouts,
             entries: Slab::new(),
@@ -47,6 +50,7 @@ impl Connections {
             lengths: [0; MAX_CID_BYTES + 1],
             guesses: 0,
             known: 0,
+            unanswered: Queue::default(),
             crypto_bytes: 0,
             counters: Counters::default(),
         }
@@ -101,21 +105,17 @@ impl Connections {
         facts.last_ns = facts.last_ns.max(at.time_ns);
     }
 
-    /// Lets connections go whose time has come, and hands them to `ended`; looks at no more than
-    /// `at_most`. Returns how many it looked at.
-    pub fn tick(
-        &mut self,
-        now_ns: u64,
-        at_most: usize,
-        ended: &mut dyn FnMut(&Connection),
-    ) -> usize {
+    /// Lets connections go whose time has come; looks at no more than `at_most`. Returns how many it
+    /// looked at.
+    pub fn tick(&mut self, now_ns: u64, at_most: usize) -> usize {
         for looked_at in 0..at_most {
-            let Some(id) = self.expiry.take_due(now_ns) else {
+            let Some(ticket) = self.due.take(now_ns) else {
                 return looked_at;
             };
+            let Some(id) = ticket else { continue };
             let due_ns = self.get(id).map(|entry| self.due_ns(&entry.facts));
             if due_ns.is_some_and(|due_ns| due_ns <= now_ns) {
-                self.remove(id, ended);
+                self.remove(id);
                 continue;
             }
             self.check_hello(id, now_ns);
@@ -205,7 +205,7 @@ impl Connections {
         if entry.handshake.is_waiting() {
             due_ns = due_ns.min(entry.facts.first_ns.saturating_add(self.settings.hello_ns));
         }
-        self.expiry.queue(due_ns, id);
+        self.due.queue(due_ns, id);
     }
 
     /// Gives up on a ClientHello that takes too long.
@@ -301,8 +301,9 @@ impl Connections {
         }
     }
 
-    fn remove(&mut self, id: u32, ended: &mut dyn FnMut(&Connection)) {
+    pub(super) fn remove(&mut self, id: u32) {
         self.forget_hello(id);
+        self.unanswered.remove(id);
         let Some(entry) = self.entries.remove(id) else {
             return;
         };
@@ -322,7 +323,7 @@ impl Connections {
         self.counters.ended += sum;
         self.counters.live = take_back(self.counters.live, sum);
         if entry.facts.is_shown() {
-            ended(&entry.facts);
+            self.counters.ended_connections += 1;
         }
     }
 }

@@ -1,10 +1,8 @@
 //! Every limit holds, and is counted.
 
 use super::world::{CLIENT, FIRST, MS, SERVER, World, address, check, world_with};
-use netweir_flow::quic::connection::{Certainty, HelloState, Limit, Limits, Outcome, Settings};
-use netweir_packets::quic::{
-    client_hello, client_initial, crypto, handshake, ping, server_initial, short,
-};
+use netweir_flow::quic::connection::{HelloState, Limit, Limits, Outcome, Settings};
+use netweir_packets::quic::{client_hello, client_initial, crypto, ping, server_initial, short};
 use netweir_wire::packet::quic::Version;
 
 fn limited(limits: Limits) -> World {
@@ -18,68 +16,6 @@ fn limited(limits: Limits) -> World {
 fn met(world: &World, limit: Limit) -> u64 {
     check(&world.table);
     world.table.counters().limit(limit)
-}
-
-fn first(number: u16) -> Vec<u8> {
-    let dcid = [FIRST, &number.to_be_bytes()].concat();
-    client_initial(Version::V1, &dcid, CLIENT).carrying(crypto(0, &[1, 0, 1, 0]))
-}
-
-#[test]
-fn connections_and_guesses_have_room_of_their_own() {
-    let mut world = limited(Limits {
-        connections: 3,
-        guesses: 2,
-        ..Limits::default()
-    });
-    // A flood of forged Initials, each of which opens.
-    for number in 0..50 {
-        world.client.set_port(1000 + number);
-        let expected = if number < 3 {
-            Outcome::Proven
-        } else {
-            Outcome::Full
-        };
-        assert_eq!(world.client(first(number)), expected);
-    }
-    assert_eq!(
-        (world.table.len(), met(&world, Limit::Connections)),
-        ((3, 0), 47)
-    );
-    for number in 0..10 {
-        world.client.set_port(2000 + number);
-        let outcome = world.client(short(SERVER, &[9; 40]));
-        assert_eq!(
-            outcome,
-            if number < 2 {
-                Outcome::Guessed
-            } else {
-                Outcome::Full
-            }
-        );
-    }
-    assert_eq!(
-        (world.table.len(), met(&world, Limit::Guesses)),
-        ((3, 2), 8)
-    );
-    // A guess does not become more than that while there is no room.
-    world.client.set_port(2000);
-    world.server(server_initial(Version::V1, b"whatever", CLIENT, SERVER).carrying(ping()));
-    world.client(handshake(Version::V1, SERVER, CLIENT, &[7; 60]));
-    assert_eq!(world.table.len(), (3, 2));
-    assert!(
-        world
-            .table
-            .iter()
-            .filter(|one| one.certainty > Certainty::Guessed)
-            .count()
-            == 3
-    );
-    // Those that nobody answers go soon.
-    world.now_ns += 12_000 * MS;
-    world.ended();
-    assert!(world.table.is_empty());
-    check(&world.table);
 }
 
 #[test]

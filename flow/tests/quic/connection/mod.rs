@@ -6,6 +6,7 @@ mod layout;
 mod limits;
 mod not_quic;
 mod properties;
+mod room;
 mod spin;
 mod version;
 mod world;
