@@ -92,6 +92,14 @@ pub struct Counted {
     pub volume: Volume,
 }
 
+impl Accounting {
+    /// The settings whose limits were met, such as `quic.max_connections`, and how often: where there are
+    /// any, what views show is not all that there was.
+    pub fn settings_met(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.table.settings_met()
+    }
+}
+
 impl QuicMeter {
     /// Nothing yet; none at all where QUIC is off.
     pub(crate) fn new(settings: &Settings) -> Option<Box<Self>> {

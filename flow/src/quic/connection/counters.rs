@@ -41,7 +41,7 @@ pub enum Limit {
     Cids = 2,
     /// 5-tuples of a connection: the oldest goes.
     Paths = 3,
-    /// Bytes of incomplete ClientHellos in all: the piece is not kept.
+    /// Bytes of incomplete ClientHellos in all: the oldest is given up, or the piece is not kept.
     CryptoInAll = 4,
     /// Bytes or pieces of one ClientHello: the piece is not kept.
     CryptoOfOne = 5,
@@ -129,6 +129,22 @@ impl Limit {
         Self::Unanswered,
     ];
 
+    /// The setting that says how much there is room for; none where that is fixed.
+    pub const fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::Connections | Self::Unanswered => Some("quic.max_connections"),
+            Self::Guesses => Some("quic.max_guesses"),
+            Self::CryptoInAll => Some("quic.max_hello_memory"),
+            Self::Cids
+            | Self::Paths
+            | Self::CryptoOfOne
+            | Self::HelloTime
+            | Self::HelloFacts
+            | Self::Packets
+            | Self::Initials => None,
+        }
+    }
+
     /// The name that views, metrics and documents use.
     pub const fn name(self) -> &'static str {
         match self {
@@ -156,6 +172,19 @@ impl Counters {
     /// How often this limit was met.
     pub const fn limit(&self, limit: Limit) -> u64 {
         self.limits[limit as usize]
+    }
+
+    /// The settings whose limits were met, each once, and how often: with greater ones more would be
+    /// known.
+    pub fn settings_met(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let settings = [Limit::Connections, Limit::Guesses, Limit::CryptoInAll];
+        let met = settings.into_iter().filter_map(|one| {
+            let setting = one.setting()?;
+            let limits = Limit::ALL.into_iter();
+            let of_it = limits.filter(|limit| limit.setting() == Some(setting));
+            Some((setting, of_it.map(|limit| self.limit(limit)).sum()))
+        });
+        met.filter(|(_, times)| *times > 0)
     }
 
     /// How many events looked like this.

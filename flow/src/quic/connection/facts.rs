@@ -97,6 +97,8 @@ pub enum HelloState {
     TimedOut,
     /// It is no ClientHello, or is malformed.
     Unreadable,
+    /// A part of it was missing, and there was no room to wait for it.
+    NoRoom,
 }
 
 /// What a client says in its ClientHello. Long values are cut: see [`Self::is_cut`].
@@ -179,6 +181,7 @@ impl HelloState {
             Self::Read => "read",
             Self::TimedOut => "timed_out",
             Self::Unreadable => "unreadable",
+            Self::NoRoom => "no_room",
         }
     }
 }

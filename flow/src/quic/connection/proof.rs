@@ -158,7 +158,6 @@ impl Connections {
 
     /// Adds a piece of the ClientHello, and reads it when it is complete.
     fn add_crypto(&mut self, id: u32, offset: u64, bytes: &[u8]) {
-        let room = self.settings.limits.crypto_bytes - self.crypto_bytes;
         let Some(entry) = self.get_mut(id) else {
             return;
         };
@@ -168,15 +167,20 @@ impl Connections {
         if entry.facts.hello_state == HelloState::Unseen {
             entry.facts.hello_state = HelloState::Partial;
         }
-        if bytes.len() + CryptoStream::PIECE_BYTES > room {
-            self.counters.meet(Limit::CryptoInAll);
+        if !self.make_hello_room(id, bytes.len() + CryptoStream::PIECE_BYTES) {
             return;
         }
+        let Some(entry) = self.get_mut(id) else {
+            return;
+        };
         let before = entry.handshake.memory_bytes();
         let piece = entry.handshake.add(offset, bytes);
         // Fewer than before, where the piece closed a gap.
         let after = entry.handshake.memory_bytes();
         self.crypto_bytes = self.crypto_bytes - before + after;
+        if after > 0 {
+            self.hellos.push(id);
+        }
         self.take_piece(id, piece);
     }
 

@@ -4,11 +4,13 @@
 //! no server has answered have a part of the room, and one of them makes place for the next: however
 //! many come, a real connection has the time that it takes as many others to come as there is room for.
 
-use super::{Certainty, Connections, Limit, entry::Entry, path::At};
+use super::{Certainty, Connections, HelloState, Limit, entry::Entry, path::At};
 use crate::quic::Sender;
 
 /// One in so many places may be taken by connections that no server has answered.
 const UNANSWERED_PART: usize = 2;
+/// ClientHellos that are given up for one piece of another.
+const MAX_GIVEN_UP: usize = 8;
 
 impl Connections {
     /// Makes a connection that has the 5-tuple of a datagram from now on; none where there is no
@@ -84,5 +86,25 @@ impl Connections {
         if self.at(id).is_some_and(super::Connection::is_answered) {
             self.unanswered.remove(id);
         }
+    }
+
+    /// Makes sure that there is room for so many bytes of a ClientHello: where there is none, the oldest
+    /// ones are given up that are not complete.
+    pub(super) fn make_hello_room(&mut self, id: u32, bytes: usize) -> bool {
+        let limit = self.settings.limits.crypto_bytes;
+        for _ in 0..MAX_GIVEN_UP {
+            if self.crypto_bytes.saturating_add(bytes) <= limit {
+                return true;
+            }
+            self.counters.meet(Limit::CryptoInAll);
+            let Some(oldest) = self.hellos.first().filter(|oldest| *oldest != id) else {
+                return false;
+            };
+            if let Some(entry) = self.get_mut(oldest) {
+                entry.facts.hello_state = HelloState::NoRoom;
+            }
+            self.forget_hello(oldest);
+        }
+        false
     }
 }

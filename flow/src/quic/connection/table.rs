@@ -33,6 +33,8 @@ pub struct Connections {
     pub(super) unanswered: Queue,
     /// Bytes of memory that incomplete ClientHellos take.
     pub(super) crypto_bytes: usize,
+    /// Whose they are.
+    pub(super) hellos: Queue,
     pub(super) counters: Counters,
 }
 
@@ -52,6 +54,7 @@ impl Connections {
             known: 0,
             unanswered: Queue::default(),
             crypto_bytes: 0,
+            hellos: Queue::default(),
             counters: Counters::default(),
         }
     }
@@ -226,6 +229,7 @@ impl Connections {
 
     /// Frees what is there of a ClientHello.
     pub(super) fn forget_hello(&mut self, id: u32) {
+        self.hellos.remove(id);
         let Some(entry) = self.get_mut(id) else {
             return;
         };

@@ -96,14 +96,62 @@ fn pieces_of_one_byte_take_the_memory_that_they_cost() {
         world.client(initial.carrying(frames.clone()));
     }
     assert_eq!(world.table.len(), (9, 0));
-    // 97 bytes for each of them.
+    // 97 bytes for each of them; there is room for one hello of these, and a part of another.
     assert_eq!(
         (world.table.crypto_bytes(), met(&world, Limit::CryptoInAll)),
-        (103 * 97, 9 * 60 - 103)
+        (60 * 97, 8)
     );
+    let mut states: Vec<_> = world
+        .table
+        .iter()
+        .map(|one| one.hello_state.name())
+        .collect();
+    states.sort_unstable();
+    assert_eq!(states, [&["no_room"; 8][..], &["partial"]].concat());
     world.now_ns += 12_000 * MS;
     world.ended();
     assert_eq!(world.table.crypto_bytes(), 0);
+}
+
+#[test]
+fn half_hellos_keep_no_whole_one_out() {
+    let mut world = limited(Limits {
+        crypto_bytes: 64 << 10,
+        ..Limits::default()
+    });
+    let message = client_hello()
+        .server_name("netweir.example")
+        .extension(0x0033, &[0x42; 1200])
+        .bytes();
+    let initial = |number: u16| {
+        let dcid = [FIRST, &number.to_be_bytes()].concat();
+        client_initial(Version::V1, &dcid, CLIENT)
+    };
+    for number in 0..500 {
+        world.client.set_port(1000 + number);
+        world.client(initial(number).carrying(crypto(0, &message[..900])));
+    }
+    world.client.set_port(2000);
+    world.client(initial(500).carrying(crypto(0, &message[..900])));
+    world.client.set_port(2001);
+    world.client(initial(501).carrying(crypto(0, &message[..900])));
+    world.client.set_port(2000);
+    let rest = initial(500).packet_number(1, 1);
+    world.client(rest.carrying(crypto(900, &message[900..])));
+    let mut all = world.table.iter();
+    let one = all.find(|one| one.client.port() == 2000).unwrap();
+    let hello = one.hello.as_ref().unwrap();
+    assert_eq!(hello.server_name.as_deref(), Some("netweir.example"));
+    assert!(world.table.crypto_bytes() <= 64 << 10);
+    // As many as there was no room for, each once; and the setting says so.
+    let kept = (64 << 10) / 900;
+    let given_up = met(&world, Limit::CryptoInAll);
+    assert!(
+        (502 - kept - 1..=502 - kept + 1).contains(&given_up),
+        "{given_up}"
+    );
+    let settings: Vec<_> = world.table.counters().settings_met().collect();
+    assert_eq!(settings, [("quic.max_hello_memory", given_up)]);
 }
 
 #[test]

@@ -183,4 +183,6 @@ fn connections_that_nobody_answered_keep_no_others_out_where_no_time_out_applies
     let books = world.books();
     assert_eq!((books.connections, books.ended), (51, 451));
     assert_eq!(books.table.limit(connection::Limit::Unanswered), 451);
+    let settings: Vec<_> = books.settings_met().collect();
+    assert_eq!(settings, [("quic.max_connections", 451)]);
 }
