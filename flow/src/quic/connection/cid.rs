@@ -25,7 +25,8 @@ pub enum CidOrigin {
     Retry,
     /// Its owner told it in the handshake: the source of a long header.
     Source,
-    /// Its owner must have told it: the destination of a long header that only goes to such an ID.
+    /// Its owner must have told it, if this is QUIC: the destination of a long header that only goes to
+    /// such an ID. That it did, nobody has seen.
     Destination,
     /// It came on a 5-tuple of the connection, with the length that its owner's IDs have: matched by
     /// path. New IDs are told in encrypted frames alone.

@@ -206,14 +206,16 @@ impl Connections {
         if is_answer {
             self.raise(id, Certainty::Matched);
         }
-        let is_matched = is_answer || owner.is_matched;
-        let certainty = match is_matched {
+        let certainty = match is_answer {
             true => Certainty::Matched,
             false => Certainty::Guessed,
         };
         self.learn_both(at, view, owner, certainty);
         self.decode_long(id, sender, view);
-        match is_matched {
+        let is_known = self
+            .at(id)
+            .is_some_and(|facts| facts.certainty > Certainty::Guessed);
+        match is_answer || (is_known && owner.is_matched) {
             true => Outcome::Matched,
             false => Outcome::Guessed,
         }
@@ -319,7 +321,8 @@ impl Entry {
         is_open.then_some(false)
     }
 
-    /// Whether a packet shows that its sender has heard the other side.
+    /// Whether a packet shows that its sender has heard the other side, or was heard: one of them told an
+    /// ID, and the other one has sent to it. What one side alone says is no proof, however often.
     fn is_answer(&self, sender: Sender, view: &LongView<'_>) -> bool {
         let heard = self.facts.cids_of(sender.peer()).get(view.dcid());
         let told = self.facts.cids_of(sender).get(view.scid());

@@ -45,7 +45,7 @@ impl Connections {
         });
         let (id, sender, known) = on_path.or_else(|| self.find_short(at, behind))?;
         self.follow(id, at, sender);
-        if known.origin != CidOrigin::Path && known.is_distinct() {
+        if known.is_told() {
             self.raise(id, Certainty::Matched);
         }
         if sender == Sender::Client {

@@ -15,6 +15,13 @@ fn noise(dcid: &[u8], number: u8) -> Vec<u8> {
     packet
 }
 
+const fn other(side: Sender) -> Sender {
+    match side {
+        Sender::Client => Sender::Server,
+        Sender::Server => Sender::Client,
+    }
+}
+
 #[test]
 fn a_known_id_on_a_new_5_tuple_is_a_move_and_counts_stay_together() {
     let mut world = world();
@@ -208,6 +215,52 @@ fn an_id_that_was_learnt_on_a_guess_is_no_proof_of_it() {
     assert_eq!(world.client(noise(b"8 bytes.", 1)), Outcome::Guessed);
     assert_eq!(world.only().moves.migrations, 0);
     assert_eq!(world.table.len(), (0, 2));
+}
+
+#[test]
+fn what_one_side_says_alone_matches_nothing() {
+    for side in [Sender::Server, Sender::Client] {
+        let (mine, yours): (&[u8], &[u8]) = (b"told by me", b"told by no one");
+        let sealed = handshake(Version::V1, yours, mine, &[7; 60]);
+        let mut world = world();
+        assert_eq!(world.send(side, &sealed), Outcome::Guessed);
+        for number in 0..3 {
+            assert_eq!(world.send(side, noise(yours, number)), Outcome::Guessed);
+            assert_eq!(world.send(side, &sealed), Outcome::Guessed);
+        }
+        assert_eq!(world.only().certainty, Certainty::Guessed);
+        let known = *world.only().cids_of(other(side)).get(yours).unwrap();
+        assert_eq!(
+            (known.origin, known.certainty),
+            (CidOrigin::Destination, Certainty::Guessed)
+        );
+        assert_eq!(world.table.len(), (0, 1));
+        // Until the other one says that it is its own.
+        let answer = handshake(Version::V1, mine, yours, &[7; 60]);
+        assert_eq!(world.send(other(side), answer), Outcome::Matched);
+        assert_eq!(world.only().certainty, Certainty::Matched);
+        assert_eq!(world.send(side, noise(yours, 4)), Outcome::Matched);
+    }
+}
+
+#[test]
+fn where_the_client_alone_is_seen_the_servers_id_stays_a_guess() {
+    let mut world = world();
+    world.client(client_initial(Version::V1, FIRST, CLIENT).carrying(ping()));
+    for _ in 0..2 {
+        world.client(handshake(Version::V1, SERVER, CLIENT, &[7; 60]));
+    }
+    assert_eq!(
+        world.client(noise(SERVER, 1)),
+        Outcome::Matched,
+        "it is proven"
+    );
+    let known = world.only().server_cids.get(SERVER).unwrap();
+    assert_eq!(
+        (known.origin, known.certainty),
+        (CidOrigin::Destination, Certainty::Guessed)
+    );
+    assert_eq!(world.only().certainty, Certainty::Proven);
 }
 
 #[test]
