@@ -149,6 +149,14 @@ impl Cids {
         Some(self.0.remove(place))
     }
 
+    /// Takes out the one with these bytes, if it is known from there alone; whether it was there.
+    pub(super) fn forget(&mut self, cid: ConnectionId, origin: CidOrigin) -> bool {
+        let before = self.0.len();
+        self.0
+            .retain(|known| known.cid != cid || known.origin != origin);
+        self.0.len() < before
+    }
+
     /// Keeps one, or, if it is there, what is surer of it.
     pub(super) fn keep(&mut self, new: KnownCid) {
         match self.0.iter_mut().find(|known| known.cid == new.cid) {

@@ -5,6 +5,7 @@ use super::{
     guess::Guess,
     handshake::Handshake,
     path::{At, Link, Path},
+    source::Sources,
 };
 use crate::quic::{Sender, layout::Undecoded};
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ pub(super) struct Entry {
     pub(super) facts: Connection,
     pub(super) handshake: Handshake,
     pub(super) guess: Guess,
+    pub(super) sources: Sources,
     link: Link,
     /// Its 5-tuples, the oldest first.
     pub(super) paths: Vec<Path>,
@@ -72,6 +74,7 @@ impl Entry {
             },
             handshake: Handshake::default(),
             guess: Guess::default(),
+            sources: Sources::default(),
             link,
             paths: Vec::new(),
             decoded: None,

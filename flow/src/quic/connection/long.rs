@@ -188,11 +188,18 @@ impl Connections {
             return Outcome::NoConnection;
         };
         let is_answer = entry.is_answer(sender, view);
-        let facts = &mut entry.facts;
+        let certainty = match is_answer {
+            true => Certainty::Matched,
+            false => Certainty::Guessed,
+        };
         let is_zero_rtt = matches!(view.body, Body::ZeroRtt { .. });
-        if is_zero_rtt && sender == Sender::Server {
+        if is_zero_rtt && sender == Sender::Server || !self.keeps_ids(owner, view, certainty) {
             return Outcome::NotAuthentic;
         }
+        let Some(entry) = self.get_mut(id) else {
+            return Outcome::NoConnection;
+        };
+        let facts = &mut entry.facts;
         facts.has_zero_rtt |= is_zero_rtt;
         if is_zero_rtt {
             facts.roles = facts.roles.max(Certainty::Matched);
@@ -206,10 +213,6 @@ impl Connections {
         if is_answer {
             self.raise(id, Certainty::Matched);
         }
-        let certainty = match is_answer {
-            true => Certainty::Matched,
-            false => Certainty::Guessed,
-        };
         self.learn_both(at, view, owner, certainty);
         self.decode_long(id, sender, view);
         let is_known = self

@@ -24,6 +24,7 @@ mod queue;
 mod room;
 mod settings;
 mod short;
+mod source;
 mod spin;
 mod table;
 mod timing;

@@ -2,7 +2,7 @@
 
 use super::{
     Certainty, CidOrigin, Client, Close, ConnectionId, Connections, HelloState, Limit, Outcome,
-    entry::Entry, handshake::Piece, long::Owner, path::At,
+    entry::Entry, handshake::Piece, long::Owner, path::At, source::Sources,
 };
 use crate::quic::{CryptoStream, Frame, Frames, Hello, InitialKeys, Opened, Sender, verify_retry};
 use netweir_wire::packet::quic::LongView;
@@ -103,6 +103,10 @@ impl Connections {
         self.forget_hello(id);
         if let Some(entry) = self.get_mut(id) {
             entry.handshake.expect_hello();
+            // A client that begins anew in another version may do so with another ID.
+            if !entry.facts.offered.is_empty() {
+                entry.sources = Sources::default();
+            }
         }
     }
 
@@ -114,6 +118,9 @@ impl Connections {
         opened: &Opened,
     ) -> Outcome {
         let Owner { id, sender, .. } = owner;
+        if !self.keeps_ids(owner, view, Certainty::Proven) {
+            return Outcome::NotAuthentic;
+        }
         self.raise(id, Certainty::Proven);
         let Some(entry) = self.get_mut(id) else {
             return Outcome::NoConnection;

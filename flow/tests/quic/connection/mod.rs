@@ -1,5 +1,6 @@
 //! The table of connections: events and samples in, connections out.
 
+mod forged;
 mod handshake;
 mod identity;
 mod layout;
