@@ -138,28 +138,6 @@ impl Connections {
         });
     }
 
-    /// Takes note of where a connection's packet was seen, which may be a new 5-tuple.
-    pub(super) fn follow(&mut self, id: u32, at: &At, sender: Sender) {
-        let is_its_path = self.find_path(&at.path) == Some(id);
-        let client = match sender {
-            Sender::Client => at.source,
-            Sender::Server => at.destination,
-        };
-        if let Some(entry) = self.get_mut(id) {
-            if !entry.has_path(&at.path) {
-                let from = entry.facts.client;
-                entry.facts.moves.add(at.time_ns, from, client);
-                entry.facts.client = client;
-            } else if sender == Sender::Client {
-                entry.facts.client = client;
-            }
-        }
-        if !is_its_path {
-            self.add_path(id, at.path);
-        }
-        self.touch(id, at, sender);
-    }
-
     /// Takes note of when a connection's packet was seen.
     pub(super) fn touch(&mut self, id: u32, at: &At, sender: Sender) {
         self.observe(id, at, sender, false);
@@ -173,6 +151,9 @@ impl Connections {
             facts.timing.observe(sender, at.time_ns, is_first_flight);
         }
         self.note_answer(id);
+        if sender == Sender::Server {
+            self.note_path_answer(id, &at.path);
+        }
     }
 }
 

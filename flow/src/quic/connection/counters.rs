@@ -39,7 +39,7 @@ pub enum Limit {
     Guesses = 1,
     /// Connection IDs of a side: one that was matched by path goes, or the new one is not kept.
     Cids = 2,
-    /// 5-tuples of a connection: the oldest goes.
+    /// 5-tuples of a connection: the oldest goes, of those first on which no server was heard.
     Paths = 3,
     /// Bytes of incomplete ClientHellos in all: the oldest is given up, or the piece is not kept.
     CryptoInAll = 4,

@@ -4,7 +4,8 @@ use super::{
     Certainty, Cids, Connection, ConnectionId, HelloState, Moves, Sent, Spin, Standing, Timing,
     guess::Guess,
     handshake::Handshake,
-    path::{At, Link, Path},
+    path::{At, Link},
+    place::KnownPath,
     source::Sources,
 };
 use crate::quic::{Sender, layout::Undecoded};
@@ -19,7 +20,7 @@ pub(super) struct Entry {
     pub(super) sources: Sources,
     link: Link,
     /// Its 5-tuples, the oldest first.
-    pub(super) paths: Vec<Path>,
+    pub(super) paths: Vec<KnownPath>,
     /// The connection ID that `facts.backend` is of.
     pub(super) decoded: Option<ConnectionId>,
 }
@@ -88,10 +89,6 @@ impl Entry {
             to_server: matches!(side, Sender::Server),
             cid,
         }
-    }
-
-    pub(super) fn has_path(&self, path: &Path) -> bool {
-        self.paths.contains(path)
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Connection {
     pub ifindex: u32,
     /// VLAN identifiers, outer first; 0 for none.
     pub vlans: [u16; 2],
-    /// The client, where it is now.
+    /// The client, where its server was seen to answer it last.
     pub client: SocketAddr,
     /// The server.
     pub server: SocketAddr,

@@ -19,6 +19,7 @@ mod handshake;
 mod long;
 mod moves;
 mod path;
+mod place;
 mod proof;
 mod queue;
 mod room;

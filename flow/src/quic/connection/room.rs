@@ -36,7 +36,7 @@ impl Connections {
         if is_known {
             self.unanswered.push(id);
         }
-        self.add_path(id, at.path);
+        self.begin_path(id, at);
         let hello_ns = at.time_ns.saturating_add(self.settings.hello_ns);
         self.due.queue(due_ns.min(hello_ns), id);
         Some(id)

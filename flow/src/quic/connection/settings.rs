@@ -27,7 +27,7 @@ pub struct Limits {
     pub guesses: usize,
     /// Connection IDs of a side of a connection.
     pub cids: usize,
-    /// 5-tuples of a connection.
+    /// 5-tuples of a connection, two at least.
     pub paths: usize,
     /// Bytes of memory that incomplete ClientHellos take in all.
     pub crypto_bytes: usize,

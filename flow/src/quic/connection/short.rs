@@ -101,6 +101,13 @@ impl Connections {
             true => (Certainty::Guessed, Outcome::Guessed),
             false => (Certainty::Matched, Outcome::Matched),
         };
+        // Of a 5-tuple on which no server was heard nobody knows whether the client is there.
+        if self
+            .get(id)
+            .is_none_or(|entry| !entry.is_answered_on(&at.path))
+        {
+            return outcome;
+        }
         let cid = length.and_then(|length| behind.get(..length));
         if let Some(cid) = cid {
             let told = Told {

@@ -21,7 +21,7 @@ pub struct Connections {
     pub(super) settings: Settings,
     pub(super) layouts: Arc<Layouts>,
     pub(super) entries: Slab<Option<Box<Entry>>>,
-    by_path: HashMap<Path, u32>,
+    pub(super) by_path: HashMap<Path, u32>,
     by_cid: HashMap<CidKey, u32>,
     /// How many connection IDs of each length `by_cid` has.
     lengths: [u32; MAX_CID_BYTES + 1],
@@ -100,12 +100,16 @@ impl Connections {
             return;
         };
         let facts = &mut entry.facts;
-        let sent = match facts.sender(at.source) {
+        let sender = facts.sender(at.source);
+        let sent = match sender {
             Sender::Client => &mut facts.client_sent,
             Sender::Server => &mut facts.server_sent,
         };
         sent.add(at.direction, count);
         facts.last_ns = facts.last_ns.max(at.time_ns);
+        if sender == Sender::Server && count.packets > 0 {
+            self.note_path_answer(id, &at.path);
+        }
     }
 
     /// Lets connections go whose time has come; looks at no more than `at_most`. Returns how many it
@@ -261,34 +265,6 @@ impl Connections {
         (1..=MAX_CID_BYTES).rev().filter(in_use)
     }
 
-    /// Gives a 5-tuple to a connection.
-    pub(super) fn add_path(&mut self, id: u32, path: Path) {
-        if let Some(other) = self.by_path.insert(path, id).filter(|other| *other != id) {
-            for id in [id, other] {
-                if let Some(entry) = self.get_mut(id) {
-                    entry.facts.shares_path = true;
-                }
-            }
-        }
-        let limit = self.settings.limits.paths.max(1);
-        let Some(entry) = self.get_mut(id) else {
-            return;
-        };
-        entry.paths.retain(|known| *known != path);
-        let dropped = (entry.paths.len() >= limit).then(|| entry.paths.remove(0));
-        entry.paths.push(path);
-        if let Some(dropped) = dropped {
-            self.remove_path(id, &dropped);
-            self.counters.meet(Limit::Paths);
-        }
-    }
-
-    fn remove_path(&mut self, id: u32, path: &Path) {
-        if self.by_path.get(path) == Some(&id) {
-            self.by_path.remove(path);
-        }
-    }
-
     /// Has a connection found by an ID; whoever is found by it already stays.
     pub(super) fn add_cid(&mut self, id: u32, key: CidKey) {
         if key.cid.is_empty() || self.by_cid.contains_key(&key) {
@@ -311,7 +287,7 @@ impl Connections {
         let Some(entry) = self.entries.remove(id) else {
             return;
         };
-        for path in &entry.paths {
+        for path in entry.paths() {
             self.remove_path(id, path);
         }
         for side in [Sender::Client, Sender::Server] {

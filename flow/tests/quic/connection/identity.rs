@@ -37,6 +37,10 @@ fn a_known_id_on_a_new_5_tuple_is_a_move_and_counts_stay_together() {
     assert_eq!(world.client(short(SERVER, &[9; 40])), Outcome::Matched);
     let moved_ns = world.now_ns;
     world.count(Sender::Client, 5);
+    // Not before its server is heard there.
+    assert_eq!(world.only().client, address("192.0.2.7:50001"));
+    assert_eq!(world.only().moves.migrations, 0);
+    assert_eq!(world.server(short(CLIENT, &[9; 40])), Outcome::Matched);
     // What was under way to the old place.
     let away = std::mem::replace(&mut world.client, home);
     world.count(Sender::Server, 1);
@@ -65,6 +69,7 @@ fn a_client_that_comes_back_has_not_moved_once_more() {
     ] {
         world.client = client;
         assert_eq!(world.client(short(SERVER, &[9; 40])), Outcome::Matched);
+        assert_eq!(world.server(short(CLIENT, &[9; 40])), Outcome::Matched);
         assert_eq!(world.only().client, client);
     }
     assert_eq!(world.only().moves.migrations, 1);
@@ -138,7 +143,10 @@ fn a_new_id_on_a_known_5_tuple_is_learnt_by_path_and_moves_then() {
     );
     world.client = address("203.0.113.9:40000");
     assert_eq!(world.client(noise(&new, 4)), Outcome::Matched);
+    // The server's answer has a new ID, too.
+    assert_eq!(world.server(noise(b"5 new", 4)), Outcome::Matched);
     assert_eq!(world.only().moves.migrations, 1);
+    assert!(world.only().client_cids.get(b"5 new").is_some());
 }
 
 #[test]

@@ -39,10 +39,13 @@ fn ids_and_5_tuples_of_a_connection() {
         world.client = address("203.0.113.9:1");
         world.client.set_port(port);
         assert_eq!(world.client(short(SERVER, &[9; 40])), Outcome::Matched);
+        assert_eq!(world.server(short(CLIENT, &[9; 40])), Outcome::Matched);
     }
     assert_eq!(met(&world, Limit::Paths), 4);
     assert_eq!(world.table.indexed(), (2, 5));
-    let moves = &world.only().moves;
+    let connection = world.only();
+    assert_eq!(connection.client, world.client);
+    let moves = &connection.moves;
     assert_eq!((moves.migrations, moves.rebindings), (1, 4));
 }
 
