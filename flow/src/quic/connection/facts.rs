@@ -213,6 +213,20 @@ impl Connection {
         }
     }
 
+    /// The round trip by the spin bit, nanoseconds, where that of a side is credible: the shorter one of
+    /// both, for the other contains more of the time in which there was nothing to send.
+    pub fn spin_round_trip_ns(&self) -> Option<u64> {
+        let sides = [
+            (Sender::Client, &self.client_spin),
+            (Sender::Server, &self.server_spin),
+        ];
+        let credible = sides
+            .into_iter()
+            .filter(|(sender, _)| self.spin_state(*sender) == SpinState::Credible);
+        let times = credible.filter_map(|(_, spin)| spin.time());
+        times.map(|time| time.round_trip_ns).min()
+    }
+
     /// All that both sides sent, each packet as often as it crossed the interface.
     pub(super) fn sum(&self) -> Count {
         let [client, server] = [self.client_sent, self.server_sent];

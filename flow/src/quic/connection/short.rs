@@ -131,8 +131,8 @@ impl Connections {
         let facts = &mut entry.facts;
         facts.last_ns = facts.last_ns.max(at.time_ns);
         match facts.sender(at.source) {
-            Sender::Client => facts.client_spin.add(&event.spin),
-            Sender::Server => facts.server_spin.add(&event.spin),
+            Sender::Client => facts.client_spin.add(&event.spin, at.time_ns),
+            Sender::Server => facts.server_spin.add(&event.spin, at.time_ns),
         }
         match facts.certainty {
             Certainty::Guessed => Outcome::Guessed,

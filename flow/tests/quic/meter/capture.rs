@@ -143,7 +143,7 @@ fn short_headers_are_told_four_times_a_second() {
 #[test]
 fn turns_of_the_spin_bit_are_round_trips() {
     let mut world = world(&[]);
-    world.shake_hands();
+    world.shake_hands_within(22 * MS);
     for number in 0..2000 {
         let mut packet = short(SERVER, &[9; 40]);
         packet[0] |= if number / 20 % 2 == 0 { 0 } else { 0x20 };
@@ -154,7 +154,37 @@ fn turns_of_the_spin_bit_are_round_trips() {
     assert_eq!(connection.spin_state(Sender::Client), SpinState::Credible);
     let time = connection.client_spin.time().unwrap();
     assert_eq!([time.min_ns, time.mean_ns, time.max_ns], [20 * MS; 3]);
+    assert_eq!(connection.spin_round_trip_ns(), Some(20 * MS));
     assert_eq!(connection.spin_state(Sender::Server), SpinState::TooFew);
+}
+
+#[test]
+fn the_time_in_which_an_application_is_idle_is_no_round_trip() {
+    let mut world = world(&[]);
+    world.shake_hands_within(22 * MS);
+    // A burst of five packets each 100 ms; each fourth is answered, and another follows at once.
+    let mut bit = 0;
+    for burst in 0..60 {
+        let packets = if burst % 4 == 0 { 10 } else { 5 };
+        for number in 0..packets {
+            if number % 5 == 0 {
+                bit ^= 0x20;
+                world.now_ns += if number == 0 { 80 } else { 20 } * MS;
+            }
+            let mut packet = short(SERVER, &[9; 40]);
+            packet[0] |= bit;
+            world.client(packet);
+        }
+    }
+    world.hand_over();
+    let connection = world.only().connection;
+    assert_eq!(connection.spin_state(Sender::Client), SpinState::Credible);
+    let time = connection.client_spin.time().unwrap();
+    assert!(time.mean_ns > 60 * MS, "{time:?}");
+    assert_eq!(
+        (time.min_ns, connection.spin_round_trip_ns()),
+        (25 * MS, Some(25 * MS))
+    );
 }
 
 #[test]
