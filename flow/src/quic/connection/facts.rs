@@ -1,7 +1,9 @@
 //! What is known of a connection.
 
 use super::{Certainty, Cids, Moves, Spin, SpinState, Standing, Timing};
-use crate::quic::{ClientHello, Sender, TransportParameters, ja4, layout::Undecoded};
+use crate::quic::{
+    ClientHello, Sender, TransportParameters, hello::extension::SERVER_NAME, ja4, layout::Undecoded,
+};
 use netweir_wire::{
     map::{Count, Direction},
     packet::quic::Version,
@@ -104,8 +106,11 @@ pub enum HelloState {
 /// What a client says in its ClientHello. Long values are cut: see [`Self::is_cut`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
-    /// The server's name; of Encrypted Client Hello the one that everybody may see.
+    /// The server's name; of Encrypted Client Hello the one that everybody may see. Bytes that are no
+    /// printable ASCII are escaped as in Rust.
     pub server_name: Option<String>,
+    /// Whether that is no host name, or there is more than one, or none that could be read.
+    pub has_malformed_name: bool,
     /// Application protocols; bytes that are no printable ASCII are escaped as in Rust.
     pub alpn: Vec<String>,
     /// The JA4 fingerprint.
@@ -260,9 +265,10 @@ impl Client {
             .retain(|one| one.value.len() <= KEPT_BYTES && take(&mut room, one.value.len()));
         parameters.0.truncate(KEPT_ENTRIES);
         parameters.0.shrink_to_fit();
-        let is_cut = is_alpn_cut || parameters.0.len() < before;
+        let is_cut = is_alpn_cut || hello.is_name_cut || parameters.0.len() < before;
         Self {
             server_name: hello.server_name.clone(),
+            has_malformed_name: hello.malformed.contains(&SERVER_NAME),
             alpn,
             ja4: ja4(hello),
             transport_parameters: parameters,

@@ -193,6 +193,49 @@ fn what_is_kept_of_a_hello() {
 }
 
 #[test]
+fn a_name_that_is_none_is_escaped_cut_and_marked() {
+    for (name, is_malformed, is_cut) in [
+        ("netweir.example", false, false),
+        ("net weir", true, false),
+        (&*"\u{1b}".repeat(300), true, true),
+    ] {
+        let mut world = limited(Limits::default());
+        let hello = client_hello().server_name(name);
+        let initial = client_initial(Version::V1, FIRST, CLIENT);
+        world.client(initial.carrying(crypto(0, &hello.bytes())));
+        let client = world.only().hello.as_ref().unwrap();
+        assert_eq!(
+            (client.has_malformed_name, client.is_cut),
+            (is_malformed, is_cut)
+        );
+        let shown = client.server_name.as_ref().unwrap();
+        assert!(shown.len() <= 4 * 64 && shown.is_ascii(), "{shown}");
+        assert_eq!(met(&world, Limit::HelloFacts), u64::from(is_cut));
+    }
+}
+
+#[test]
+fn a_hello_in_many_shuffled_pieces_is_read() {
+    let mut world = limited(Limits::default());
+    let message = client_hello()
+        .server_name("netweir.example")
+        .extension(0x0033, &[0x42; 300])
+        .bytes();
+    let mut pieces: Vec<_> = message.chunks(1).zip(0_u64..).collect();
+    assert!(pieces.len() > 300, "{}", pieces.len());
+    // As badly as can be: each second one first, from the end.
+    pieces.reverse();
+    let (even, odd): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|(_, at)| at % 2 == 0);
+    let frames = odd.into_iter().chain(even);
+    let frames: Vec<_> = frames.flat_map(|(piece, at)| crypto(at, piece)).collect();
+    let initial = client_initial(Version::V1, FIRST, CLIENT);
+    world.client(initial.carrying(frames));
+    let hello = world.only().hello.as_ref().expect("it was read");
+    assert_eq!(hello.server_name.as_deref(), Some("netweir.example"));
+    assert_eq!(world.table.crypto_bytes(), 0);
+}
+
+#[test]
 fn many_long_values_of_a_hello_are_cut_in_all() {
     let mut world = limited(Limits::default());
     let names: Vec<_> = (0..9).map(|_| "\u{1}".repeat(64)).collect();
