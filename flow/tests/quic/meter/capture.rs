@@ -317,10 +317,43 @@ fn datagrams_are_traced_for_who_takes_them() {
     );
     assert_eq!(answer.source.to_string(), "10.0.0.2:443");
     assert_eq!(&*answer.packets[0].scid, SERVER);
+    let kinds: Vec<_> = traced.datagrams[2]
+        .packets
+        .iter()
+        .map(|one| one.kind)
+        .collect();
+    assert_eq!(kinds, [PacketKind::Handshake]);
     // What was taken makes room.
     world.client(client_initial(Version::V1, FIRST, CLIENT).carrying(ping()));
     world.hand_over();
     let traced = world.meter.take_datagrams();
     assert_eq!((traced.datagrams.len(), traced.missed), (1, 0));
     assert_eq!(world.books().untraced, 1);
+}
+
+#[test]
+fn what_pads_a_datagram_is_no_packet() {
+    let settings = quic::Settings {
+        max_traced: 3,
+        ..quic::Settings::default()
+    };
+    let mut world = world_with(&[], settings);
+    let initial = client_initial(Version::V1, FIRST, CLIENT).padded_to(0);
+    let initial = initial.carrying(ping());
+    let short = short(SERVER, &[9; 40]);
+    world.client([&initial[..], &[0; 700]].concat());
+    world.client([&initial[..], &short, &[0; 700]].concat());
+    // A peer may pad with other bytes.
+    world.client([&initial[..], &[0x2a; 700]].concat());
+    world.hand_over();
+    let traced = world.meter.take_datagrams();
+    let kinds = traced.datagrams.iter().map(|one| {
+        let kinds = one.packets.iter().map(|one| one.kind.name());
+        kinds.collect::<Vec<_>>().join("+")
+    });
+    let kinds: Vec<_> = kinds.collect();
+    assert_eq!(kinds, ["initial", "initial+short", "initial"]);
+    let outcomes: Vec<_> = traced.datagrams.iter().map(|one| one.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Proven; 3]);
+    assert_eq!(world.books().guesses, 0);
 }
