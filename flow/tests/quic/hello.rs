@@ -221,6 +221,37 @@ fn transport_parameters_say_versions_and_flags() {
 }
 
 #[test]
+fn what_is_no_integer_by_its_number_is_not_read_as_one() {
+    let integers = [1, 3, 4, 5, 6, 7, 8, 9, 0x0a, 0x0b, 0x0e, 0x20];
+    let others = [
+        0,
+        2,
+        0x0c,
+        0x0d,
+        0x0f,
+        0x10,
+        0x11,
+        0x15,
+        27,
+        0x2ab2,
+        0x4752,
+        0x00ff_73db,
+    ];
+    let value = varint(5);
+    let all = integers.iter().chain(&others);
+    let parameters: Vec<_> = all.map(|&id| (id, &value[..])).collect();
+    let hello = client(&client_hello().transport_parameters(&parameters).bytes());
+    let parameters = hello.transport_parameters.unwrap();
+    for id in integers {
+        assert_eq!(parameters.integer(ParameterId(id)), Some(5), "{id:#x}");
+    }
+    for id in others {
+        assert_eq!(parameters.integer(ParameterId(id)), None, "{id:#x}");
+        assert!(parameters.get(ParameterId(id)).is_some());
+    }
+}
+
+#[test]
 fn grease_is_known() {
     let grease = (0..=u16::MAX).filter(|&number| is_grease(number));
     let expected = (0..16).map(|high| (high << 4 | 0xa) * 0x0101);
