@@ -1,7 +1,10 @@
 //! What a packet that is of a connection tells of it: connection IDs, where the client is, which
 //! backend it has.
 
-use super::{Backend, Certainty, CidOrigin, ConnectionId, Connections, KnownCid, Limit, path::At};
+use super::{
+    Backend, Certainty, CidOrigin, ConnectionId, Connections, KnownCid, Limit,
+    path::{At, Path},
+};
 use crate::quic::{
     Sender,
     layout::{Cid, CidPacket, ServerChosen, Undecoded, cid_server},
@@ -150,10 +153,19 @@ impl Connections {
             facts.last_ns = facts.last_ns.max(at.time_ns);
             facts.timing.observe(sender, at.time_ns, is_first_flight);
         }
-        self.note_answer(id);
-        if sender == Sender::Server {
-            self.note_path_answer(id, &at.path);
+        match sender {
+            Sender::Client => self.note_answer(id),
+            Sender::Server => self.hear_server(id, &at.path),
         }
+    }
+
+    /// Takes note that the server sent something on a 5-tuple.
+    pub(super) fn hear_server(&mut self, id: u32, path: &Path) {
+        if let Some(entry) = self.get_mut(id) {
+            entry.is_heard = true;
+        }
+        self.note_answer(id);
+        self.note_path_answer(id, path);
     }
 }
 

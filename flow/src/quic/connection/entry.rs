@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) handshake: Handshake,
     pub(super) guess: Guess,
     pub(super) sources: Sources,
+    /// Whether a packet of the server was seen.
+    pub(super) is_heard: bool,
     link: Link,
     /// Its 5-tuples, the oldest first.
     pub(super) paths: Vec<KnownPath>,
@@ -76,6 +78,7 @@ impl Entry {
             handshake: Handshake::default(),
             guess: Guess::default(),
             sources: Sources::default(),
+            is_heard: matches!(sender, Sender::Server),
             link,
             paths: Vec::new(),
             decoded: None,

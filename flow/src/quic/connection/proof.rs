@@ -83,8 +83,8 @@ impl Connections {
         {
             if entry.is_begun_by(view) {
                 let is_guess = entry.facts.certainty == Certainty::Guessed;
-                let is_answered = entry.facts.is_answered();
-                if is_guess && !self.make_room(is_answered) {
+                let is_heard = entry.is_heard;
+                if is_guess && !self.make_room(is_heard) {
                     return None;
                 }
                 self.expect_hello(id);

@@ -50,11 +50,11 @@ impl Queue {
         self.length += 1;
     }
 
-    /// Takes one out, if it is there.
-    pub(super) fn remove(&mut self, id: u32) {
+    /// Takes one out; whether it was there.
+    pub(super) fn remove(&mut self, id: u32) -> bool {
         let place = self.places.get_mut(id as usize).and_then(Option::take);
         let Some(Place { before, behind }) = place else {
-            return;
+            return false;
         };
         match before.and_then(|before| self.place_mut(before)) {
             Some(place) => place.behind = behind,
@@ -65,6 +65,7 @@ impl Queue {
             None => self.last = before,
         }
         self.length -= 1;
+        true
     }
 
     fn place_mut(&mut self, id: u32) -> Option<&mut Place> {
@@ -84,7 +85,8 @@ mod tests {
             let mut model: Vec<u32> = Vec::new();
             for (id, is_push) in steps {
                 if !is_push {
-                    queue.remove(id);
+                    let is_there = model.contains(&id);
+                    prop_assert_eq!(queue.remove(id), is_there);
                     model.retain(|one| *one != id);
                 } else {
                     queue.push(id);

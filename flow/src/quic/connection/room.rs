@@ -3,6 +3,8 @@
 //! An Initial is made by anybody, from any address; an answer comes within a round trip. So those that
 //! no server has answered have a part of the room, and one of them makes place for the next: however
 //! many come, a real connection has the time that it takes as many others to come as there is room for.
+//! Where the server is not seen, clients that go on as if it had answered have what room is left, and
+//! make place for each other. Whom a server was heard to answer stays.
 
 use super::{Certainty, Connections, HelloState, Limit, entry::Entry, path::At};
 use crate::quic::Sender;
@@ -43,14 +45,19 @@ impl Connections {
     }
 
     /// Makes sure that there is room for one that is more than a guess: where there is none, the oldest
-    /// one goes that no server has answered.
-    pub(super) fn make_room(&mut self, is_answered: bool) -> bool {
+    /// one goes whose server was not heard.
+    pub(super) fn make_room(&mut self, is_heard: bool) -> bool {
         let limit = self.settings.limits.connections;
         let is_crowded = self.unanswered.len() >= limit.div_ceil(UNANSWERED_PART);
-        if self.known < limit && (is_answered || !is_crowded) {
+        if self.known < limit && (is_heard || !is_crowded) {
             return true;
         }
-        let Some(oldest) = self.unanswered.first() else {
+        let (unanswered, unheard) = (self.unanswered.first(), self.unheard.first());
+        let oldest = match is_crowded {
+            true => unanswered.or(unheard),
+            false => unheard.or(unanswered),
+        };
+        let Some(oldest) = oldest else {
             self.counters.meet(Limit::Connections);
             return false;
         };
@@ -61,30 +68,36 @@ impl Connections {
 
     /// Raises the certainty of a connection, if there is room for it.
     pub(super) fn raise(&mut self, id: u32, certainty: Certainty) {
-        let Some(facts) = self.at(id) else {
+        let Some(entry) = self.get(id) else {
             return;
         };
-        let (before, is_answered) = (facts.certainty, facts.is_answered());
+        let (before, is_heard) = (entry.facts.certainty, entry.is_heard);
         let was_guess = before == Certainty::Guessed;
-        if certainty <= before || (was_guess && !self.make_room(is_answered)) {
+        if certainty <= before || (was_guess && !self.make_room(is_heard)) {
             return;
         }
         if was_guess {
             self.guesses -= 1;
             self.known += 1;
-        }
-        if was_guess && !is_answered {
             self.unanswered.push(id);
         }
         if let Some(entry) = self.get_mut(id) {
             entry.facts.certainty = certainty;
         }
+        self.note_answer(id);
     }
 
-    /// Takes note of an answer of the server, if there was one: from then on the connection stays.
+    /// Takes note of an answer of the server, if it was heard or the client goes on as if it were.
     pub(super) fn note_answer(&mut self, id: u32) {
-        if self.at(id).is_some_and(super::Connection::is_answered) {
+        let Some(entry) = self.get(id) else {
+            return;
+        };
+        let (is_heard, is_answered) = (entry.is_heard, entry.facts.is_answered());
+        if is_heard {
             self.unanswered.remove(id);
+            self.unheard.remove(id);
+        } else if is_answered && self.unanswered.remove(id) {
+            self.unheard.push(id);
         }
     }
 

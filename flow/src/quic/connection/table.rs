@@ -31,6 +31,8 @@ pub struct Connections {
     pub(super) known: usize,
     /// Those of the others that no server has answered yet.
     pub(super) unanswered: Queue,
+    /// Those whose clients go on as if it had, and of whose servers nothing was seen.
+    pub(super) unheard: Queue,
     /// Bytes of memory that incomplete ClientHellos take.
     pub(super) crypto_bytes: usize,
     /// Whose they are.
@@ -53,6 +55,7 @@ impl Connections {
             guesses: 0,
             known: 0,
             unanswered: Queue::default(),
+            unheard: Queue::default(),
             crypto_bytes: 0,
             hellos: Queue::default(),
             counters: Counters::default(),
@@ -108,7 +111,7 @@ impl Connections {
         sent.add(at.direction, count);
         facts.last_ns = facts.last_ns.max(at.time_ns);
         if sender == Sender::Server && count.packets > 0 {
-            self.note_path_answer(id, &at.path);
+            self.hear_server(id, &at.path);
         }
     }
 
@@ -284,6 +287,7 @@ impl Connections {
     pub(super) fn remove(&mut self, id: u32) {
         self.forget_hello(id);
         self.unanswered.remove(id);
+        self.unheard.remove(id);
         let Some(entry) = self.entries.remove(id) else {
             return;
         };

@@ -132,7 +132,7 @@ fn the_oldest_goes_with_its_counts_and_the_answered_ones_stay() {
 fn every_kind_of_answer_is_one() {
     let retry = netweir_packets::quic::retry(Version::V1, FIRST, (CLIENT, SERVER), b"token");
     let sealed = handshake(Version::V1, CLIENT, SERVER, &[7; 60]);
-    // Where packets to the server alone are seen, the client shows that it heard it.
+    // Where packets to the server alone are seen, the client goes on as if it had heard it.
     let next = handshake(Version::V1, SERVER, CLIENT, &[7; 60]);
     for (is_client, packet) in [
         (false, retry),
@@ -155,6 +155,45 @@ fn every_kind_of_answer_is_one() {
             ((3, 0), 8)
         );
     }
+}
+
+#[test]
+fn clients_that_go_on_without_an_answer_push_no_answered_one_out() {
+    let mut world = limited(8, 2);
+    answered(&mut world, 1);
+    let go_on = |world: &mut World, port: u16| {
+        let dcid = first_to(port.into());
+        world.client.set_port(port);
+        let initial = client_initial(Version::V1, &dcid, CLIENT).carrying(ping());
+        assert_eq!(world.client(initial), Outcome::Proven);
+        let server = [SERVER, &port.to_be_bytes()].concat();
+        world.client(handshake(Version::V1, &server, CLIENT, &[7; 60]));
+    };
+    for port in 1000..1040 {
+        go_on(&mut world, port);
+    }
+    // They fill what there is, and the oldest of them went.
+    assert_eq!(
+        (world.table.len(), met(&world, Limit::Unanswered)),
+        ((8, 0), 33)
+    );
+    let ports = [1, 1032, 1033].map(|port| of_port(&world, port).is_some());
+    assert_eq!(ports, [true, false, true]);
+    // One that is new has its time, too, while others come.
+    world.client.set_port(2);
+    world.client(client_initial(Version::V1, FIRST, CLIENT).carrying(ping()));
+    for port in 1040..1050 {
+        go_on(&mut world, port);
+    }
+    world.client.set_port(2);
+    world.count(netweir_flow::quic::Sender::Server, 1);
+    for number in 0..40 {
+        forge(&mut world, number);
+        go_on(&mut world, 1050 + number as u16);
+    }
+    let ports = [1, 2].map(|port| of_port(&world, port).is_some());
+    assert_eq!((ports, world.table.len()), ([true; 2], (8, 0)));
+    check(&world.table);
 }
 
 #[test]
