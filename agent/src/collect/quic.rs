@@ -95,7 +95,8 @@ impl Quic {
         }
         let side = (passed & 1) as usize;
         if self.used[side] {
-            self.backends[side].read(&mut |key, volume| batch.quic_backends.push((*key, *volume)))?;
+            self.backends[side]
+                .read(&mut |key, volume| batch.quic_backends.push((*key, *volume)))?;
         }
         Ok(())
     }

@@ -13,12 +13,12 @@ pub struct CryptoLimits {
 }
 
 impl Default for CryptoLimits {
-    /// Four times what peers have to keep (RFC 9000 section 7.5), and more pieces than those send
-    /// that split the handshake on purpose.
+    /// Four times what peers have to keep (RFC 9000 section 7.5), and several times as many pieces as
+    /// those send that split the handshake on purpose.
     fn default() -> Self {
         Self {
             bytes: 16_384,
-            pieces: 64,
+            pieces: 256,
         }
     }
 }
@@ -52,6 +52,8 @@ pub struct CryptoStream {
     /// What is there behind gaps, by where it begins. Pieces do not overlap, and none begins before
     /// the end of `prefix`.
     pieces: BTreeMap<usize, Vec<u8>>,
+    /// Bytes of all pieces.
+    behind_gaps: usize,
 }
 
 impl CryptoStream {
@@ -65,6 +67,7 @@ impl CryptoStream {
             limits,
             prefix: Vec::new(),
             pieces: BTreeMap::new(),
+            behind_gaps: 0,
         }
     }
 
@@ -79,8 +82,8 @@ impl CryptoStream {
     }
 
     /// Bytes that are kept.
-    pub fn bytes(&self) -> usize {
-        self.prefix.len() + self.pieces.values().map(Vec::len).sum::<usize>()
+    pub const fn bytes(&self) -> usize {
+        self.prefix.len() + self.behind_gaps
     }
 
     /// Bytes of memory that they take. A piece that is added takes [`Self::PIECE_BYTES`] beside its own
@@ -132,6 +135,7 @@ impl CryptoStream {
         if at == self.prefix.len() {
             append(&mut self.prefix, run);
             while let Some(piece) = self.pieces.remove(&self.prefix.len()) {
+                self.behind_gaps -= piece.len();
                 append(&mut self.prefix, &piece);
             }
             return Ok(());
@@ -140,6 +144,7 @@ impl CryptoStream {
             && begin + piece.len() == at
         {
             append(piece, run);
+            self.behind_gaps += run.len();
             return Ok(());
         }
         let pieces = self.limits.pieces;
@@ -147,6 +152,7 @@ impl CryptoStream {
             return Err(CryptoError::TooManyPieces { pieces });
         }
         self.pieces.insert(at, run.to_vec());
+        self.behind_gaps += run.len();
         Ok(())
     }
 }

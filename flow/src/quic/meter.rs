@@ -52,7 +52,6 @@ pub struct QuicMeter {
     backends: HashMap<QuicBackendKey, Volume>,
     max_backends: usize,
     backends_full: Volume,
-    ended: u64,
     pub(crate) trace: Trace,
 }
 
@@ -93,6 +92,14 @@ pub struct Counted {
     pub volume: Volume,
 }
 
+impl Accounting {
+    /// The settings whose limits were met, such as `quic.max_connections`, and how often: where there are
+    /// any, what views show is not all that there was.
+    pub fn settings_met(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.table.settings_met()
+    }
+}
+
 impl QuicMeter {
     /// Nothing yet; none at all where QUIC is off.
     pub(crate) fn new(settings: &Settings) -> Option<Box<Self>> {
@@ -109,7 +116,6 @@ impl QuicMeter {
             backends: HashMap::new(),
             max_backends: settings.max_backends,
             backends_full: Volume::default(),
-            ended: 0,
             trace: Trace::new(settings.max_traced),
         }))
     }
@@ -127,7 +133,7 @@ impl QuicMeter {
             table: self.connections.counters().clone(),
             connections,
             guesses,
-            ended: self.ended,
+            ended: self.connections.counters().ended_connections,
             backends: self.backends.len(),
             backends_full: self.backends_full,
             untraced: self.trace.missed(),
@@ -191,10 +197,7 @@ impl QuicMeter {
 
     /// Looks at no more than `at_most` connections whose time has come; how many they were.
     pub(crate) fn tick(&mut self, now_ns: u64, at_most: usize) -> usize {
-        let Self {
-            connections, ended, ..
-        } = self;
-        connections.tick(now_ns, at_most, &mut |_| *ended += 1)
+        self.connections.tick(now_ns, at_most)
     }
 }
 

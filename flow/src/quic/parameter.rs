@@ -105,6 +105,12 @@ impl ParameterId {
         Some(name)
     }
 
+    /// Whether its value is an integer (RFC 9000 section 18.2, RFC 9221 section 3): bytes of others may
+    /// look like one.
+    pub const fn is_integer(self) -> bool {
+        matches!(self.0, 0x01 | 0x03..=0x0b | 0x0e | 0x20)
+    }
+
     /// Whether it means nothing and is there to be passed over (RFC 9000 section 18.1).
     pub const fn is_grease(self) -> bool {
         self.0 >= 27 && (self.0 - 27).is_multiple_of(31)
@@ -142,7 +148,7 @@ impl TransportParameters {
 
     /// The value of a parameter that is an integer, where it was sent and is one.
     pub fn integer(&self, id: ParameterId) -> Option<u64> {
-        let mut value = Cursor::new(self.get(id)?);
+        let mut value = Cursor::new(self.get(id).filter(|_| id.is_integer())?);
         let integer = value.varint()?;
         value.is_empty().then_some(integer)
     }

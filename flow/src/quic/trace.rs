@@ -4,7 +4,7 @@ use super::connection::Outcome;
 use crate::{Endpoint, endpoint::endpoints, lens::Lens, lens::direction, lens::interface_id};
 use netweir_wire::{
     map::{Direction, FlowKey, QuicEvent, QuicEventKind},
-    packet::quic::{Body, Packets, Version, View},
+    packet::quic::{Body, Packets, Problem, Version, View},
 };
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ pub enum PacketKind {
     Retry,
     /// A long header of a version whose packet types are not known.
     Unknown,
-    /// A short header, or the padding behind the last packet.
+    /// A short header.
     Short,
     /// A header that goes past its end, or past what was captured.
     Unreadable,
@@ -168,8 +168,14 @@ impl Waiting {
 }
 
 fn packets(bytes: &[u8]) -> Vec<Packet> {
+    // Behind the last packet, what has no fixed bit is padding of the datagram: zeros, mostly.
+    let is_packet = |packet: &Result<View<'_>, Problem>| match packet {
+        Ok(View::Short { header, .. }) => header.has_fixed_bit(),
+        _ => true,
+    };
     let packets = Packets::new(bytes).take(MAX_PACKETS);
     packets
+        .take_while(is_packet)
         .map(|packet| match packet {
             Ok(View::Long(view)) => Packet {
                 kind: PacketKind::of(&view.body),

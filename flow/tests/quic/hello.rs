@@ -109,18 +109,26 @@ fn what_is_no_hello() {
 fn an_extension_that_is_malformed_leaves_the_others_alone() {
     let long_name = "n".repeat(255);
     let bad_names = [
-        "",
-        "two words",
-        "na\u{ef}ve",
-        "\u{1b}[2J",
-        long_name.as_str(),
+        ("", ""),
+        ("two words", "two words"),
+        ("na\u{ef}ve", "na\\xc3\\xafve"),
+        ("\u{1b}[2J", "\\x1b[2J"),
+        ("a:443", "a:443"),
+        (long_name.as_str(), &long_name[..64]),
     ];
-    for name in bad_names {
+    for (name, shown) in bad_names {
         let hello = client(&client_hello().server_name(name).alpn(&["h3"]).bytes());
         assert_eq!(hello.malformed, [0x0000], "{name}");
-        assert_eq!(hello.server_name, None);
+        assert_eq!(hello.server_name.as_deref(), Some(shown));
+        assert_eq!(hello.is_name_cut, name.len() == 255);
         assert_eq!(hello.alpn, [b"h3"]);
     }
+    let longest = "n".repeat(254);
+    let hello = client(&client_hello().server_name(&longest).bytes());
+    assert_eq!(
+        (hello.malformed, hello.server_name),
+        (vec![], Some(longest))
+    );
     let message = client_hello()
         .extension(0x0010, &[0, 9, 2, b'h'])
         .extension(0x000d, &[0, 3, 1, 2, 3])
@@ -131,6 +139,49 @@ fn an_extension_that_is_malformed_leaves_the_others_alone() {
     assert_eq!(hello.malformed, [0x10, 0x0d, 0x39, 0]);
     assert_eq!(hello.supported_versions, [0x0304]);
     assert_eq!(hello.transport_parameters, None);
+}
+
+/// A name in a list of names.
+fn name(text: &[u8]) -> Vec<u8> {
+    [&[0, 0, text.len() as u8], text].concat()
+}
+
+/// The content of the extension.
+fn names(list: &[u8]) -> Vec<u8> {
+    [&(list.len() as u16).to_be_bytes()[..], list].concat()
+}
+
+#[test]
+fn of_several_names_the_first_is_taken_and_that_is_said() {
+    let (one, two) = (name(b"one.example"), name(b"two.example"));
+    let none = client(&client_hello().bytes());
+    assert_eq!((none.server_name, none.malformed), (None, vec![]));
+    for message in [
+        // Of one type (RFC 6066 section 3), in one extension or two (RFC 8446 section 4.2).
+        client_hello().extension(0, &names(&[&one[..], &two].concat())),
+        client_hello()
+            .extension(0, &names(&one))
+            .extension(0, &names(&two))
+            .extension(0, &names(&two)),
+        client_hello().extension(0, &[&names(&one)[..], &[7]].concat()),
+    ] {
+        let hello = client(&message.bytes());
+        assert_eq!(hello.server_name.as_deref(), Some("one.example"));
+        assert_eq!(hello.malformed, [0]);
+    }
+    // The first of others, too.
+    let protocols = |name: u8| [0, 2, 1, name];
+    let hello = client_hello()
+        .extension(0x0010, &protocols(b'a'))
+        .extension(0x0010, &protocols(b'b'));
+    let hello = client(&hello.bytes());
+    assert_eq!(
+        (hello.alpn, hello.malformed),
+        (vec![b"a".to_vec()], vec![0x10])
+    );
+    // Numbers that mean nothing here may come as often as they like.
+    let hello = client_hello().extension(0x5a5a, &[]).extension(0x5a5a, &[]);
+    assert_eq!(client(&hello.bytes()).malformed, []);
 }
 
 #[test]
@@ -167,6 +218,37 @@ fn transport_parameters_say_versions_and_flags() {
     let names: Vec<_> = names.collect();
     assert_eq!(names[0], "version_information");
     assert_eq!(names[6], "0x4752");
+}
+
+#[test]
+fn what_is_no_integer_by_its_number_is_not_read_as_one() {
+    let integers = [1, 3, 4, 5, 6, 7, 8, 9, 0x0a, 0x0b, 0x0e, 0x20];
+    let others = [
+        0,
+        2,
+        0x0c,
+        0x0d,
+        0x0f,
+        0x10,
+        0x11,
+        0x15,
+        27,
+        0x2ab2,
+        0x4752,
+        0x00ff_73db,
+    ];
+    let value = varint(5);
+    let all = integers.iter().chain(&others);
+    let parameters: Vec<_> = all.map(|&id| (id, &value[..])).collect();
+    let hello = client(&client_hello().transport_parameters(&parameters).bytes());
+    let parameters = hello.transport_parameters.unwrap();
+    for id in integers {
+        assert_eq!(parameters.integer(ParameterId(id)), Some(5), "{id:#x}");
+    }
+    for id in others {
+        assert_eq!(parameters.integer(ParameterId(id)), None, "{id:#x}");
+        assert!(parameters.get(ParameterId(id)).is_some());
+    }
 }
 
 #[test]

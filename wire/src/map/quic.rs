@@ -185,17 +185,17 @@ pub struct QuicCounters {
 impl AddAssign<&Self> for QuicCounters {
     /// Adds what another CPU, or other programs, counted; allowances are no counts.
     fn add_assign(&mut self, other: &Self) {
-        self.long += other.long;
-        self.short += other.short;
-        self.decoded += other.decoded;
-        self.no_room += other.no_room;
+        self.long = self.long.wrapping_add(other.long);
+        self.short = self.short.wrapping_add(other.short);
+        self.decoded = self.decoded.wrapping_add(other.decoded);
+        self.no_room = self.no_room.wrapping_add(other.no_room);
         let sums = self.told.iter_mut().chain(&mut self.lost);
         let more = other.told.iter().chain(&other.lost);
         for (sum, more) in sums.zip(more) {
-            *sum += more;
+            *sum = sum.wrapping_add(*more);
         }
         for (sum, more) in self.undecoded.iter_mut().zip(&other.undecoded) {
-            *sum += more;
+            *sum = sum.wrapping_add(*more);
         }
     }
 }

@@ -1,7 +1,10 @@
 //! What a packet that is of a connection tells of it: connection IDs, where the client is, which
 //! backend it has.
 
-use super::{Backend, Certainty, CidOrigin, ConnectionId, Connections, KnownCid, Limit, path::At};
+use super::{
+    Backend, Certainty, CidOrigin, ConnectionId, Connections, KnownCid, Limit,
+    path::{At, Path},
+};
 use crate::quic::{
     Sender,
     layout::{Cid, CidPacket, ServerChosen, Undecoded, cid_server},
@@ -63,6 +66,7 @@ impl Connections {
         if is_kept {
             self.add_cid(id, key);
         }
+        self.note_answer(id);
     }
 
     /// What the connection ID names that the server chose for itself, if this packet has it.
@@ -137,34 +141,31 @@ impl Connections {
         });
     }
 
-    /// Takes note of where a connection's packet was seen, which may be a new 5-tuple.
-    pub(super) fn follow(&mut self, id: u32, at: &At, sender: Sender) {
-        let is_its_path = self.find_path(&at.path) == Some(id);
-        let client = match sender {
-            Sender::Client => at.source,
-            Sender::Server => at.destination,
-        };
-        if let Some(entry) = self.get_mut(id) {
-            if !entry.has_path(&at.path) {
-                let from = entry.facts.client;
-                entry.facts.moves.add(at.time_ns, from, client);
-                entry.facts.client = client;
-            } else if sender == Sender::Client {
-                entry.facts.client = client;
-            }
-        }
-        if !is_its_path {
-            self.add_path(id, at.path);
-        }
-        self.touch(id, at, sender);
-    }
-
     /// Takes note of when a connection's packet was seen.
     pub(super) fn touch(&mut self, id: u32, at: &At, sender: Sender) {
+        self.observe(id, at, sender, false);
+    }
+
+    /// The same for one that may be the client's first.
+    pub(super) fn observe(&mut self, id: u32, at: &At, sender: Sender, is_first_flight: bool) {
         if let Some(entry) = self.get_mut(id) {
-            entry.facts.last_ns = entry.facts.last_ns.max(at.time_ns);
-            entry.facts.timing.observe(sender, at.time_ns, false);
+            let facts = &mut entry.facts;
+            facts.last_ns = facts.last_ns.max(at.time_ns);
+            facts.timing.observe(sender, at.time_ns, is_first_flight);
         }
+        match sender {
+            Sender::Client => self.note_answer(id),
+            Sender::Server => self.hear_server(id, &at.path),
+        }
+    }
+
+    /// Takes note that the server sent something on a 5-tuple.
+    pub(super) fn hear_server(&mut self, id: u32, path: &Path) {
+        if let Some(entry) = self.get_mut(id) {
+            entry.is_heard = true;
+        }
+        self.note_answer(id);
+        self.note_path_answer(id, path);
     }
 }
 

@@ -25,7 +25,8 @@ pub enum CidOrigin {
     Retry,
     /// Its owner told it in the handshake: the source of a long header.
     Source,
-    /// Its owner must have told it: the destination of a long header that only goes to such an ID.
+    /// Its owner must have told it, if this is QUIC: the destination of a long header that only goes to
+    /// such an ID. That it did, nobody has seen.
     Destination,
     /// It came on a 5-tuple of the connection, with the length that its owner's IDs have: matched by
     /// path. New IDs are told in encrypted frames alone.
@@ -146,6 +147,14 @@ impl Cids {
         let by_path = |known: &KnownCid| known.origin == CidOrigin::Path;
         let place = self.0.iter().position(by_path)?;
         Some(self.0.remove(place))
+    }
+
+    /// Takes out the one with these bytes, if it is known from there alone; whether it was there.
+    pub(super) fn forget(&mut self, cid: ConnectionId, origin: CidOrigin) -> bool {
+        let before = self.0.len();
+        self.0
+            .retain(|known| known.cid != cid || known.origin != origin);
+        self.0.len() < before
     }
 
     /// Keeps one, or, if it is there, what is surer of it.

@@ -32,15 +32,16 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Limit {
-    /// Connections that are proven or matched: the new one is not kept.
+    /// Connections that are proven or matched: servers have answered all of them, and the new one is
+    /// not kept.
     Connections = 0,
     /// Guesses: the new one is not kept.
     Guesses = 1,
     /// Connection IDs of a side: one that was matched by path goes, or the new one is not kept.
     Cids = 2,
-    /// 5-tuples of a connection: the oldest goes.
+    /// 5-tuples of a connection: the oldest goes, of those first on which no server was heard.
     Paths = 3,
-    /// Bytes of incomplete ClientHellos in all: the piece is not kept.
+    /// Bytes of incomplete ClientHellos in all: the oldest is given up, or the piece is not kept.
     CryptoInAll = 4,
     /// Bytes or pieces of one ClientHello: the piece is not kept.
     CryptoOfOne = 5,
@@ -52,6 +53,8 @@ pub enum Limit {
     Packets = 8,
     /// Initials of a connection: later ones are not opened.
     Initials = 9,
+    /// Connections that no server has answered: the oldest goes.
+    Unanswered = 10,
 }
 
 /// Counts since the start.
@@ -76,6 +79,8 @@ pub struct Counters {
     pub ended: Count,
     /// What of it had a 5-tuple of no connection.
     pub unclaimed: Count,
+    /// Connections that were shown, and have ended: their time had come, or they made room.
+    pub ended_connections: u64,
 }
 
 impl Outcome {
@@ -110,7 +115,7 @@ impl Outcome {
 
 impl Limit {
     /// Every limit, in the order of its number.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Connections,
         Self::Guesses,
         Self::Cids,
@@ -121,7 +126,24 @@ impl Limit {
         Self::HelloFacts,
         Self::Packets,
         Self::Initials,
+        Self::Unanswered,
     ];
+
+    /// The setting that says how much there is room for; none where that is fixed.
+    pub const fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::Connections | Self::Unanswered => Some("quic.max_connections"),
+            Self::Guesses => Some("quic.max_guesses"),
+            Self::CryptoInAll => Some("quic.max_hello_memory"),
+            Self::Cids
+            | Self::Paths
+            | Self::CryptoOfOne
+            | Self::HelloTime
+            | Self::HelloFacts
+            | Self::Packets
+            | Self::Initials => None,
+        }
+    }
 
     /// The name that views, metrics and documents use.
     pub const fn name(self) -> &'static str {
@@ -136,6 +158,7 @@ impl Limit {
             Self::HelloFacts => "hello_facts",
             Self::Packets => "packets",
             Self::Initials => "initials",
+            Self::Unanswered => "unanswered",
         }
     }
 }
@@ -149,6 +172,19 @@ impl Counters {
     /// How often this limit was met.
     pub const fn limit(&self, limit: Limit) -> u64 {
         self.limits[limit as usize]
+    }
+
+    /// The settings whose limits were met, each once, and how often: with greater ones more would be
+    /// known.
+    pub fn settings_met(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let settings = [Limit::Connections, Limit::Guesses, Limit::CryptoInAll];
+        let met = settings.into_iter().filter_map(|one| {
+            let setting = one.setting()?;
+            let limits = Limit::ALL.into_iter();
+            let of_it = limits.filter(|limit| limit.setting() == Some(setting));
+            Some((setting, of_it.map(|limit| self.limit(limit)).sum()))
+        });
+        met.filter(|(_, times)| *times > 0)
     }
 
     /// How many events looked like this.

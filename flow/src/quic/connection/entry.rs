@@ -4,8 +4,10 @@ use super::{
     Certainty, Cids, Connection, ConnectionId, HelloState, Moves, Sent, Spin, Standing, Timing,
     guess::Guess,
     handshake::Handshake,
-    path::{At, Link, Path},
+    path::{At, Link},
+    place::KnownPath,
     sample::PULSES,
+    source::Sources,
 };
 use crate::{
     quic::{Sender, layout::Undecoded},
@@ -21,9 +23,12 @@ pub(super) struct Entry {
     pub(super) guess: Guess,
     /// What each side sent in each direction in the last ticks.
     pub(super) pulse: Pulse<PULSES>,
+    pub(super) sources: Sources,
+    /// Whether a packet of the server was seen.
+    pub(super) is_heard: bool,
     link: Link,
     /// Its 5-tuples, the oldest first.
-    pub(super) paths: Vec<Path>,
+    pub(super) paths: Vec<KnownPath>,
     /// The connection ID that `facts.backend` is of.
     pub(super) decoded: Option<ConnectionId>,
 }
@@ -79,6 +84,8 @@ impl Entry {
             handshake: Handshake::default(),
             guess: Guess::default(),
             pulse: Pulse::default(),
+            sources: Sources::default(),
+            is_heard: matches!(sender, Sender::Server),
             link,
             paths: Vec::new(),
             decoded: None,
@@ -92,10 +99,6 @@ impl Entry {
             to_server: matches!(side, Sender::Server),
             cid,
         }
-    }
-
-    pub(super) fn has_path(&self, path: &Path) -> bool {
-        self.paths.contains(path)
     }
 }
 

@@ -1,7 +1,9 @@
 //! What is known of a connection.
 
 use super::{Certainty, Cids, Moves, Spin, SpinState, Standing, Timing};
-use crate::quic::{ClientHello, Sender, TransportParameters, ja4, layout::Undecoded};
+use crate::quic::{
+    ClientHello, Sender, TransportParameters, hello::extension::SERVER_NAME, ja4, layout::Undecoded,
+};
 use netweir_wire::{
     map::{Count, Direction},
     packet::quic::Version,
@@ -27,7 +29,7 @@ pub struct Connection {
     pub ifindex: u32,
     /// VLAN identifiers, outer first; 0 for none.
     pub vlans: [u16; 2],
-    /// The client, where it is now.
+    /// The client, where its server was seen to answer it last.
     pub client: SocketAddr,
     /// The server.
     pub server: SocketAddr,
@@ -97,13 +99,18 @@ pub enum HelloState {
     TimedOut,
     /// It is no ClientHello, or is malformed.
     Unreadable,
+    /// A part of it was missing, and there was no room to wait for it.
+    NoRoom,
 }
 
 /// What a client says in its ClientHello. Long values are cut: see [`Self::is_cut`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
-    /// The server's name; of Encrypted Client Hello the one that everybody may see.
+    /// The server's name; of Encrypted Client Hello the one that everybody may see. Bytes that are no
+    /// printable ASCII are escaped as in Rust.
     pub server_name: Option<String>,
+    /// Whether that is no host name, or there is more than one, or none that could be read.
+    pub has_malformed_name: bool,
     /// Application protocols; bytes that are no printable ASCII are escaped as in Rust.
     pub alpn: Vec<String>,
     /// The JA4 fingerprint.
@@ -187,6 +194,7 @@ impl HelloState {
             Self::Read => "read",
             Self::TimedOut => "timed_out",
             Self::Unreadable => "unreadable",
+            Self::NoRoom => "no_room",
         }
     }
 }
@@ -231,6 +239,20 @@ impl Connection {
         }
     }
 
+    /// The round trip by the spin bit, nanoseconds, where that of a side is credible: the shorter one of
+    /// both, for the other contains more of the time in which there was nothing to send.
+    pub fn spin_round_trip_ns(&self) -> Option<u64> {
+        let sides = [
+            (Sender::Client, &self.client_spin),
+            (Sender::Server, &self.server_spin),
+        ];
+        let credible = sides
+            .into_iter()
+            .filter(|(sender, _)| self.spin_state(*sender) == SpinState::Credible);
+        let times = credible.filter_map(|(_, spin)| spin.time());
+        times.map(|time| time.round_trip_ns).min()
+    }
+
     /// All that both sides sent, each packet as often as it crossed the interface.
     pub(super) fn sum(&self) -> Count {
         let [client, server] = [self.client_sent, self.server_sent];
@@ -264,9 +286,10 @@ impl Client {
             .retain(|one| one.value.len() <= KEPT_BYTES && take(&mut room, one.value.len()));
         parameters.0.truncate(KEPT_ENTRIES);
         parameters.0.shrink_to_fit();
-        let is_cut = is_alpn_cut || parameters.0.len() < before;
+        let is_cut = is_alpn_cut || hello.is_name_cut || parameters.0.len() < before;
         Self {
             server_name: hello.server_name.clone(),
+            has_malformed_name: hello.malformed.contains(&SERVER_NAME),
             alpn,
             ja4: ja4(hello),
             transport_parameters: parameters,

@@ -188,33 +188,37 @@ impl Connections {
             return Outcome::NoConnection;
         };
         let is_answer = entry.is_answer(sender, view);
-        let facts = &mut entry.facts;
+        let certainty = match is_answer {
+            true => Certainty::Matched,
+            false => Certainty::Guessed,
+        };
         let is_zero_rtt = matches!(view.body, Body::ZeroRtt { .. });
-        if is_zero_rtt && sender == Sender::Server {
+        if is_zero_rtt && sender == Sender::Server || !self.keeps_ids(owner, view, certainty) {
             return Outcome::NotAuthentic;
         }
+        let Some(entry) = self.get_mut(id) else {
+            return Outcome::NoConnection;
+        };
+        let facts = &mut entry.facts;
         facts.has_zero_rtt |= is_zero_rtt;
         if is_zero_rtt {
             facts.roles = facts.roles.max(Certainty::Matched);
         }
-        facts.timing.observe(sender, at.time_ns, is_zero_rtt);
         if is_defined && facts.standing == Standing::Undecided {
             facts.standing = Standing::Candidate;
         }
         facts.first_version.get_or_insert(view.header.version);
         facts.version.get_or_insert(view.header.version);
-        facts.last_ns = facts.last_ns.max(at.time_ns);
+        self.observe(id, at, sender, is_zero_rtt);
         if is_answer {
             self.raise(id, Certainty::Matched);
         }
-        let is_matched = is_answer || owner.is_matched;
-        let certainty = match is_matched {
-            true => Certainty::Matched,
-            false => Certainty::Guessed,
-        };
         self.learn_both(at, view, owner, certainty);
         self.decode_long(id, sender, view);
-        match is_matched {
+        let is_known = self
+            .at(id)
+            .is_some_and(|facts| facts.certainty > Certainty::Guessed);
+        match is_answer || (is_known && owner.is_matched) {
             true => Outcome::Matched,
             false => Outcome::Guessed,
         }
@@ -320,7 +324,8 @@ impl Entry {
         is_open.then_some(false)
     }
 
-    /// Whether a packet shows that its sender has heard the other side.
+    /// Whether a packet shows that its sender has heard the other side, or was heard: one of them told an
+    /// ID, and the other one has sent to it. What one side alone says is no proof, however often.
     fn is_answer(&self, sender: Sender, view: &LongView<'_>) -> bool {
         let heard = self.facts.cids_of(sender.peer()).get(view.dcid());
         let told = self.facts.cids_of(sender).get(view.scid());

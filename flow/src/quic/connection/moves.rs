@@ -14,10 +14,11 @@ pub enum MoveKind {
     Rebinding,
 }
 
-/// A client that came from elsewhere, with a connection ID that was known.
+/// A client that came from elsewhere, with a connection ID that was known, and that its server sent to
+/// there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Move {
-    /// When it was seen, nanoseconds of the events' clock.
+    /// When it was seen there first, nanoseconds of the events' clock.
     pub time_ns: u64,
     /// What it looks like.
     pub kind: MoveKind,

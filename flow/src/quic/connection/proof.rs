@@ -2,7 +2,7 @@
 
 use super::{
     Certainty, CidOrigin, Client, Close, ConnectionId, Connections, HelloState, Limit, Outcome,
-    entry::Entry, handshake::Piece, long::Owner, path::At,
+    entry::Entry, handshake::Piece, long::Owner, path::At, source::Sources,
 };
 use crate::quic::{CryptoStream, Frame, Frames, Hello, InitialKeys, Opened, Sender, verify_retry};
 use netweir_wire::packet::quic::LongView;
@@ -83,7 +83,8 @@ impl Connections {
         {
             if entry.is_begun_by(view) {
                 let is_guess = entry.facts.certainty == Certainty::Guessed;
-                if is_guess && !self.has_room() {
+                let is_heard = entry.is_heard;
+                if is_guess && !self.make_room(is_heard) {
                     return None;
                 }
                 self.expect_hello(id);
@@ -102,6 +103,10 @@ impl Connections {
         self.forget_hello(id);
         if let Some(entry) = self.get_mut(id) {
             entry.handshake.expect_hello();
+            // A client that begins anew in another version may do so with another ID.
+            if !entry.facts.offered.is_empty() {
+                entry.sources = Sources::default();
+            }
         }
     }
 
@@ -113,6 +118,9 @@ impl Connections {
         opened: &Opened,
     ) -> Outcome {
         let Owner { id, sender, .. } = owner;
+        if !self.keeps_ids(owner, view, Certainty::Proven) {
+            return Outcome::NotAuthentic;
+        }
         self.raise(id, Certainty::Proven);
         let Some(entry) = self.get_mut(id) else {
             return Outcome::NoConnection;
@@ -126,8 +134,7 @@ impl Connections {
         if sender == Sender::Server || facts.server_cids.length().is_none() {
             facts.version = Some(version);
         }
-        facts.last_ns = facts.last_ns.max(at.time_ns);
-        facts.timing.observe(sender, at.time_ns, true);
+        self.observe(id, at, sender, true);
         self.learn_both(at, view, owner, Certainty::Proven);
         self.decode_long(id, sender, view);
         self.check_hello(id, at.time_ns);
@@ -158,7 +165,6 @@ impl Connections {
 
     /// Adds a piece of the ClientHello, and reads it when it is complete.
     fn add_crypto(&mut self, id: u32, offset: u64, bytes: &[u8]) {
-        let room = self.settings.limits.crypto_bytes - self.crypto_bytes;
         let Some(entry) = self.get_mut(id) else {
             return;
         };
@@ -168,15 +174,20 @@ impl Connections {
         if entry.facts.hello_state == HelloState::Unseen {
             entry.facts.hello_state = HelloState::Partial;
         }
-        if bytes.len() + CryptoStream::PIECE_BYTES > room {
-            self.counters.meet(Limit::CryptoInAll);
+        if !self.make_hello_room(id, bytes.len() + CryptoStream::PIECE_BYTES) {
             return;
         }
+        let Some(entry) = self.get_mut(id) else {
+            return;
+        };
         let before = entry.handshake.memory_bytes();
         let piece = entry.handshake.add(offset, bytes);
         // Fewer than before, where the piece closed a gap.
         let after = entry.handshake.memory_bytes();
         self.crypto_bytes = self.crypto_bytes - before + after;
+        if after > 0 {
+            self.hellos.push(id);
+        }
         self.take_piece(id, piece);
     }
 

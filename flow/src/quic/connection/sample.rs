@@ -32,6 +32,9 @@ impl Connections {
         facts.last_ns = facts.last_ns.max(at.time_ns);
         let pulse = pulse_of(sender, at.direction);
         entry.pulse.add(ticks, pulse, count.volume());
+        if sender == Sender::Server && count.packets > 0 {
+            self.hear_server(id, &at.path);
+        }
     }
 
     /// Begins a tick: rates are those of the one before.

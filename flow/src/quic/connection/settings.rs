@@ -21,13 +21,13 @@ pub struct Settings {
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections that are proven or matched.
+    /// Connections that are proven or matched; half of them at most that no server has answered.
     pub connections: usize,
     /// Connections that are guessed.
     pub guesses: usize,
     /// Connection IDs of a side of a connection.
     pub cids: usize,
-    /// 5-tuples of a connection.
+    /// 5-tuples of a connection, two at least.
     pub paths: usize,
     /// Bytes of memory that incomplete ClientHellos take in all.
     pub crypto_bytes: usize,

@@ -45,7 +45,7 @@ impl Connections {
         });
         let (id, sender, known) = on_path.or_else(|| self.find_short(at, behind))?;
         self.follow(id, at, sender);
-        if known.origin != CidOrigin::Path && known.is_distinct() {
+        if known.is_told() {
             self.raise(id, Certainty::Matched);
         }
         if sender == Sender::Client {
@@ -101,6 +101,13 @@ impl Connections {
             true => (Certainty::Guessed, Outcome::Guessed),
             false => (Certainty::Matched, Outcome::Matched),
         };
+        // Of a 5-tuple on which no server was heard nobody knows whether the client is there.
+        if self
+            .get(id)
+            .is_none_or(|entry| !entry.is_answered_on(&at.path))
+        {
+            return outcome;
+        }
         let cid = length.and_then(|length| behind.get(..length));
         if let Some(cid) = cid {
             let told = Told {
@@ -124,8 +131,8 @@ impl Connections {
         let facts = &mut entry.facts;
         facts.last_ns = facts.last_ns.max(at.time_ns);
         match facts.sender(at.source) {
-            Sender::Client => facts.client_spin.add(&event.spin),
-            Sender::Server => facts.server_spin.add(&event.spin),
+            Sender::Client => facts.client_spin.add(&event.spin, at.time_ns),
+            Sender::Server => facts.server_spin.add(&event.spin, at.time_ns),
         }
         match facts.certainty {
             Certainty::Guessed => Outcome::Guessed,

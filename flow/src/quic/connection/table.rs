@@ -2,12 +2,13 @@
 
 use super::{
     Certainty, Connection, Counters, HelloState, Limit, Outcome, Settings, Totals,
+    due::Due,
     entry::{CidKey, Entry},
     path::{At, Path},
+    queue::Queue,
 };
 use crate::{
     cumulative::take_back,
-    expiry::Expiry,
     quic::{Sender, layout::Layouts},
     rate::Ticks,
     slab::Slab,
@@ -19,17 +20,23 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 pub struct Connections {
     pub(super) settings: Settings,
     pub(super) layouts: Arc<Layouts>,
-    entries: Slab<Option<Box<Entry>>>,
-    by_path: HashMap<Path, u32>,
+    pub(super) entries: Slab<Option<Box<Entry>>>,
+    pub(super) by_path: HashMap<Path, u32>,
     by_cid: HashMap<CidKey, u32>,
     /// How many connection IDs of each length `by_cid` has.
     lengths: [u32; MAX_CID_BYTES + 1],
-    expiry: Expiry,
+    pub(super) due: Due,
     /// Guesses, and the others.
     pub(super) guesses: usize,
     pub(super) known: usize,
+    /// Those of the others that no server has answered yet.
+    pub(super) unanswered: Queue,
+    /// Those whose clients go on as if it had, and of whose servers nothing was seen.
+    pub(super) unheard: Queue,
     /// Bytes of memory that incomplete ClientHellos take.
     pub(super) crypto_bytes: usize,
+    /// Whose they are.
+    pub(super) hellos: Queue,
     pub(super) counters: Counters,
     /// The tick that rates are worked out by.
     pub(super) ticks: Ticks,
@@ -40,7 +47,7 @@ impl Connections {
     pub fn new(settings: Settings, layouts: Arc<Layouts>) -> Self {
         let shortest_ns = settings.idle_ns.min(settings.unanswered_ns);
         Self {
-            expiry: Expiry::new(shortest_ns.min(settings.hello_ns)),
+            due: Due::new(shortest_ns.min(settings.hello_ns)),
             settings,
             layouts,
             entries: Slab::new(),
@@ -49,7 +56,10 @@ impl Connections {
             lengths: [0; MAX_CID_BYTES + 1],
             guesses: 0,
             known: 0,
+            unanswered: Queue::default(),
+            unheard: Queue::default(),
             crypto_bytes: 0,
+            hellos: Queue::default(),
             counters: Counters::default(),
             ticks: Ticks::new(0),
         }
@@ -82,21 +92,17 @@ impl Connections {
         }
     }
 
-    /// Lets connections go whose time has come, and hands them to `ended`; looks at no more than
-    /// `at_most`. Returns how many it looked at.
-    pub fn tick(
-        &mut self,
-        now_ns: u64,
-        at_most: usize,
-        ended: &mut dyn FnMut(&Connection),
-    ) -> usize {
+    /// Lets connections go whose time has come; looks at no more than `at_most`. Returns how many it
+    /// looked at.
+    pub fn tick(&mut self, now_ns: u64, at_most: usize) -> usize {
         for looked_at in 0..at_most {
-            let Some(id) = self.expiry.take_due(now_ns) else {
+            let Some(ticket) = self.due.take(now_ns) else {
                 return looked_at;
             };
+            let Some(id) = ticket else { continue };
             let due_ns = self.get(id).map(|entry| self.due_ns(&entry.facts));
             if due_ns.is_some_and(|due_ns| due_ns <= now_ns) {
-                self.remove(id, ended);
+                self.remove(id);
                 continue;
             }
             self.check_hello(id, now_ns);
@@ -168,7 +174,7 @@ impl Connections {
         (self.by_path.len(), self.by_cid.len())
     }
 
-    fn due_ns(&self, facts: &Connection) -> u64 {
+    pub(super) fn due_ns(&self, facts: &Connection) -> u64 {
         let idle_ns = if facts.certainty > Certainty::Guessed && facts.is_answered() {
             self.settings.idle_ns
         } else {
@@ -186,7 +192,7 @@ impl Connections {
         if entry.handshake.is_waiting() {
             due_ns = due_ns.min(entry.facts.first_ns.saturating_add(self.settings.hello_ns));
         }
-        self.expiry.queue(due_ns, id);
+        self.due.queue(due_ns, id);
     }
 
     /// Gives up on a ClientHello that takes too long.
@@ -207,6 +213,7 @@ impl Connections {
 
     /// Frees what is there of a ClientHello.
     pub(super) fn forget_hello(&mut self, id: u32) {
+        self.hellos.remove(id);
         let Some(entry) = self.get_mut(id) else {
             return;
         };
@@ -238,85 +245,6 @@ impl Connections {
         (1..=MAX_CID_BYTES).rev().filter(in_use)
     }
 
-    /// Makes a connection that has the 5-tuple of a datagram from now on; none where there is no
-    /// room.
-    pub(super) fn open(&mut self, at: &At, sender: Sender, certainty: Certainty) -> Option<u32> {
-        if certainty > Certainty::Guessed {
-            if !self.has_room() {
-                return None;
-            }
-            self.known += 1;
-        } else {
-            if self.guesses >= self.settings.limits.guesses {
-                self.counters.meet(Limit::Guesses);
-                return None;
-            }
-            self.guesses += 1;
-        }
-        let mut entry = Box::new(Entry::new(at, sender));
-        entry.facts.certainty = certainty;
-        let due_ns = self.due_ns(&entry.facts);
-        let id = self.entries.insert(Some(entry));
-        self.add_path(id, at.path);
-        let hello_ns = at.time_ns.saturating_add(self.settings.hello_ns);
-        self.expiry.queue(due_ns.min(hello_ns), id);
-        Some(id)
-    }
-
-    /// Makes sure that there is room for one that is more than a guess.
-    pub(super) const fn has_room(&mut self) -> bool {
-        let has_room = self.known < self.settings.limits.connections;
-        if !has_room {
-            self.counters.meet(Limit::Connections);
-        }
-        has_room
-    }
-
-    /// Raises the certainty of a connection, if there is room for it.
-    pub(super) fn raise(&mut self, id: u32, certainty: Certainty) {
-        let Some(before) = self.get(id).map(|entry| entry.facts.certainty) else {
-            return;
-        };
-        if certainty <= before || (before == Certainty::Guessed && !self.has_room()) {
-            return;
-        }
-        if before == Certainty::Guessed {
-            self.guesses -= 1;
-            self.known += 1;
-        }
-        if let Some(entry) = self.get_mut(id) {
-            entry.facts.certainty = certainty;
-        }
-    }
-
-    /// Gives a 5-tuple to a connection.
-    pub(super) fn add_path(&mut self, id: u32, path: Path) {
-        if let Some(other) = self.by_path.insert(path, id).filter(|other| *other != id) {
-            for id in [id, other] {
-                if let Some(entry) = self.get_mut(id) {
-                    entry.facts.shares_path = true;
-                }
-            }
-        }
-        let limit = self.settings.limits.paths.max(1);
-        let Some(entry) = self.get_mut(id) else {
-            return;
-        };
-        entry.paths.retain(|known| *known != path);
-        let dropped = (entry.paths.len() >= limit).then(|| entry.paths.remove(0));
-        entry.paths.push(path);
-        if let Some(dropped) = dropped {
-            self.remove_path(id, &dropped);
-            self.counters.meet(Limit::Paths);
-        }
-    }
-
-    fn remove_path(&mut self, id: u32, path: &Path) {
-        if self.by_path.get(path) == Some(&id) {
-            self.by_path.remove(path);
-        }
-    }
-
     /// Has a connection found by an ID; whoever is found by it already stays.
     pub(super) fn add_cid(&mut self, id: u32, key: CidKey) {
         if key.cid.is_empty() || self.by_cid.contains_key(&key) {
@@ -333,12 +261,14 @@ impl Connections {
         }
     }
 
-    fn remove(&mut self, id: u32, ended: &mut dyn FnMut(&Connection)) {
+    pub(super) fn remove(&mut self, id: u32) {
         self.forget_hello(id);
+        self.unanswered.remove(id);
+        self.unheard.remove(id);
         let Some(entry) = self.entries.remove(id) else {
             return;
         };
-        for path in &entry.paths {
+        for path in entry.paths() {
             self.remove_path(id, path);
         }
         for side in [Sender::Client, Sender::Server] {
@@ -354,7 +284,7 @@ impl Connections {
         self.counters.ended += sum;
         self.counters.live = take_back(self.counters.live, sum);
         if entry.facts.is_shown() {
-            ended(&entry.facts);
+            self.counters.ended_connections += 1;
         }
     }
 }

@@ -15,6 +15,13 @@ fn noise(dcid: &[u8], number: u8) -> Vec<u8> {
     packet
 }
 
+const fn other(side: Sender) -> Sender {
+    match side {
+        Sender::Client => Sender::Server,
+        Sender::Server => Sender::Client,
+    }
+}
+
 #[test]
 fn a_known_id_on_a_new_5_tuple_is_a_move_and_counts_stay_together() {
     let mut world = world();
@@ -30,6 +37,10 @@ fn a_known_id_on_a_new_5_tuple_is_a_move_and_counts_stay_together() {
     assert_eq!(world.client(short(SERVER, &[9; 40])), Outcome::Matched);
     let moved_ns = world.now_ns;
     world.count(Sender::Client, 5);
+    // Not before its server is heard there.
+    assert_eq!(world.only().client, address("192.0.2.7:50001"));
+    assert_eq!(world.only().moves.migrations, 0);
+    assert_eq!(world.server(short(CLIENT, &[9; 40])), Outcome::Matched);
     // What was under way to the old place.
     let away = std::mem::replace(&mut world.client, home);
     world.count(Sender::Server, 1);
@@ -58,6 +69,7 @@ fn a_client_that_comes_back_has_not_moved_once_more() {
     ] {
         world.client = client;
         assert_eq!(world.client(short(SERVER, &[9; 40])), Outcome::Matched);
+        assert_eq!(world.server(short(CLIENT, &[9; 40])), Outcome::Matched);
         assert_eq!(world.only().client, client);
     }
     assert_eq!(world.only().moves.migrations, 1);
@@ -131,7 +143,10 @@ fn a_new_id_on_a_known_5_tuple_is_learnt_by_path_and_moves_then() {
     );
     world.client = address("203.0.113.9:40000");
     assert_eq!(world.client(noise(&new, 4)), Outcome::Matched);
+    // The server's answer has a new ID, too.
+    assert_eq!(world.server(noise(b"5 new", 4)), Outcome::Matched);
     assert_eq!(world.only().moves.migrations, 1);
+    assert!(world.only().client_cids.get(b"5 new").is_some());
 }
 
 #[test]
@@ -208,6 +223,52 @@ fn an_id_that_was_learnt_on_a_guess_is_no_proof_of_it() {
     assert_eq!(world.client(noise(b"8 bytes.", 1)), Outcome::Guessed);
     assert_eq!(world.only().moves.migrations, 0);
     assert_eq!(world.table.len(), (0, 2));
+}
+
+#[test]
+fn what_one_side_says_alone_matches_nothing() {
+    for side in [Sender::Server, Sender::Client] {
+        let (mine, yours): (&[u8], &[u8]) = (b"told by me", b"told by no one");
+        let sealed = handshake(Version::V1, yours, mine, &[7; 60]);
+        let mut world = world();
+        assert_eq!(world.send(side, &sealed), Outcome::Guessed);
+        for number in 0..3 {
+            assert_eq!(world.send(side, noise(yours, number)), Outcome::Guessed);
+            assert_eq!(world.send(side, &sealed), Outcome::Guessed);
+        }
+        assert_eq!(world.only().certainty, Certainty::Guessed);
+        let known = *world.only().cids_of(other(side)).get(yours).unwrap();
+        assert_eq!(
+            (known.origin, known.certainty),
+            (CidOrigin::Destination, Certainty::Guessed)
+        );
+        assert_eq!(world.table.len(), (0, 1));
+        // Until the other one says that it is its own.
+        let answer = handshake(Version::V1, mine, yours, &[7; 60]);
+        assert_eq!(world.send(other(side), answer), Outcome::Matched);
+        assert_eq!(world.only().certainty, Certainty::Matched);
+        assert_eq!(world.send(side, noise(yours, 4)), Outcome::Matched);
+    }
+}
+
+#[test]
+fn where_the_client_alone_is_seen_the_servers_id_stays_a_guess() {
+    let mut world = world();
+    world.client(client_initial(Version::V1, FIRST, CLIENT).carrying(ping()));
+    for _ in 0..2 {
+        world.client(handshake(Version::V1, SERVER, CLIENT, &[7; 60]));
+    }
+    assert_eq!(
+        world.client(noise(SERVER, 1)),
+        Outcome::Matched,
+        "it is proven"
+    );
+    let known = world.only().server_cids.get(SERVER).unwrap();
+    assert_eq!(
+        (known.origin, known.certainty),
+        (CidOrigin::Destination, Certainty::Guessed)
+    );
+    assert_eq!(world.only().certainty, Certainty::Proven);
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! Every limit holds, and is counted.
 
 use super::world::{CLIENT, FIRST, MS, SERVER, World, address, check, world_with};
-use netweir_flow::quic::connection::{Certainty, HelloState, Limit, Limits, Outcome, Settings};
-use netweir_packets::quic::{
-    client_hello, client_initial, crypto, handshake, ping, server_initial, short,
-};
+use netweir_flow::quic::connection::{HelloState, Limit, Limits, Outcome, Settings};
+use netweir_packets::quic::{client_hello, client_initial, crypto, ping, server_initial, short};
 use netweir_wire::packet::quic::Version;
 
 fn limited(limits: Limits) -> World {
@@ -18,68 +16,6 @@ fn limited(limits: Limits) -> World {
 fn met(world: &World, limit: Limit) -> u64 {
     check(&world.table);
     world.table.counters().limit(limit)
-}
-
-fn first(number: u16) -> Vec<u8> {
-    let dcid = [FIRST, &number.to_be_bytes()].concat();
-    client_initial(Version::V1, &dcid, CLIENT).carrying(crypto(0, &[1, 0, 1, 0]))
-}
-
-#[test]
-fn connections_and_guesses_have_room_of_their_own() {
-    let mut world = limited(Limits {
-        connections: 3,
-        guesses: 2,
-        ..Limits::default()
-    });
-    // A flood of forged Initials, each of which opens.
-    for number in 0..50 {
-        world.client.set_port(1000 + number);
-        let expected = if number < 3 {
-            Outcome::Proven
-        } else {
-            Outcome::Full
-        };
-        assert_eq!(world.client(first(number)), expected);
-    }
-    assert_eq!(
-        (world.table.len(), met(&world, Limit::Connections)),
-        ((3, 0), 47)
-    );
-    for number in 0..10 {
-        world.client.set_port(2000 + number);
-        let outcome = world.client(short(SERVER, &[9; 40]));
-        assert_eq!(
-            outcome,
-            if number < 2 {
-                Outcome::Guessed
-            } else {
-                Outcome::Full
-            }
-        );
-    }
-    assert_eq!(
-        (world.table.len(), met(&world, Limit::Guesses)),
-        ((3, 2), 8)
-    );
-    // A guess does not become more than that while there is no room.
-    world.client.set_port(2000);
-    world.server(server_initial(Version::V1, b"whatever", CLIENT, SERVER).carrying(ping()));
-    world.client(handshake(Version::V1, SERVER, CLIENT, &[7; 60]));
-    assert_eq!(world.table.len(), (3, 2));
-    assert!(
-        world
-            .table
-            .iter()
-            .filter(|one| one.certainty > Certainty::Guessed)
-            .count()
-            == 3
-    );
-    // Those that nobody answers go soon.
-    world.now_ns += 12_000 * MS;
-    world.ended();
-    assert!(world.table.is_empty());
-    check(&world.table);
 }
 
 #[test]
@@ -103,10 +39,13 @@ fn ids_and_5_tuples_of_a_connection() {
         world.client = address("203.0.113.9:1");
         world.client.set_port(port);
         assert_eq!(world.client(short(SERVER, &[9; 40])), Outcome::Matched);
+        assert_eq!(world.server(short(CLIENT, &[9; 40])), Outcome::Matched);
     }
     assert_eq!(met(&world, Limit::Paths), 4);
     assert_eq!(world.table.indexed(), (2, 5));
-    let moves = &world.only().moves;
+    let connection = world.only();
+    assert_eq!(connection.client, world.client);
+    let moves = &connection.moves;
     assert_eq!((moves.migrations, moves.rebindings), (1, 4));
 }
 
@@ -160,14 +99,62 @@ fn pieces_of_one_byte_take_the_memory_that_they_cost() {
         world.client(initial.carrying(frames.clone()));
     }
     assert_eq!(world.table.len(), (9, 0));
-    // 97 bytes for each of them.
+    // 97 bytes for each of them; there is room for one hello of these, and a part of another.
     assert_eq!(
         (world.table.crypto_bytes(), met(&world, Limit::CryptoInAll)),
-        (103 * 97, 9 * 60 - 103)
+        (60 * 97, 8)
     );
+    let mut states: Vec<_> = world
+        .table
+        .iter()
+        .map(|one| one.hello_state.name())
+        .collect();
+    states.sort_unstable();
+    assert_eq!(states, [&["no_room"; 8][..], &["partial"]].concat());
     world.now_ns += 12_000 * MS;
     world.ended();
     assert_eq!(world.table.crypto_bytes(), 0);
+}
+
+#[test]
+fn half_hellos_keep_no_whole_one_out() {
+    let mut world = limited(Limits {
+        crypto_bytes: 64 << 10,
+        ..Limits::default()
+    });
+    let message = client_hello()
+        .server_name("netweir.example")
+        .extension(0x0033, &[0x42; 1200])
+        .bytes();
+    let initial = |number: u16| {
+        let dcid = [FIRST, &number.to_be_bytes()].concat();
+        client_initial(Version::V1, &dcid, CLIENT)
+    };
+    for number in 0..500 {
+        world.client.set_port(1000 + number);
+        world.client(initial(number).carrying(crypto(0, &message[..900])));
+    }
+    world.client.set_port(2000);
+    world.client(initial(500).carrying(crypto(0, &message[..900])));
+    world.client.set_port(2001);
+    world.client(initial(501).carrying(crypto(0, &message[..900])));
+    world.client.set_port(2000);
+    let rest = initial(500).packet_number(1, 1);
+    world.client(rest.carrying(crypto(900, &message[900..])));
+    let mut all = world.table.iter();
+    let one = all.find(|one| one.client.port() == 2000).unwrap();
+    let hello = one.hello.as_ref().unwrap();
+    assert_eq!(hello.server_name.as_deref(), Some("netweir.example"));
+    assert!(world.table.crypto_bytes() <= 64 << 10);
+    // As many as there was no room for, each once; and the setting says so.
+    let kept = (64 << 10) / 900;
+    let given_up = met(&world, Limit::CryptoInAll);
+    assert!(
+        (502 - kept - 1..=502 - kept + 1).contains(&given_up),
+        "{given_up}"
+    );
+    let settings: Vec<_> = world.table.counters().settings_met().collect();
+    assert_eq!(settings, [("quic.max_hello_memory", given_up)]);
 }
 
 #[test]
@@ -203,6 +190,49 @@ fn what_is_kept_of_a_hello() {
     assert_eq!(client.alpn, ["h3".to_owned(), "x".repeat(64)]);
     assert_eq!(client.transport_parameters.0.len(), 1);
     assert_eq!(met(&world, Limit::HelloFacts), 1);
+}
+
+#[test]
+fn a_name_that_is_none_is_escaped_cut_and_marked() {
+    for (name, is_malformed, is_cut) in [
+        ("netweir.example", false, false),
+        ("net weir", true, false),
+        (&*"\u{1b}".repeat(300), true, true),
+    ] {
+        let mut world = limited(Limits::default());
+        let hello = client_hello().server_name(name);
+        let initial = client_initial(Version::V1, FIRST, CLIENT);
+        world.client(initial.carrying(crypto(0, &hello.bytes())));
+        let client = world.only().hello.as_ref().unwrap();
+        assert_eq!(
+            (client.has_malformed_name, client.is_cut),
+            (is_malformed, is_cut)
+        );
+        let shown = client.server_name.as_ref().unwrap();
+        assert!(shown.len() <= 4 * 64 && shown.is_ascii(), "{shown}");
+        assert_eq!(met(&world, Limit::HelloFacts), u64::from(is_cut));
+    }
+}
+
+#[test]
+fn a_hello_in_many_shuffled_pieces_is_read() {
+    let mut world = limited(Limits::default());
+    let message = client_hello()
+        .server_name("netweir.example")
+        .extension(0x0033, &[0x42; 300])
+        .bytes();
+    let mut pieces: Vec<_> = message.chunks(1).zip(0_u64..).collect();
+    assert!(pieces.len() > 300, "{}", pieces.len());
+    // As badly as can be: each second one first, from the end.
+    pieces.reverse();
+    let (even, odd): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|(_, at)| at % 2 == 0);
+    let frames = odd.into_iter().chain(even);
+    let frames: Vec<_> = frames.flat_map(|(piece, at)| crypto(at, piece)).collect();
+    let initial = client_initial(Version::V1, FIRST, CLIENT);
+    world.client(initial.carrying(frames));
+    let hello = world.only().hello.as_ref().expect("it was read");
+    assert_eq!(hello.server_name.as_deref(), Some("netweir.example"));
+    assert_eq!(world.table.crypto_bytes(), 0);
 }
 
 #[test]

@@ -70,6 +70,83 @@ fn what_is_no_round_trip_is_noise() {
     assert_eq!(state_of(&[sums(20, 2000, MS)]), SpinState::Noisy);
     assert_eq!(state_of(&[sums(20, 2000, 900 * MS)]), SpinState::Noisy);
     assert_eq!(state_of(&[sums(20, 2000, 100 * MS)]), SpinState::Credible);
+    assert_eq!(state_of(&[sums(20, 2000, 350 * MS)]), SpinState::Credible);
+}
+
+/// What is told of a sender that sends 15 packets each 100 ms, over a path of 50 ms: a turn is short
+/// where two bursts follow each other, or a packet was lost.
+fn of_idle_sender(shortest_ns: u64) -> SpinSums {
+    SpinSums {
+        sum_ns: 2 * 110 * MS + shortest_ns,
+        min_ns: shortest_ns,
+        max_ns: 115 * MS,
+        turns: 3,
+        packets: 45,
+    }
+}
+
+#[test]
+fn idle_time_is_no_part_of_the_round_trip() {
+    let mut world = shaken();
+    for number in 0..40 {
+        world.now_ns += 249 * MS;
+        let shortest_ns = if number % 8 == 3 { 55 * MS } else { 100 * MS };
+        world.spin(Sender::Client, of_idle_sender(shortest_ns));
+    }
+    let connection = world.only();
+    assert_eq!(connection.spin_state(Sender::Client), SpinState::Credible);
+    let time = connection.client_spin.time().unwrap();
+    assert!(time.mean_ns > 100 * MS && time.max_ns == 115 * MS);
+    assert_eq!(connection.spin_round_trip_ns(), Some(55 * MS));
+    // What overtook another packet once is none either.
+    world.spin(Sender::Client, of_idle_sender(MS));
+    assert_eq!(world.only().spin_round_trip_ns(), Some(55 * MS));
+    assert_eq!(world.only().client_spin.time().unwrap().min_ns, MS);
+    // The other side, which waits less, says more.
+    for _ in 0..4 {
+        world.spin(Sender::Server, sums(5, 200, 50 * MS));
+    }
+    assert_eq!(world.only().spin_round_trip_ns(), Some(45 * MS));
+}
+
+#[test]
+fn a_sender_that_always_waits_says_nothing_of_the_round_trip() {
+    // Twice what the handshake took, and more.
+    let mut world = shaken();
+    for _ in 0..40 {
+        world.spin(Sender::Client, of_idle_sender(100 * MS));
+    }
+    assert_eq!(world.only().spin_state(Sender::Client), SpinState::Idle);
+    assert_eq!(world.only().spin_round_trip_ns(), None);
+    // Nobody knows what the handshake took.
+    for (packets, expected) in [(320, SpinState::Credible), (319, SpinState::Idle)] {
+        let mut world = super::world::world();
+        let answer = server_initial(Version::V1, FIRST, CLIENT, SERVER).carrying(ping());
+        world.server(answer);
+        world.client(handshake(Version::V1, SERVER, CLIENT, &[7; 60]));
+        world.spin(Sender::Client, sums(5, packets, 100 * MS));
+        assert_eq!(world.only().spin_state(Sender::Client), expected);
+    }
+}
+
+#[test]
+fn a_round_trip_is_that_of_late() {
+    let mut world = shaken();
+    let mut tell = |times, each_ns| {
+        for _ in 0..times {
+            world.now_ns += 499 * MS;
+            world.spin(Sender::Client, sums(5, 400, each_ns));
+        }
+        world.only().spin_round_trip_ns()
+    };
+    assert_eq!(tell(10, 40 * MS), Some(36 * MS));
+    // A longer path: the shorter one is forgotten within 20 seconds, not at once.
+    assert_eq!(tell(10, 200 * MS), Some(36 * MS));
+    assert_eq!(tell(30, 200 * MS), Some(180 * MS));
+    // After a pause at once.
+    world.now_ns += 60_000 * MS;
+    world.spin(Sender::Client, sums(5, 400, 300 * MS));
+    assert_eq!(world.only().spin_round_trip_ns(), Some(270 * MS));
 }
 
 #[test]

@@ -46,6 +46,20 @@ fn a_version_negotiation_leads_to_another_version_of_the_same_connection() {
 }
 
 #[test]
+fn who_begins_anew_in_another_version_may_choose_another_id() {
+    let mut world = world();
+    world.client(client_initial(Version::V1, FIRST, CLIENT).carrying(ping()));
+    let answer = version_negotiation(CLIENT, FIRST, &[Version::V2]);
+    assert_eq!(world.server(answer), Outcome::Matched);
+    let second = client_initial(Version::V2, b"another id", b"and mine").carrying(ping());
+    assert_eq!(world.client(second), Outcome::Proven);
+    let answer = server_initial(Version::V2, b"another id", b"and mine", SERVER);
+    assert_eq!(world.server(answer.carrying(ping())), Outcome::Proven);
+    assert_eq!(world.table.len(), (1, 0));
+    assert_eq!(world.only().version, Some(Version::V2));
+}
+
+#[test]
 fn the_server_may_change_to_a_compatible_version() {
     let mut world = world();
     world.client(client_initial(Version::V1, FIRST, CLIENT).carrying(ping()));

@@ -143,7 +143,7 @@ fn short_headers_are_told_four_times_a_second() {
 #[test]
 fn turns_of_the_spin_bit_are_round_trips() {
     let mut world = world(&[]);
-    world.shake_hands();
+    world.shake_hands_within(22 * MS);
     for number in 0..2000 {
         let mut packet = short(SERVER, &[9; 40]);
         packet[0] |= if number / 20 % 2 == 0 { 0 } else { 0x20 };
@@ -154,7 +154,37 @@ fn turns_of_the_spin_bit_are_round_trips() {
     assert_eq!(connection.spin_state(Sender::Client), SpinState::Credible);
     let time = connection.client_spin.time().unwrap();
     assert_eq!([time.min_ns, time.mean_ns, time.max_ns], [20 * MS; 3]);
+    assert_eq!(connection.spin_round_trip_ns(), Some(20 * MS));
     assert_eq!(connection.spin_state(Sender::Server), SpinState::TooFew);
+}
+
+#[test]
+fn the_time_in_which_an_application_is_idle_is_no_round_trip() {
+    let mut world = world(&[]);
+    world.shake_hands_within(22 * MS);
+    // A burst of five packets each 100 ms; each fourth is answered, and another follows at once.
+    let mut bit = 0;
+    for burst in 0..60 {
+        let packets = if burst % 4 == 0 { 10 } else { 5 };
+        for number in 0..packets {
+            if number % 5 == 0 {
+                bit ^= 0x20;
+                world.now_ns += if number == 0 { 80 } else { 20 } * MS;
+            }
+            let mut packet = short(SERVER, &[9; 40]);
+            packet[0] |= bit;
+            world.client(packet);
+        }
+    }
+    world.hand_over();
+    let connection = world.only().connection;
+    assert_eq!(connection.spin_state(Sender::Client), SpinState::Credible);
+    let time = connection.client_spin.time().unwrap();
+    assert!(time.mean_ns > 60 * MS, "{time:?}");
+    assert_eq!(
+        (time.min_ns, connection.spin_round_trip_ns()),
+        (25 * MS, Some(25 * MS))
+    );
 }
 
 #[test]
@@ -287,10 +317,43 @@ fn datagrams_are_traced_for_who_takes_them() {
     );
     assert_eq!(answer.source.to_string(), "10.0.0.2:443");
     assert_eq!(&*answer.packets[0].scid, SERVER);
+    let kinds: Vec<_> = traced.datagrams[2]
+        .packets
+        .iter()
+        .map(|one| one.kind)
+        .collect();
+    assert_eq!(kinds, [PacketKind::Handshake]);
     // What was taken makes room.
     world.client(client_initial(Version::V1, FIRST, CLIENT).carrying(ping()));
     world.hand_over();
     let traced = world.meter.take_datagrams();
     assert_eq!((traced.datagrams.len(), traced.missed), (1, 0));
     assert_eq!(world.books().untraced, 1);
+}
+
+#[test]
+fn what_pads_a_datagram_is_no_packet() {
+    let settings = quic::Settings {
+        max_traced: 3,
+        ..quic::Settings::default()
+    };
+    let mut world = world_with(&[], settings);
+    let initial = client_initial(Version::V1, FIRST, CLIENT).padded_to(0);
+    let initial = initial.carrying(ping());
+    let short = short(SERVER, &[9; 40]);
+    world.client([&initial[..], &[0; 700]].concat());
+    world.client([&initial[..], &short, &[0; 700]].concat());
+    // A peer may pad with other bytes.
+    world.client([&initial[..], &[0x2a; 700]].concat());
+    world.hand_over();
+    let traced = world.meter.take_datagrams();
+    let kinds = traced.datagrams.iter().map(|one| {
+        let kinds = one.packets.iter().map(|one| one.kind.name());
+        kinds.collect::<Vec<_>>().join("+")
+    });
+    let kinds: Vec<_> = kinds.collect();
+    assert_eq!(kinds, ["initial", "initial+short", "initial"]);
+    let outcomes: Vec<_> = traced.datagrams.iter().map(|one| one.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Proven; 3]);
+    assert_eq!(world.books().guesses, 0);
 }

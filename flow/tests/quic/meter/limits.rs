@@ -5,7 +5,7 @@ use netweir_flow::{
     Batch, Meter, Settings,
     quic::{self, connection},
 };
-use netweir_packets::quic::{client_initial, ping, short};
+use netweir_packets::quic::{client_initial, crypto, ping, short};
 use netweir_wire::{
     map::{QuicBackendKey, QuicCounters, QuicEvent, Volume},
     packet::quic::Version,
@@ -142,4 +142,53 @@ fn connections_end_in_pieces_of_a_tick() {
     assert_eq!((books.guesses, books.table.ended.packets), (0, 100));
     // They were never shown.
     assert_eq!(books.ended, 0);
+}
+
+/// As in a replay: no time-out applies, and time is the capture's.
+#[test]
+fn connections_that_nobody_answered_keep_no_others_out_where_no_time_out_applies() {
+    let limits = connection::Limits {
+        connections: 100,
+        crypto_bytes: 60_000,
+        ..connection::Limits::default()
+    };
+    let settings = quic::Settings {
+        connections: connection::Settings {
+            idle_ns: u64::MAX,
+            unanswered_ns: u64::MAX,
+            limits,
+            ..connection::Settings::default()
+        },
+        ..quic::Settings::default()
+    };
+    let mut world = world_with(&[], settings);
+    world.client_port = 1000;
+    world.shake_hands();
+    for number in 0..500_u16 {
+        world.client_port = 10_000 + number;
+        let dcid = [&[7; 8][..], &number.to_be_bytes()].concat();
+        let half = crypto(0, &[&[1, 0, 8, 0][..], &[7; 400]].concat());
+        world.client(client_initial(Version::V1, &dcid, &[2; 8]).carrying(half));
+        world.now_ns += SECOND / 10;
+        world.hand_over();
+        world.meter.tick(world.now_ns);
+    }
+    world.client_port = 1001;
+    world.shake_hands();
+    world.hand_over();
+    world.meter.tick(world.now_ns);
+    // A long time ago or not: both are there, with their names.
+    for port in [1000, 1001] {
+        let all = world.connections();
+        let one = all.iter().find(|one| one.connection.client.port() == port);
+        let one = &one.expect("it is there").connection;
+        assert_eq!(one.certainty, connection::Certainty::Proven);
+        let hello = one.hello.as_ref().expect("its hello was read");
+        assert_eq!(hello.server_name.as_deref(), Some("netweir.example"));
+    }
+    let books = world.books();
+    assert_eq!((books.connections, books.ended), (51, 451));
+    assert_eq!(books.table.limit(connection::Limit::Unanswered), 451);
+    let settings: Vec<_> = books.settings_met().collect();
+    assert_eq!(settings, [("quic.max_connections", 451)]);
 }

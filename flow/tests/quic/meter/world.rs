@@ -104,9 +104,15 @@ impl World {
 
     /// The first four datagrams: three of the client, one of the server.
     pub(super) fn shake_hands(&mut self) {
+        self.shake_hands_within(2 * MS);
+    }
+
+    /// The same, with so long a round trip.
+    pub(super) fn shake_hands_within(&mut self, round_trip_ns: u64) {
         let hello = client_hello().server_name("netweir.example").alpn(&["h3"]);
         let first = client_initial(Version::V1, FIRST, CLIENT);
         self.client(first.carrying(crypto(0, &hello.bytes())));
+        self.now_ns += round_trip_ns - 2 * MS;
         let answer = server_initial(Version::V1, FIRST, CLIENT, SERVER);
         self.server(answer.carrying(crypto(0, &server_hello(0x1301, 0x001d))));
         self.client(handshake(Version::V1, SERVER, CLIENT, &[7; 60]));
