@@ -83,12 +83,12 @@ pub(crate) static QUIC_COUNTERS: PerCpuArray<QuicCounters> = PerCpuArray::with_m
 
 /// Short headers of even epochs by the backend and queue that their connection IDs name.
 #[map]
-pub(crate) static QUIC_BACKENDS_EVEN: HashMap<QuicBackendKey, Volume> =
+pub(crate) static BACKENDS_EVEN: HashMap<QuicBackendKey, Volume> =
     HashMap::with_max_entries(16_384, 0);
 
 /// Short headers of odd epochs by the backend and queue that their connection IDs name.
 #[map]
-pub(crate) static QUIC_BACKENDS_ODD: HashMap<QuicBackendKey, Volume> =
+pub(crate) static BACKENDS_ODD: HashMap<QuicBackendKey, Volume> =
     HashMap::with_max_entries(16_384, 0);
 
 /// How connection IDs are read. Written by the agent alone, before programs are attached.

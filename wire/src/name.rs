@@ -60,9 +60,9 @@ pub const QUIC_PLACE: &str = "QUIC_PLACE";
 /// One [`crate::map::QuicCounters`] per CPU.
 pub const QUIC_COUNTERS: &str = "QUIC_COUNTERS";
 /// What connection IDs name in even epochs: [`crate::map::QuicBackendKey`] → [`crate::map::Volume`].
-pub const QUIC_BACKENDS_EVEN: &str = "QUIC_BACKENDS_EVEN";
+pub const BACKENDS_EVEN: &str = "BACKENDS_EVEN";
 /// What connection IDs name in odd epochs: [`crate::map::QuicBackendKey`] → [`crate::map::Volume`].
-pub const QUIC_BACKENDS_ODD: &str = "QUIC_BACKENDS_ODD";
+pub const BACKENDS_ODD: &str = "BACKENDS_ODD";
 /// One [`crate::map::LayoutProgram`].
 pub const LAYOUT: &str = "LAYOUT";
 /// Read-only [`crate::map::SkbOffsets`].

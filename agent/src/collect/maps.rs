@@ -28,8 +28,8 @@ const NAMES: [&str; 18] = [
     name::STRAY,
     name::QUIC_EVENTS,
     name::QUIC_COUNTERS,
-    name::QUIC_BACKENDS_EVEN,
-    name::QUIC_BACKENDS_ODD,
+    name::BACKENDS_EVEN,
+    name::BACKENDS_ODD,
     name::LAYOUT,
 ];
 

@@ -38,8 +38,8 @@ impl Quic {
             ring: Ring::new(maps.descriptor(name::QUIC_EVENTS)?, bytes)?,
             counters: maps.get(name::QUIC_COUNTERS)?,
             backends: [
-                EntryMap::new(maps, name::QUIC_BACKENDS_EVEN)?,
-                EntryMap::new(maps, name::QUIC_BACKENDS_ODD)?,
+                EntryMap::new(maps, name::BACKENDS_EVEN)?,
+                EntryMap::new(maps, name::BACKENDS_ODD)?,
             ],
             // Another agent may have left something.
             used: [true; 2],

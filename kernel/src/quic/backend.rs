@@ -123,9 +123,9 @@ const fn low_bytes(bytes: u32) -> u64 {
 #[inline(always)]
 fn add(key: &QuicBackendKey, run: &Run) -> bool {
     let backends = if table::epoch() & 1 == 1 {
-        &map::QUIC_BACKENDS_ODD
+        &map::BACKENDS_ODD
     } else {
-        &map::QUIC_BACKENDS_EVEN
+        &map::BACKENDS_EVEN
     };
     let known = backends.get_ptr_mut(key).or_else(|| {
         // Another CPU may be quicker.
