@@ -14,7 +14,7 @@ use netweir_web::view;
 use netweir_wire::map::Direction;
 
 use super::{Cells, Resolver, cell::end, json_lines};
-use crate::{args::Format, unit};
+use crate::{args::Format, foreign::escaped, unit};
 
 /// What stands where there is nothing to say.
 const NOTHING: &str = "-";
@@ -223,6 +223,7 @@ pub(crate) fn write_datagrams(
             payload_bytes,
             ..
         } = datagram;
+        let interface = escaped(interface);
         writeln!(
             out,
             "{time} {interface} {way} {source} > {destination} {payload_bytes} bytes {}: {}",

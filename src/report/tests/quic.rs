@@ -237,3 +237,30 @@ fn datagrams_have_a_line_each() {
     });
     assert_eq!(lines[0], expected);
 }
+
+#[test]
+fn an_interface_gives_the_terminal_no_orders() {
+    let mut meter = quic_meter_of("q\u{1b}[31mX", &conversation(), &[], 10);
+    for (by, format) in [
+        (By::Interface, Format::Table),
+        (By::Interface, Format::Csv),
+        (By::Accounting, Format::Table),
+        (By::Flow, Format::Csv),
+        (By::Quic, Format::Csv),
+    ] {
+        let text = report(by, format, &meter);
+        assert!(
+            text.contains(r"q\x1b[31mX") && !text.contains('\u{1b}'),
+            "{text}"
+        );
+    }
+    let traced = meter.take_datagrams();
+    let mut text = Vec::new();
+    write_datagrams(&traced, Format::Table, &mut text).expect("a vector takes everything");
+    let text = String::from_utf8(text).expect("text");
+    assert_eq!(
+        text.matches(r"Z q\x1b[31mX in 192.0.2.").count(),
+        3,
+        "{text}"
+    );
+}
