@@ -140,6 +140,17 @@ fn names_are_cut_for_people_so_that_what_follows_is_on_the_screen() {
 }
 
 #[test]
+fn a_client_writes_no_formulas_into_csv() {
+    let names = conversation_of("=cmd|calc!A0", &["@SUM(1)"]);
+    let csv = report(
+        By::Quic,
+        Format::Csv,
+        &quic_meter_of("eth0", &names, &[], 0),
+    );
+    assert!(csv.contains(",'=cmd|calc!A0,'@SUM(1),q13"), "{csv}");
+}
+
+#[test]
 fn json_of_connections_is_that_of_the_api() {
     let text = report(By::Quic, Format::Json, &quic_meter(&[], 0));
     let rows: Vec<serde_json::Value> = text
