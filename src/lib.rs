@@ -6,6 +6,7 @@
 pub mod args;
 pub mod command;
 pub mod config;
+mod foreign;
 mod frame;
 mod log;
 mod metering;

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
                 reason = "the one place where an error is printed"
             )]
             {
-                eprintln!("netweir: {error:#}");
+                eprintln!("netweir: {}", command::complaint(&error));
             }
             ExitCode::FAILURE
         }

@@ -14,6 +14,7 @@ mod run;
 use crate::{
     args::{Args, By, Command},
     config::Layers,
+    foreign::escaped_lines,
     log, report,
 };
 
@@ -22,6 +23,12 @@ const QUIET: &str = "warn";
 
 /// What is logged of a command that serves.
 const TALKING: &str = "info";
+
+/// What is printed of an error: its causes too, and nothing that is an order to the terminal, whatever
+/// files and interfaces are called.
+pub fn complaint(error: &anyhow::Error) -> String {
+    escaped_lines(&format!("{error:#}"))
+}
 
 /// Runs what was typed.
 ///
@@ -82,5 +89,27 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Command::Config => config::run(&layers),
         Command::Completions { shell } => completions::run(shell),
         Command::Man { folder } => man::run(&folder),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complaint;
+
+    #[test]
+    fn an_error_orders_nothing() {
+        let name = "a\u{1b}[31mb.pcapng";
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let error = anyhow::Error::new(missing).context(format!("cannot open {name}"));
+        let expected = "cannot open a\\x1b[31mb.pcapng: entity not found";
+        assert_eq!(complaint(&error), expected);
+        let glob = netweir_agent::Interfaces::parse("e\u{1b}[31mth[0").expect_err("no pattern");
+        let said = complaint(&glob.into());
+        assert!(
+            !said.contains('\u{1b}') && said.matches("\\x1b").count() > 1,
+            "{said}"
+        );
+        let several = anyhow::anyhow!("not all could be read:\n  a\n  b");
+        assert_eq!(complaint(&several), "not all could be read:\n  a\n  b");
     }
 }

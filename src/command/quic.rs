@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::bail;
-use netweir_flow::{Meter, Totals};
+use netweir_flow::{
+    Meter, Totals,
+    quic::{Accounting, connection::Outcome},
+};
 use netweir_wire::map::Class;
 
 use super::flows::{self, print_books};
@@ -88,38 +91,65 @@ fn print_datagrams(meter: &RwLock<Meter>, format: Format) -> io::Result<()> {
     out.flush()
 }
 
-/// Prints one line to standard error at the end: what became of all that looked like QUIC.
+/// Prints to standard error at the end what became of all that looked like QUIC.
 #[expect(
     clippy::print_stderr,
     reason = "a summary for people, beside the report"
 )]
 pub(super) fn print_quic_books(meter: &RwLock<Meter>) {
-    use netweir_flow::quic::connection::Outcome;
     let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
     let Some(quic) = meter.quic() else { return };
-    let books = quic.accounting();
-    let outcome = |outcome| books.table.outcome(outcome);
-    let known = [Outcome::Proven, Outcome::Matched, Outcome::Guessed].map(outcome);
-    let [proven, matched, guessed] = known;
-    let others = books.table.events - known.iter().sum::<u64>();
+    for line in quic_books(&quic.accounting()) {
+        eprintln!("netweir: {line}");
+    }
+}
+
+/// What became of everything; then, each on a line of its own, why the report has not all of it.
+fn quic_books(books: &Accounting) -> Vec<String> {
+    let mut lines = vec![outcomes(books)];
+    lines.extend(limits_met(books));
+    if books.untraced > 0 {
+        let untraced = books.untraced;
+        lines.push(format!(
+            "{untraced} datagrams were not printed: they came too fast"
+        ));
+    }
+    lines
+}
+
+fn outcomes(books: &Accounting) -> String {
+    let named = [
+        Outcome::Proven,
+        Outcome::Matched,
+        Outcome::Guessed,
+        Outcome::Full,
+    ];
+    let counts = named.map(|outcome| books.table.outcome(outcome));
+    let [proven, matched, guessed, full] = counts;
+    let others = books.table.events - counts.iter().sum::<u64>();
     let lost: u64 = books.kernel.lost.iter().sum();
-    eprintln!(
-        "netweir: QUIC: {} datagrams with long headers, {lost} of them lost, and {} with short ones; \
-         {} events = {proven} proven + {matched} matched + {guessed} guessed + {others} others; \
-         {} connections and {} guesses live, {} ended",
+    format!(
+        "QUIC: {} datagrams with long headers, {lost} of them lost, and {} with short ones; \
+         {} events = {proven} proven + {matched} matched + {guessed} guessed + {full} full + {others} \
+         others; {} connections and {} guesses live, {} ended",
         books.kernel.long,
         books.kernel.short,
         books.table.events,
         books.connections,
         books.guesses,
         books.ended,
-    );
-    if books.untraced > 0 {
-        eprintln!(
-            "netweir: {} datagrams were not printed: they came too fast",
-            books.untraced
-        );
-    }
+    )
+}
+
+/// Which settings to raise so that more is known; nothing where no limit of theirs was met.
+fn limits_met(books: &Accounting) -> Option<String> {
+    let met: Vec<String> = books
+        .settings_met()
+        .map(|(setting, times)| {
+            format!("{setting} {times} times (raise it with --set {setting}=N)")
+        })
+        .collect();
+    (!met.is_empty()).then(|| format!("limits met: {}", met.join(", ")))
 }
 
 /// Prints a hint to standard error where there was UDP, and nothing of it on the ports of QUIC.
@@ -157,7 +187,53 @@ fn port_hint(ports: &QuicPorts, udp: u64, on_ports: u64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{QuicPorts, port_hint};
+    use super::{Accounting, Outcome, QuicPorts, port_hint, quic_books};
+    use netweir_flow::quic::connection::Limit;
+
+    #[test]
+    fn what_was_lost_is_named_at_the_end_with_what_to_do() {
+        let mut books = Accounting::default();
+        books.kernel.long = 20;
+        books.kernel.short = 6;
+        books.table.events = 26;
+        for (outcome, events) in [
+            (Outcome::Proven, 7),
+            (Outcome::Matched, 5),
+            (Outcome::Guessed, 1),
+            (Outcome::NotQuic, 9),
+            (Outcome::NoConnection, 4),
+        ] {
+            books.table.outcomes[outcome as usize] = events;
+        }
+        let expected = "QUIC: 20 datagrams with long headers, 0 of them lost, and 6 with short ones; \
+                        26 events = 7 proven + 5 matched + 1 guessed + 0 full + 13 others; \
+                        0 connections and 0 guesses live, 0 ended";
+        assert_eq!(quic_books(&books), [expected]);
+
+        books.table.outcomes[Outcome::Full as usize] = 3;
+        books.table.events += 3;
+        for (limit, times) in [
+            (Limit::Connections, 3),
+            (Limit::Unanswered, 9_464),
+            (Limit::CryptoInAll, 2),
+            // No setting can be raised for it.
+            (Limit::Paths, 8),
+        ] {
+            books.table.limits[limit as usize] = times;
+        }
+        books.untraced = 4;
+        let lines = quic_books(&books);
+        assert!(
+            lines[0].contains("+ 1 guessed + 3 full + 13 others;"),
+            "{lines:?}"
+        );
+        let expected = [
+            "limits met: quic.max_connections 9467 times (raise it with --set quic.max_connections=N), \
+             quic.max_hello_memory 2 times (raise it with --set quic.max_hello_memory=N)",
+            "4 datagrams were not printed: they came too fast",
+        ];
+        assert_eq!(lines[1..], expected);
+    }
 
     #[test]
     fn who_looks_at_the_wrong_ports_is_told_how_to_look_at_others() {

@@ -1,12 +1,12 @@
 //! The cells of a report: for people with units, for CSV as plain numbers.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use netweir_flow::{Address, Connection, Endpoint, Host, Record};
 use netweir_web::view;
 
 use super::{Resolver, quic};
-use crate::unit;
+use crate::{foreign::escaped, unit};
 
 /// A table of text.
 pub(crate) struct Cells {
@@ -17,8 +17,14 @@ pub(crate) struct Cells {
 }
 
 impl Cells {
-    /// Columns are named as given; a name that begins with `>` is a number.
-    pub(crate) fn new(columns: &[&str], rows: Vec<Vec<String>>) -> Self {
+    /// Columns are named as given; a name that begins with `>` is a number. No cell is an order to a
+    /// terminal.
+    pub(crate) fn new(columns: &[&str], mut rows: Vec<Vec<String>>) -> Self {
+        for cell in rows.iter_mut().flatten() {
+            if let Cow::Owned(escaped) = escaped(cell) {
+                *cell = escaped;
+            }
+        }
         let heading = columns
             .iter()
             .map(|name| name.trim_start_matches('>').to_owned())

@@ -9,7 +9,10 @@ mod quic;
 mod resolve;
 mod screen;
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 use netweir_flow::{
     Connection, Filter, Host, Listing, Meter, Query, Record, SortKey, quic as flow_quic,
@@ -249,7 +252,8 @@ pub(crate) fn write_csv(cells: &Cells, out: &mut impl Write) -> io::Result<()> {
     std::iter::once(&heading)
         .chain(&cells.rows)
         .try_for_each(|line| {
-            let line: Vec<String> = line.iter().map(|cell| quoted(cell)).collect();
+            let cells = line.iter().map(|cell| quoted(&without_formula(cell)));
+            let line: Vec<String> = cells.collect();
             writeln!(out, "{}", line.join(","))
         })
 }
@@ -264,6 +268,18 @@ pub(crate) fn json_lines<T: serde::Serialize>(
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// A cell that no spreadsheet takes for a formula: a quote stands before what begins like one, as names
+/// of servers and interfaces may. Numbers are left as they are, and so is a sign alone.
+fn without_formula(cell: &str) -> Cow<'_, str> {
+    let is_number = |text: &str| text.bytes().all(|one| one.is_ascii_digit() || one == b'.');
+    let is_harmless = cell.strip_prefix('-').is_some_and(is_number);
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_harmless {
+        Cow::Owned(format!("'{cell}"))
+    } else {
+        Cow::Borrowed(cell)
+    }
 }
 
 /// A cell of CSV (RFC 4180 section 2).

@@ -14,10 +14,14 @@ use netweir_web::view;
 use netweir_wire::map::Direction;
 
 use super::{Cells, Resolver, cell::end, json_lines};
-use crate::{args::Format, unit};
+use crate::{args::Format, foreign::escaped, unit};
 
 /// What stands where there is nothing to say.
 const NOTHING: &str = "-";
+
+/// Characters of a name that a client chose: a longer one would push the columns behind it off the
+/// screen, in all rows.
+const LONGEST_NAME: usize = 40;
 
 /// Where the rate stands: behind the bytes.
 const RATE_COLUMN: usize = 12;
@@ -62,8 +66,8 @@ fn row_cells(row: &quic::Record, resolver: Option<&Resolver>) -> Vec<String> {
         end(one.client.into(), resolver),
         end(one.server.into(), resolver),
         or_nothing(one.version),
-        name(one).unwrap_or_else(|| NOTHING.to_owned()),
-        alpn(one).unwrap_or_else(|| NOTHING.to_owned()),
+        shortened(or_nothing(name(one))),
+        shortened(or_nothing(alpn(one))),
         or_nothing(cid(&one.client_cids)),
         or_nothing(cid(&one.server_cids)),
         backend,
@@ -167,7 +171,7 @@ pub(super) fn summary(summary: Option<&Summary>) -> [String; 4] {
     [
         or_nothing(summary.version),
         summary.certainty.name().to_owned(),
-        or_nothing(summary.server_name.as_ref()),
+        shortened(or_nothing(summary.server_name.as_ref())),
         match &summary.backend {
             Ok(route) => or_nothing(route.backend),
             Err(reason) => reason.name().to_owned(),
@@ -219,6 +223,7 @@ pub(crate) fn write_datagrams(
             payload_bytes,
             ..
         } = datagram;
+        let interface = escaped(interface);
         writeln!(
             out,
             "{time} {interface} {way} {source} > {destination} {payload_bytes} bytes {}: {}",
@@ -294,6 +299,14 @@ fn spin_rtt_ns(connection: &Connection) -> Option<u64> {
         |(sender, _): &(Sender, _)| connection.spin_state(*sender) == SpinState::Credible;
     let (_, spin) = sides.into_iter().find(credible)?;
     Some(spin.time()?.mean_ns)
+}
+
+/// A name as long as its column is wide at most, with an ellipsis where it was cut.
+fn shortened(name: String) -> String {
+    match name.char_indices().nth(LONGEST_NAME) {
+        None => name,
+        Some(_) => name.chars().take(LONGEST_NAME - 1).chain(['…']).collect(),
+    }
 }
 
 fn text(value: Option<impl ToString>) -> String {

@@ -146,6 +146,27 @@ fn a_conversation_is_one_row() {
 }
 
 #[test]
+fn csv_has_no_formulas() {
+    let rows = [
+        ("=cmd|calc!A0", "'=cmd|calc!A0"),
+        ("@SUM(1,2)", "\"'@SUM(1,2)\""),
+        ("+1+1", "'+1+1"),
+        ("-1+cmd", "'-1+cmd"),
+        ("-a", "'-a"),
+        ("-5", "-5"),
+        ("-", "-"),
+        ("a=b", "a=b"),
+    ];
+    let cells = rows.iter().map(|(cell, _)| vec![(*cell).to_owned()]);
+    let mut text = Vec::new();
+    write_csv(&Cells::new(&["NAME"], cells.collect()), &mut text)
+        .expect("a vector takes everything");
+    let lines: Vec<&str> = rows.iter().map(|(_, line)| *line).collect();
+    let expected = format!("name\n{}\n", lines.join("\n"));
+    assert_eq!(String::from_utf8(text).expect("text"), expected);
+}
+
+#[test]
 fn json_is_one_object_a_line() {
     let text = report(By::Flow, Format::Json, &meter(&conversation()));
     let rows: Vec<serde_json::Value> = text

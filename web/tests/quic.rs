@@ -58,7 +58,11 @@ fn frames() -> Vec<Vec<u8>> {
 }
 
 fn meter() -> Meter {
-    let layouts = Layout::parse("telementry port=443").unwrap();
+    meter_of("telementry port=443")
+}
+
+fn meter_of(layout: &str) -> Meter {
+    let layouts = Layout::parse(layout).unwrap();
     let layouts = Arc::new(Layouts::new(&layouts).unwrap());
     let mut ports = Box::new(PortClasses { bits: [0; 65536] });
     ports.bits[443] = PORT_QUIC;
@@ -128,7 +132,8 @@ async fn a_connection_tells_all_that_is_known() {
             cid("d0d1d2d3d4d5d6d7", "client_first", "proven", "000"),
             cid("0100012c50515253", "source", "proven", "010"),
         ],
-        "layout": "telementry", "backend": 300, "queue": 44, "undecoded": null,
+        "layout": "telementry", "backend": 300, "backend_hex": "0x12c", "queue": 44,
+        "queue_hex": "0x2c", "undecoded": null,
         "fields": {
             "format": 1, "flags": 0, "backend": 300, "salt": 0x5051_5253_u32, "queue": 44,
         },
@@ -189,18 +194,43 @@ async fn shares_are_told() {
             ),
         ])
     );
-    let place = |number| {
-        json!([with(
-            first(),
-            json!({ "layout": "telementry", "number": number })
-        )])
+    let place = |number, hex| {
+        let place = json!({ "layout": "telementry", "number": number, "number_hex": hex });
+        json!([with(first(), place)])
     };
-    assert_eq!(answer["backends"], place(300));
-    assert_eq!(answer["queues"], place(44));
+    assert_eq!(answer["backends"], place(300, "0x12c"));
+    assert_eq!(answer["queues"], place(44, "0x2c"));
     let counted = json!([
-        { "layout": "telementry", "backend": 300, "queue": 44, "packets": 1, "bytes": 49 },
+        {
+            "layout": "telementry", "backend": 300, "backend_hex": "0x12c", "queue": 44,
+            "queue_hex": "0x2c", "packets": 1, "bytes": 49,
+        },
     ]);
     assert_eq!(answer["counted"], counted);
+}
+
+/// Many readers of JSON, browsers too, keep 53 bits of a number.
+#[tokio::test]
+async fn numbers_of_64_bits_have_all_their_digits() {
+    let layout = "custom port=443 length=8 backend=0:64 queue=backend";
+    let server = Server::of(meter_of(layout));
+    let quic = server.get("/api/quic").await.json();
+    let all = "0x100012c50515253";
+    for place in [&quic["connections"][0], &quic["counted"][0]] {
+        assert_eq!(
+            (&place["backend_hex"], &place["queue_hex"]),
+            (&json!(all), &json!(all))
+        );
+    }
+    for list in ["backends", "queues"] {
+        assert_eq!(quic[list][0]["number_hex"], all, "{list}");
+    }
+    let flows = server.get("/api/flows?filter=port+50000").await.json();
+    assert_eq!(flows["flows"][0]["quic"]["backend_hex"], all);
+    // The page takes its numbers from there.
+    let page = server.get("/app.js").await.text;
+    assert!(page.contains("exact(one.backend_hex)") && page.contains("exact(one.queue_hex)"));
+    assert!(!page.contains("one.backend ") && !page.contains("one.queue "));
 }
 
 #[tokio::test]
@@ -278,7 +308,8 @@ async fn parameters_choose_connections_and_cut_lists() {
 async fn flows_and_connections_have_a_summary() {
     let summary = json!({
         "certainty": "proven", "version": "v1", "server_name": "netweir.example",
-        "backend": 300, "queue": 44, "undecoded": null,
+        "backend": 300, "backend_hex": "0x12c", "queue": 44, "queue_hex": "0x2c",
+        "undecoded": null,
     });
     let flows = get("/api/flows?filter=port+50000").await;
     for flow in flows["flows"].as_array().unwrap() {

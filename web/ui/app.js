@@ -136,12 +136,15 @@ function showInterfaces(interfaces) {
   }));
 }
 
+// A number as it is: those of JSON have 53 bits here, and backends may have 64.
+const exact = (hex) => hex && BigInt(hex).toString();
+
 // Nothing where the flow is no part of a QUIC connection.
 function quic({ quic }) {
   if (!quic) return [];
-  const { certainty, version, server_name, backend, queue, undecoded } = quic;
+  const { certainty, version, server_name, backend_hex, queue_hex, undecoded } = quic;
   return [["QUIC", version, `(${certainty})`].filter(Boolean).join(" "), server_name, undecoded && `backend: ${undecoded}`,
-    backend !== null && `backend ${backend}`, queue !== null && `queue ${queue}`];
+    backend_hex && `backend ${exact(backend_hex)}`, queue_hex && `queue ${exact(queue_hex)}`];
 }
 
 function detail(flow) {
@@ -198,8 +201,8 @@ function showQuic({ enabled, connections, versions }) {
       cell(end(one.server_address, one.server_port), { label: "→", title: `connection IDs: ${ids("server")}` }),
       cell(one.version ?? "–", { title: one.ja4 ? `JA4 ${one.ja4}` : "" }),
       cell([one.server_name ?? "–", one.alpn.length && `(${one.alpn.join(", ")})`].filter(Boolean).join(" ")),
-      cell(one.backend ?? one.undecoded ?? "–", { label: "backend", kind: one.backend === null ? "idle" : "", title: one.layout ?? "" }),
-      cell(one.queue ?? "–", { label: "queue" }),
+      cell(exact(one.backend_hex) ?? one.undecoded ?? "–", { label: "backend", kind: one.backend_hex === null ? "idle" : "", title: one.layout ?? "" }),
+      cell(exact(one.queue_hex) ?? "–", { label: "queue" }),
       cell(trip, { label: "round trip", number: true, title: source }),
       cell(integer.format(one.packets), { label: "packets", number: true }),
       cell(bytes(one.bytes), { label: "bytes", number: true, title: `${integer.format(one.bytes)} bytes` }),

@@ -19,6 +19,11 @@ const SERVER: &[u8] = &[0x01, 0x00, 0x01, 0x2c, 0x50, 0x51, 0x52, 0x53];
 
 /// A client and a server, and another client that nobody answers.
 fn conversation() -> Vec<Vec<u8>> {
+    conversation_of("netweir.example", &["h3", "h3-29"])
+}
+
+/// The same, where the client asks for this name and these protocols.
+fn conversation_of(name: &str, alpn: &[&str]) -> Vec<Vec<u8>> {
     let between = |source, destination, payload: &[u8]| {
         let mut bytes = datagram(source, destination, 0);
         let length = (8 + payload.len()) as u16;
@@ -27,9 +32,7 @@ fn conversation() -> Vec<Vec<u8>> {
         bytes
     };
     let (client, other, server) = ((1, 50_000), (1, 50_001), (2, 443));
-    let hello = client_hello()
-        .server_name("netweir.example")
-        .alpn(&["h3", "h3-29"]);
+    let hello = client_hello().server_name(name).alpn(alpn);
     let first = client_initial(Version::V1, FIRST, CLIENT).carrying(crypto(0, &hello.bytes()));
     let answer = server_initial(Version::V1, FIRST, CLIENT, SERVER)
         .carrying(crypto(0, &server_hello(0x1301, 0x001d)));
@@ -44,6 +47,16 @@ fn conversation() -> Vec<Vec<u8>> {
 }
 
 fn quic_meter(layouts: &[&str], max_traced: usize) -> Meter {
+    quic_meter_of("eth0", &conversation(), layouts, max_traced)
+}
+
+/// A meter of datagrams at an interface.
+fn quic_meter_of(
+    interface: &str,
+    datagrams: &[Vec<u8>],
+    layouts: &[&str],
+    max_traced: usize,
+) -> Meter {
     let layouts = layouts
         .iter()
         .flat_map(|line| Layout::parse(line).expect("a layout"));
@@ -51,15 +64,15 @@ fn quic_meter(layouts: &[&str], max_traced: usize) -> Meter {
     let mut ports = Box::new(PortClasses { bits: [0; 65536] });
     ports.bits[443] = PORT_QUIC;
     let mut tally = Tally::new(ports).with_layouts(Arc::clone(&layouts));
-    tally.begin_file("eth0");
-    for (number, bytes) in (0..).zip(conversation()) {
+    tally.begin_file(interface);
+    for (number, bytes) in (0..).zip(datagrams) {
         tally.add(&Frame {
             interface: 0,
             link: LinkType::Ip,
             direction: Direction::Ingress,
             timestamp_ns: 1_000_000_000 + number * 1_500_000,
             wire_bytes: bytes.len() as u32,
-            bytes: &bytes,
+            bytes,
         });
     }
     let settings = Settings {
@@ -101,6 +114,40 @@ client_address,client_port,server_address,server_port,version,server_name,alpn,j
         second.contains(",,,,client_chosen,,,1,1228,0,0,0,0,proven,eth0,1"),
         "{second}"
     );
+}
+
+#[test]
+fn names_are_cut_for_people_so_that_what_follows_is_on_the_screen() {
+    let name = format!("{}.example", ["a123456789"; 5].join("."));
+    let alpn = ["b".repeat(60), "c".repeat(60)];
+    let alpn: Vec<&str> = alpn.iter().map(String::as_str).collect();
+    let meter = quic_meter_of("eth0", &conversation_of(&name, &alpn), &[], 0);
+    let cut = "a123456789.a123456789.a123456789.a12345…";
+    let table = report(By::Quic, Format::Table, &meter);
+    let first = table.lines().nth(1).expect("a row");
+    let expected = format!("  v1       {cut}  {}…  c0c1c2c3c4  ", "b".repeat(39));
+    assert!(first.contains(&expected), "{table}");
+    let flows = report(By::Flow, Format::Table, &meter);
+    assert!(
+        flows.contains(&format!("proven     {cut}  no_layout\n")),
+        "{flows}"
+    );
+    for format in [Format::Json, Format::Csv] {
+        let all = report(By::Quic, format, &meter);
+        assert!(all.contains(&name) && all.contains(alpn[1]), "{all}");
+        assert!(report(By::Flow, format, &meter).contains(&name));
+    }
+}
+
+#[test]
+fn a_client_writes_no_formulas_into_csv() {
+    let names = conversation_of("=cmd|calc!A0", &["@SUM(1)"]);
+    let csv = report(
+        By::Quic,
+        Format::Csv,
+        &quic_meter_of("eth0", &names, &[], 0),
+    );
+    assert!(csv.contains(",'=cmd|calc!A0,'@SUM(1),q13"), "{csv}");
 }
 
 #[test]
@@ -200,4 +247,31 @@ fn datagrams_have_a_line_each() {
         }],
     });
     assert_eq!(lines[0], expected);
+}
+
+#[test]
+fn an_interface_gives_the_terminal_no_orders() {
+    let mut meter = quic_meter_of("q\u{1b}[31mX", &conversation(), &[], 10);
+    for (by, format) in [
+        (By::Interface, Format::Table),
+        (By::Interface, Format::Csv),
+        (By::Accounting, Format::Table),
+        (By::Flow, Format::Csv),
+        (By::Quic, Format::Csv),
+    ] {
+        let text = report(by, format, &meter);
+        assert!(
+            text.contains(r"q\x1b[31mX") && !text.contains('\u{1b}'),
+            "{text}"
+        );
+    }
+    let traced = meter.take_datagrams();
+    let mut text = Vec::new();
+    write_datagrams(&traced, Format::Table, &mut text).expect("a vector takes everything");
+    let text = String::from_utf8(text).expect("text");
+    assert_eq!(
+        text.matches(r"Z q\x1b[31mX in 192.0.2.").count(),
+        3,
+        "{text}"
+    );
 }

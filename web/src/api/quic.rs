@@ -18,8 +18,8 @@ use netweir_flow::{
 
 /// QUIC: connections, versions, backends, queues, and where everything went.
 ///
-/// The parameters choose and order the connections, and `limit` is also that of each other list, which
-/// have the most bytes first. `source` is the client, `destination` the server, `protocol` the
+/// The parameters choose and order the connections; nothing else is narrowed by them, but `limit` is
+/// also that of each other list, which have the most bytes first. `source` is the client, `destination` the server, `protocol` the
 /// version.
 #[utoipa::path(get, path = "/api/quic", tag = "quic", params(OfList), responses(
     (status = 200, description = "Connections, their shares, and the accounting", body = Quic),

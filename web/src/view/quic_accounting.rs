@@ -1,6 +1,6 @@
 //! Shares of QUIC traffic, and where everything went that has to do with it, as JSON has them.
 
-use super::{Count, QuicConnection, Volume};
+use super::{Count, QuicConnection, Volume, quic::hex_number};
 use netweir_flow::quic::{
     self,
     connection::{self, Limit, Outcome, Resemblance},
@@ -62,6 +62,9 @@ pub struct QuicShare {
     pub layout: String,
     /// The number of the backend or the queue.
     pub number: u64,
+    /// The same as hexadecimal digits, for readers whose numbers have no 64 bits.
+    #[schema(example = "0x12c")]
+    pub number_hex: String,
     /// What its connections sent.
     #[serde(flatten)]
     pub traffic: QuicTraffic,
@@ -75,8 +78,14 @@ pub struct QuicCounted {
     pub layout: String,
     /// The backend; null where the layout has none.
     pub backend: Option<u64>,
+    /// The same as hexadecimal digits, for readers whose numbers have no 64 bits.
+    #[schema(example = "0x12c")]
+    pub backend_hex: Option<String>,
     /// The worker queue; null where the layout has none.
     pub queue: Option<u64>,
+    /// The same as hexadecimal digits.
+    #[schema(example = "0x2c")]
+    pub queue_hex: Option<String>,
     /// Datagrams, and bytes of their UDP payloads; nothing is multiplied where frames are sampled.
     #[serde(flatten)]
     pub volume: Volume,
@@ -157,6 +166,7 @@ impl Quic {
             let shares = places.iter().map(|(place, share)| QuicShare {
                 layout: place.layout.clone(),
                 number: place.number,
+                number_hex: hex_number(place.number),
                 traffic: share.into(),
             });
             most(shares, limit, |share| share.traffic.bytes())
@@ -170,7 +180,9 @@ impl Quic {
         let counted = counted.iter().map(|one| QuicCounted {
             layout: one.layout.clone(),
             backend: one.backend,
+            backend_hex: one.backend.map(hex_number),
             queue: one.queue,
+            queue_hex: one.queue.map(hex_number),
             volume: one.volume.into(),
         });
         self.counted = most(counted, limit, |one| one.volume.bytes);

@@ -1,5 +1,6 @@
 //! What flows and connections show of QUIC, as JSON has it.
 
+use super::quic::hex_number;
 use netweir_flow::quic::{self, layout::Undecoded};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,8 +18,14 @@ pub struct QuicSummary {
     pub server_name: Option<String>,
     /// The backend; null where nothing is decoded.
     pub backend: Option<u64>,
+    /// The same as hexadecimal digits, for readers whose numbers have no 64 bits.
+    #[schema(example = "0x12c")]
+    pub backend_hex: Option<String>,
     /// The worker queue; null where nothing is decoded.
     pub queue: Option<u64>,
+    /// The same as hexadecimal digits.
+    #[schema(example = "0x2c")]
+    pub queue_hex: Option<String>,
     /// Why nothing is decoded; null where something is.
     pub undecoded: Option<&'static str>,
 }
@@ -31,7 +38,9 @@ impl From<&quic::Summary> for QuicSummary {
             version: summary.version.map(|version| version.to_string()),
             server_name: summary.server_name.clone(),
             backend: route.backend,
+            backend_hex: route.backend.map(hex_number),
             queue: route.queue,
+            queue_hex: route.queue.map(hex_number),
             undecoded: summary.backend.err().map(Undecoded::name),
         }
     }
