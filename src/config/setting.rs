@@ -120,7 +120,7 @@ pub(super) const SETTINGS: [Setting; 28] = [
     Setting {
         key: "quic.max_connections",
         default: "65536",
-        help: "proven and matched QUIC connections in memory at most",
+        help: "proven and matched QUIC connections in memory at most; half of it for unanswered ones",
     },
     Setting {
         key: "quic.max_guesses",

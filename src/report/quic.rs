@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use netweir_flow::{
     Rate, Record,
     quic::{
-        self, Sender, Summary, Traced,
-        connection::{CidOrigin, Cids, Connection, ConnectionId, SpinState},
+        self, Summary, Traced,
+        connection::{CidOrigin, Cids, Connection, ConnectionId},
         layout::Undecoded,
     },
 };
@@ -66,7 +66,7 @@ fn row_cells(row: &quic::Record, resolver: Option<&Resolver>) -> Vec<String> {
         end(one.client.into(), resolver),
         end(one.server.into(), resolver),
         or_nothing(one.version),
-        shortened(or_nothing(name(one))),
+        marked_name(one),
         shortened(or_nothing(alpn(one))),
         or_nothing(cid(&one.client_cids)),
         or_nothing(cid(&one.server_cids)),
@@ -132,7 +132,7 @@ fn csv_row(row: &quic::Record) -> Vec<String> {
         text(named.and_then(|named| named.queue)),
         text(one.backend.as_ref().err().map(|reason| reason.name())),
         seconds(one.timing.round_trip_ns()),
-        seconds(spin_rtt_ns(one)),
+        seconds(one.spin_round_trip_ns()),
         row.client_sent.packets.to_string(),
         row.client_sent.bytes.to_string(),
         row.server_sent.packets.to_string(),
@@ -257,6 +257,14 @@ fn name(connection: &Connection) -> Option<String> {
     connection.hello.as_ref()?.server_name.clone()
 }
 
+/// The server name for people; one that is none, as TLS has it, ends in a question mark.
+fn marked_name(connection: &Connection) -> String {
+    let name = shortened(or_nothing(name(connection)));
+    let hello = connection.hello.as_ref();
+    let is_malformed = hello.is_some_and(|hello| hello.has_malformed_name);
+    if is_malformed { name + "?" } else { name }
+}
+
 fn alpn(connection: &Connection) -> Option<String> {
     let hello = connection.hello.as_ref()?;
     (!hello.alpn.is_empty()).then(|| hello.alpn.join(" "))
@@ -281,24 +289,12 @@ fn backend_and_queue(connection: &Connection) -> (String, String) {
 
 /// The round trip by the spin bit where that is credible, else the handshake's.
 fn rtt(connection: &Connection) -> String {
-    let spin = spin_rtt_ns(connection).map(|ns| (ns, "spin"));
+    let spin = connection.spin_round_trip_ns().map(|ns| (ns, "spin"));
     let handshake = || Some((connection.timing.round_trip_ns()?, "handshake"));
     spin.or_else(handshake).map_or_else(
         || NOTHING.to_owned(),
         |(ns, from)| format!("{:.1} ms {from}", ns as f64 / 1e6),
     )
-}
-
-/// The mean of whichever side's spin bit is credible.
-fn spin_rtt_ns(connection: &Connection) -> Option<u64> {
-    let sides = [
-        (Sender::Client, &connection.client_spin),
-        (Sender::Server, &connection.server_spin),
-    ];
-    let credible =
-        |(sender, _): &(Sender, _)| connection.spin_state(*sender) == SpinState::Credible;
-    let (_, spin) = sides.into_iter().find(credible)?;
-    Some(spin.time()?.mean_ns)
 }
 
 /// A name as long as its column is wide at most, with an ellipsis where it was cut.

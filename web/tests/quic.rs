@@ -105,7 +105,7 @@ fn count(packets: u64, bytes: u64) -> Value {
 async fn a_connection_tells_all_that_is_known() {
     let answer = get("/api/quic?sort=first&order=asc").await;
     let spin = json!({
-        "state": "too_few", "min_seconds": null, "mean_seconds": null, "max_seconds": null,
+        "state": "too_few", "rtt_seconds": null, "min_seconds": null, "mean_seconds": null, "max_seconds": null,
         "turns": 0, "packets": 0,
     });
     // No tick has ended yet.
@@ -126,7 +126,7 @@ async fn a_connection_tells_all_that_is_known() {
         "transport_parameters": [
             { "id": 1, "name": "max_idle_timeout", "value": "4064", "integer": 100 },
         ],
-        "hello": "read", "hello_cut": false,
+        "hello": "read", "hello_cut": false, "server_name_malformed": false,
         "client_cids": [cid("c0c1c2c3c4", "source", "proven", "000")],
         "server_cids": [
             cid("d0d1d2d3d4d5d6d7", "client_first", "proven", "000"),

@@ -182,7 +182,7 @@ function showFlows({ flows, accounting, summary }) {
 // By the spin bit where it is credible, else that of the handshake.
 function roundTrip({ client_spin, server_spin, handshake }) {
   const spin = [client_spin, server_spin].find(({ state }) => state === "credible");
-  const seconds = spin ? spin.mean_seconds : handshake.rtt_seconds;
+  const seconds = spin ? spin.rtt_seconds : handshake.rtt_seconds;
   if (seconds === null) return ["–", ""];
   return [`${figure(seconds * 1000)} ms`, spin ? "by the spin bit" : "of the handshake"];
 }

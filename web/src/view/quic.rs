@@ -56,11 +56,14 @@ pub struct QuicConnection {
     pub ja4: Option<String>,
     /// The client's transport parameters.
     pub transport_parameters: Vec<QuicParameter>,
-    /// Whether there is a ClientHello: `read`, `partial`, `timed_out`, `unreadable`, or `unseen`.
+    /// Whether there is a ClientHello: `read`, `partial`, `timed_out`, `unreadable`,
+    /// `no_room`, or `unseen`.
     #[schema(example = "read")]
     pub hello: &'static str,
     /// Whether long lists or values of it were cut.
     pub hello_cut: bool,
+    /// Whether the server name is no host name, or one of several (RFC 6066 section 3).
+    pub server_name_malformed: bool,
     /// Connection IDs that packets to the client go to, the oldest first.
     pub client_cids: Vec<QuicCid>,
     /// Connection IDs that packets to the server go to, the oldest first.
@@ -187,12 +190,14 @@ pub struct QuicHandshake {
 /// The spin bit of one side (RFC 9000 section 17.4).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct QuicSpin {
-    /// `credible`, `noisy`, `disabled` or `too_few`.
+    /// `credible`, `idle`, `noisy`, `disabled` or `too_few`.
     #[schema(example = "credible")]
     pub state: &'static str,
+    /// The round trip: about the shortest of the last seconds; null unless it is credible.
+    pub rtt_seconds: Option<f64>,
     /// The shortest round trip; null unless it is credible.
     pub min_seconds: Option<f64>,
-    /// The mean round trip; null unless it is credible.
+    /// The mean time between turns, with what was idle; null unless the round trip is credible.
     pub mean_seconds: Option<f64>,
     /// The longest round trip; null unless it is credible.
     pub max_seconds: Option<f64>,
@@ -246,6 +251,7 @@ impl From<&quic::Record> for QuicConnection {
             transport_parameters: hello.map_or_else(Vec::new, parameters),
             hello: one.hello_state.name(),
             hello_cut: hello.is_some_and(|hello| hello.is_cut),
+            server_name_malformed: hello.is_some_and(|hello| hello.has_malformed_name),
             client_cids: cids(&one.client_cids, time),
             server_cids: cids(&one.server_cids, time),
             place: QuicPlace::of(&one.backend),
@@ -315,6 +321,7 @@ impl QuicSpin {
         let (turns, packets) = spin.turns();
         Self {
             state: state.name(),
+            rtt_seconds: time.map(|time| seconds(time.round_trip_ns)),
             min_seconds: time.map(|time| seconds(time.min_ns)),
             mean_seconds: time.map(|time| seconds(time.mean_ns)),
             max_seconds: time.map(|time| seconds(time.max_ns)),
