@@ -114,6 +114,11 @@ pub(crate) fn look<P: Payload, const MOST: u32>(
 /// Another flow takes a place over, and what is left of its allowance.
 #[inline(always)]
 fn take_over(place: &mut QuicPlace, hash: u64, now: u32) {
+    if place.flow == 0 {
+        // Nobody was here before: the tick in it would be one of long ago, or just now.
+        place.granted_tick = now;
+        place.allowance = 2 * setting::<{ stand_in::QUIC_OF_FLOW }>();
+    }
     place.flow = hash;
     place.turned_ns = 0;
     place.spin = SpinSums::default();
