@@ -179,7 +179,7 @@ pub struct EveryArgs {
     #[arg(long, default_value = "1s", value_parser = crate::unit::parse_duration, value_name = "DURATION")]
     pub every: std::time::Duration,
     /// End after so many reports.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 }
 

@@ -19,6 +19,14 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(milliseconds))
 }
 
+/// So many things, whose name has the plural in `s`: `1 frame`, `2 frames`.
+pub(crate) fn things(count: impl Into<u64>, name: &str) -> String {
+    match count.into() {
+        1 => format!("1 {name}"),
+        count => format!("{count} {name}s"),
+    }
+}
+
 /// Bytes in binary units, with three significant digits: `1.50 MiB`.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -81,6 +89,12 @@ mod tests {
             "0 B", "1023 B", "1.00 KiB", "1.50 KiB", "10.0 KiB", "1.00 MiB", "1.00 MiB", "16.0 EiB",
         ];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        let shown = [0_u64, 1, 2].map(|count| things(count, "frame"));
+        assert_eq!(shown, ["0 frames", "1 frame", "2 frames"]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::{
     metering::{Metering, namespaces},
     report::{View, write_datagrams},
     stop::Stop,
+    unit::things,
 };
 
 /// The time between two looks for datagrams.
@@ -110,9 +111,8 @@ fn quic_books(books: &Accounting) -> Vec<String> {
     lines.extend(limits_met(books));
     if books.untraced > 0 {
         let untraced = books.untraced;
-        lines.push(format!(
-            "{untraced} datagrams were not printed: they came too fast"
-        ));
+        let untraced = things(untraced, "datagram");
+        lines.push(format!("{untraced} not printed: they came too fast"));
     }
     lines
 }
@@ -129,14 +129,16 @@ fn outcomes(books: &Accounting) -> String {
     let others = books.table.events - counts.iter().sum::<u64>();
     let lost: u64 = books.kernel.lost.iter().sum();
     format!(
-        "QUIC: {} datagrams with long headers, {lost} of them lost, and {} with short ones; \
-         {} events = {proven} proven + {matched} matched + {guessed} guessed + {full} full + {others} \
-         others; {} connections and {} guesses live, {} ended",
-        books.kernel.long,
+        "QUIC: {} with long headers, {lost} of them lost, and {} with short ones; {} = {proven} proven + {matched} matched + {guessed} guessed + {full} full + {others} \
+         others; {} and {} live, {} ended",
+        things(books.kernel.long, "datagram"),
         books.kernel.short,
-        books.table.events,
-        books.connections,
-        books.guesses,
+        things(books.table.events, "event"),
+        things(books.connections as u64, "connection"),
+        match books.guesses {
+            1 => "1 guess".to_owned(),
+            guesses => format!("{guesses} guesses"),
+        },
         books.ended,
     )
 }
@@ -146,7 +148,8 @@ fn limits_met(books: &Accounting) -> Option<String> {
     let met: Vec<String> = books
         .settings_met()
         .map(|(setting, times)| {
-            format!("{setting} {times} times (raise it with --set {setting}=N)")
+            let times = things(times, "time");
+            format!("{setting} {times} (raise it with --set {setting}=N)")
         })
         .collect();
     (!met.is_empty()).then(|| format!("limits met: {}", met.join(", ")))
@@ -230,9 +233,20 @@ mod tests {
         let expected = [
             "limits met: quic.max_connections 9467 times (raise it with --set quic.max_connections=N), \
              quic.max_hello_memory 2 times (raise it with --set quic.max_hello_memory=N)",
-            "4 datagrams were not printed: they came too fast",
+            "4 datagrams not printed: they came too fast",
         ];
         assert_eq!(lines[1..], expected);
+
+        let mut books = Accounting::default();
+        (books.kernel.long, books.table.events) = (1, 1);
+        (books.connections, books.guesses) = (1, 1);
+        let line = &quic_books(&books)[0];
+        assert!(line.starts_with("QUIC: 1 datagram with"), "{line}");
+        assert!(line.contains("; 1 event = "), "{line}");
+        assert!(
+            line.ends_with("; 1 connection and 1 guess live, 0 ended"),
+            "{line}"
+        );
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     frame,
     report::{View, write_datagrams},
+    unit::things,
 };
 
 /// Frames read between two looks at the progress bar.
@@ -57,7 +58,8 @@ pub(super) fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
         }
     }
     broken.extend(replay.unread.iter().map(|(link, frames)| {
-        anyhow!("{frames} frames have link type {link}, which cannot be read, and are left out")
+        let frames = things(*frames, "frame");
+        anyhow!("{frames} of link type {link}, which cannot be read: left out")
     }));
     let meter = replay.finish()?;
     if !args.events {
@@ -125,7 +127,7 @@ impl Replay {
         let progress = progress(&reader);
         let name = path.file_name().unwrap_or(path.as_os_str());
         self.tally.begin_file(&name.to_string_lossy());
-        let mut frames = 0;
+        let mut frames = 0_u64;
         let result = loop {
             match reader.next_frame() {
                 Ok(Some(frame)) => {
@@ -145,7 +147,7 @@ impl Replay {
             }
         };
         progress.finish_and_clear();
-        result.with_context(|| format!("read {frames} frames, then failed"))
+        result.with_context(|| format!("read {}, then failed", things(frames, "frame")))
     }
 
     /// The meter begins with the first frame, and ticks as the capture's time passes.

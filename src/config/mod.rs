@@ -20,7 +20,9 @@ use netweir_wire::map::{PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses};
 
 use crate::args::{Args, ListenArgs, MeterArgs};
 pub use quic::{QuicConfig, QuicPorts};
-use read::{choice, duration, hook, items, list, log_format, only, parse, tc_mode, tick, within};
+use read::{
+    address, choice, duration, hook, items, list, log_format, only, port, tc_mode, tick, within,
+};
 use setting::{SETTINGS, Source, variable};
 
 /// Where the configuration file is if nobody names one.
@@ -193,7 +195,7 @@ impl Layers {
     pub fn with_listen(mut self, args: &ListenArgs) -> anyhow::Result<Self> {
         self.put_some("listen", args.listen.as_ref(), "--listen")?;
         if let Some(port) = args.port {
-            let mut listen: SocketAddr = self.typed("listen", parse)?;
+            let mut listen: SocketAddr = self.typed("listen", address)?;
             listen.set_port(port);
             self.put("listen", listen.to_string(), Source::Flag("--port"))?;
         }
@@ -228,14 +230,14 @@ impl Layers {
             tick: self.typed("tick", tick)?,
             only: self.typed("only", only)?,
             sampling: self.typed("sampling", |text| within(text, 1, 65_536))?,
-            listen: self.typed("listen", parse)?,
+            listen: self.typed("listen", address)?,
             allowed_hosts: self.typed("allowed_hosts", |text| {
                 list(text, |item| Ok(item.to_owned()))
             })?,
             log_format: self.typed("log_format", log_format)?,
             ports: [
-                self.typed("ports.http", |text| list(text, parse))?,
-                self.typed("ports.https", |text| list(text, parse))?,
+                self.typed("ports.http", |text| list(text, port))?,
+                self.typed("ports.https", |text| list(text, port))?,
             ],
             maps: MapSizes {
                 cache: self.typed("maps.cache", |text| within(text, 0, 16_777_216))?,

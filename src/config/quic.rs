@@ -10,7 +10,7 @@ use netweir_flow::quic::{
 
 use super::{
     Layers,
-    read::{duration, items, list, parse, within},
+    read::{duration, items, list, port, within},
 };
 
 /// The setting whose text may have keys in it.
@@ -128,7 +128,7 @@ fn ports(text: &str) -> anyhow::Result<QuicPorts> {
         }
         return Ok(QuicPorts::Any);
     }
-    list(text, parse).map(QuicPorts::These)
+    list(text, port).map(QuicPorts::These)
 }
 
 /// Every line with its number, so that an error says which one is wrong; no error repeats a key.
@@ -167,6 +167,8 @@ fn without_keys(text: &str) -> String {
         if word.eq_ignore_ascii_case("key") && is_assigned && !between.contains(char::is_whitespace)
         {
             let value = prefix(rest, |letter| !letter.is_whitespace() && letter != ',');
+            // An error quotes what was typed: the end of the quotation is no part of the key.
+            let value = value.strip_suffix('`').unwrap_or(value);
             shown.push_str(if value.is_empty() { "" } else { MASK });
             rest = &rest[value.len()..];
         }
@@ -199,6 +201,8 @@ mod tests {
             (format!("key={KEY}"), "key=…"),
             (format!("KEY={KEY},mvfst port=1"), "KEY=…,mvfst port=1"),
             (format!("key:{KEY}"), "key:…"),
+            (format!("`key:{KEY}` is no"), "`key:…` is no"),
+            (format!("key={}`{} x", &KEY[..8], &KEY[8..]), "key=… x"),
             ("key=8f95!0924 x=1".to_owned(), "key=… x=1"),
             (format!("no preset `{KEY}`"), "no preset `…`"),
             (format!("k={KEY}"), "k=…"),

@@ -1,6 +1,6 @@
 //! From the text of a setting to its type.
 
-use std::time::Duration;
+use std::{net::SocketAddr, num::IntErrorKind, time::Duration};
 
 use anyhow::{anyhow, bail};
 use netweir_agent::{
@@ -25,18 +25,26 @@ pub(super) fn list<T>(
     items(text).map(read).collect()
 }
 
-pub(super) fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
-    text: &str,
-) -> anyhow::Result<T> {
-    Ok(text.parse()?)
+/// Where something is served.
+pub(super) fn address(text: &str) -> anyhow::Result<SocketAddr> {
+    let expected = "it must be an address and a port, such as 127.0.0.1:3000 or [::1]:3000";
+    text.parse().map_err(|_| anyhow!(expected))
+}
+
+/// A port; 0 is none.
+pub(super) fn port(text: &str) -> anyhow::Result<u16> {
+    let port = text.parse().ok().filter(|&port| port != 0);
+    port.ok_or_else(|| anyhow!("a port is a number from 1 to 65535"))
 }
 
 pub(super) fn within(text: &str, least: u32, most: u32) -> anyhow::Result<u32> {
-    let number = text.parse()?;
-    if !(least..=most).contains(&number) {
-        bail!("it must be between {least} and {most}");
+    match text.parse::<u32>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        Err(error) if *error.kind() != IntErrorKind::PosOverflow => {
+            bail!("it must be a number between {least} and {most}")
+        }
+        _ => bail!("it must be between {least} and {most}"),
     }
-    Ok(number)
 }
 
 pub(super) fn duration(text: &str) -> anyhow::Result<Duration> {

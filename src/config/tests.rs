@@ -77,7 +77,11 @@ fn a_mistake_is_named_with_its_place() {
             "tick = \"1\" (test.toml:1): \"1\" is not a duration",
         ),
         ("tick = '1h'\n", "it must be between 100ms and 60s"),
-        ("listen = 'here'\n", "listen = \"here\" (test.toml:1)"),
+        (
+            "listen = 'here'\n",
+            "listen = \"here\" (test.toml:1): it must be an address and a port, such as \
+             127.0.0.1:3000 or",
+        ),
         (
             "tick = true\n",
             "test.toml:1: tick takes a string, a number or a list",
@@ -95,8 +99,24 @@ fn a_mistake_is_named_with_its_place() {
             "sampling = \"0\" (test.toml:1): it must be between 1 and 65536",
         ),
         (
-            "[ports]\nquic = [70000]\n",
-            "ports.quic = \"70000\" (test.toml:2)",
+            "[ports]\nquic = [443, 70000]\n",
+            "ports.quic = \"443,70000\" (test.toml:2): a port is a number from 1 to 65535",
+        ),
+        (
+            "[ports]\nhttp = [0]\n",
+            "ports.http = \"0\" (test.toml:2): a port is a number from 1 to 65535",
+        ),
+        (
+            "[maps]\nquic = 99999999999\n",
+            "maps.quic = \"99999999999\" (test.toml:2): it must be between 0 and 1073741824",
+        ),
+        (
+            "[quic]\nmax_connections = '99999999999999999999999'\n",
+            "(test.toml:2): it must be between 1 and 100000000",
+        ),
+        (
+            "[quic]\nmax_guesses = 'many'\n",
+            "(test.toml:2): it must be a number between 1 and 100000000",
         ),
     ];
     for (file, expected) in cases {
@@ -174,6 +194,9 @@ fn a_flag_that_is_wrong_is_named() {
     for (arguments, expected) in cases {
         let said = complaint(arguments);
         assert!(said.contains(expected), "{said}");
+    }
+    for count in ["0", "-1", "x"] {
+        assert!(Args::try_parse_from(["netweir", "quic", "--count", count]).is_err());
     }
     let accounting = ["netweir", "flows", "--accounting"];
     for other in [

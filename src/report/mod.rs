@@ -14,6 +14,7 @@ use std::{
     io::{self, Write},
 };
 
+use anyhow::bail;
 use netweir_flow::{
     Connection, Filter, Host, Listing, Meter, Query, Record, SortKey, quic as flow_quic,
 };
@@ -68,8 +69,12 @@ impl View {
     /// Understands the arguments.
     ///
     /// # Errors
-    /// The filter or the sort key cannot be understood.
+    /// The filter or the sort key cannot be understood, or there is nothing to choose from.
     pub(crate) fn new(by: By, args: &ViewArgs) -> anyhow::Result<Self> {
+        let is_whole = matches!(by, By::Interface | By::Accounting);
+        if is_whole && (args.top.is_some() || args.filter.is_some()) {
+            bail!("a report by interface has all of them: it takes no --top and no --filter");
+        }
         let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
         let sort: SortKey = args.sort.parse()?;
         let ascending = matches!(

@@ -55,17 +55,20 @@ fn report(by: By, format: Format, meter: &Meter) -> String {
     report_of(None, by, format, meter)
 }
 
-/// A report of all, or one that is read in slices.
-fn report_of(top: Option<usize>, by: By, format: Format, meter: &Meter) -> String {
-    let args = ViewArgs {
+fn arguments(top: Option<usize>, format: Format) -> ViewArgs {
+    ViewArgs {
         top,
         sort: "bytes".into(),
         filter: None,
         resolve: false,
         format,
         json: false,
-    };
-    let view = View::new(by, &args).expect("a view");
+    }
+}
+
+/// A report of all, or one that is read in slices.
+fn report_of(top: Option<usize>, by: By, format: Format, meter: &Meter) -> String {
+    let view = View::new(by, &arguments(top, format)).expect("a view");
     let mut text = Vec::new();
     view.write(&view.report(&|look| look(meter), None), &mut text)
         .expect("a vector takes everything");
@@ -175,6 +178,21 @@ fn json_is_one_object_a_line() {
         .collect();
     let bytes: Vec<_> = rows.iter().map(|row| row["bytes"].as_u64()).collect();
     assert_eq!(bytes, [Some(1536), Some(80)]);
+}
+
+#[test]
+fn what_would_be_passed_over_is_refused() {
+    let filtered = ViewArgs {
+        filter: Some("tcp".into()),
+        ..arguments(None, Format::Table)
+    };
+    for by in [By::Interface, By::Accounting] {
+        assert!(View::new(by, &arguments(None, Format::Table)).is_ok());
+        for args in [&arguments(Some(3), Format::Table), &filtered] {
+            let error = View::new(by, args).err().expect("it is refused");
+            assert!(error.to_string().contains("takes no --top and no --filter"));
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! There is no login. What keeps foreign pages in a browser out is this: a name of theirs that
 //! was bound to our address (DNS rebinding) stands in `Host` and is refused, unless it is
 //! configured; without that trick the browser keeps our answers from them, as we allow no other
-//! origin, and what it tells us of their requests (`Sec-Fetch-Site`) is enough to refuse those.
+//! origin, and what it tells us of their requests (`Sec-Fetch-Site`, else `Origin`) is enough to refuse
+//! those.
 
 use crate::{Problem, State};
 use axum::{
@@ -37,16 +38,14 @@ pub(crate) async fn admit(
     request: Request,
     next: Next,
 ) -> Response {
-    let is_ours = |host: &str| is_this_host(host, state.allowed_hosts());
-    match host(request.uri(), request.headers()) {
-        Some(host) if is_ours(host.host()) => {}
-        Some(host) => return misdirected(host.host()).into_response(),
-        None => {
-            let detail = "the request must have one Host header with a name or an address";
-            return Problem::new(StatusCode::BAD_REQUEST, detail).into_response();
-        }
+    let Some(host) = host(request.uri(), request.headers()) else {
+        let detail = "the request must have one Host header with a name or an address";
+        return Problem::new(StatusCode::BAD_REQUEST, detail).into_response();
+    };
+    if !is_this_host(host.host(), state.allowed_hosts()) {
+        return misdirected(host.host()).into_response();
     }
-    if is_foreign(request.headers()) {
+    if is_foreign(request.headers(), &host) {
         let detail = "a page of another site may not make requests here";
         return Problem::new(StatusCode::FORBIDDEN, detail).into_response();
     }
@@ -89,10 +88,32 @@ fn is_this_host(host: &str, allowed: &[String]) -> bool {
         || names.any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Whether a page of another site makes this request. Following a link is no such thing.
-fn is_foreign(headers: &HeaderMap) -> bool {
+/// Whether a page of another site makes this request, or one of another origin that says so. Following
+/// a link is no such thing.
+fn is_foreign(headers: &HeaderMap, host: &Authority) -> bool {
     let is = |name, value: &str| headers.get(name).is_some_and(|found| found == value);
-    is("sec-fetch-site", "cross-site") && !is("sec-fetch-mode", "navigate")
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let is_other = !origins.all(|origin| is_origin(origin, host));
+    (is("sec-fetch-site", "cross-site") || is_other) && !is("sec-fetch-mode", "navigate")
+}
+
+/// Whether an origin (RFC 6454 section 7) is the one that a request is addressed to; `null` is none.
+fn is_origin(origin: &HeaderValue, host: &Authority) -> bool {
+    let origin = origin
+        .to_str()
+        .ok()
+        .and_then(|text| text.parse::<Uri>().ok());
+    let Some((origin, scheme)) = origin.and_then(|uri| {
+        let scheme = uri.scheme_str()?.to_owned();
+        Some((uri.authority()?.clone(), scheme))
+    }) else {
+        return false;
+    };
+    let port = |of: &Authority| {
+        of.port_u16()
+            .unwrap_or(if scheme == "https" { 443 } else { 80 })
+    };
+    origin.host().eq_ignore_ascii_case(host.host()) && port(&origin) == port(host)
 }
 
 fn misdirected(host: &str) -> Problem {

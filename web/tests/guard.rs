@@ -78,6 +78,57 @@ async fn foreign_pages_may_link_but_not_ask() {
     }
 }
 
+/// Browsers that do not send `Sec-Fetch-Site` (it is sent to trustworthy addresses alone) send `Origin`.
+#[tokio::test]
+async fn the_origin_of_a_page_has_to_be_ours() {
+    let server = server();
+    for (host, origin, expected) in [
+        ("127.0.0.1:3000", "http://127.0.0.1:3000", StatusCode::OK),
+        ("LOCALHOST", "http://localhost", StatusCode::OK),
+        ("localhost:80", "http://localhost", StatusCode::OK),
+        ("[::1]:3000", "http://[::1]:3000", StatusCode::OK),
+        // Behind a proxy that speaks TLS.
+        ("weir.example", "https://weir.example", StatusCode::OK),
+        (
+            "weir.example",
+            "https://weir.example:8443",
+            StatusCode::FORBIDDEN,
+        ),
+        (
+            "127.0.0.1:3000",
+            "http://127.0.0.1:3001",
+            StatusCode::FORBIDDEN,
+        ),
+        (
+            "127.0.0.1:3000",
+            "http://192.0.2.1:3000",
+            StatusCode::FORBIDDEN,
+        ),
+        (
+            "127.0.0.1:3000",
+            "http://evil.example",
+            StatusCode::FORBIDDEN,
+        ),
+        ("127.0.0.1:3000", "null", StatusCode::FORBIDDEN),
+        ("127.0.0.1:3000", "127.0.0.1:3000", StatusCode::FORBIDDEN),
+        ("127.0.0.1:3000", "", StatusCode::FORBIDDEN),
+    ] {
+        let mut request = request("GET", "/api/flows");
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, host.parse().unwrap());
+        headers.insert(header::ORIGIN, origin.parse().unwrap());
+        assert_eq!(server.ask(request).await.status, expected, "{origin}");
+    }
+    let mut two = request("GET", "/api/flows");
+    two.headers_mut()
+        .insert(header::HOST, "localhost".parse().unwrap());
+    for origin in ["http://localhost", "http://evil.example"] {
+        two.headers_mut()
+            .append(header::ORIGIN, origin.parse().unwrap());
+    }
+    assert_eq!(server.ask(two).await.status, StatusCode::FORBIDDEN);
+}
+
 #[tokio::test]
 async fn every_answer_is_protected() {
     let server = server();

@@ -261,6 +261,9 @@ async fn everything_is_accounted_for() {
     assert_eq!(books["outcomes"]["not_quic"], 1);
     assert_eq!(books["resemblances"]["no_fixed_bit"], 1);
     assert_eq!(books["limits"]["connections"], 0);
+    for gone in ["backends_full", "backends_forgotten"] {
+        assert_eq!(books[gone], json!({ "packets": 0, "bytes": 0 }), "{gone}");
+    }
     assert_eq!(books["received"], count(5, 2731));
     assert_eq!(books["live"], count(4, 2698));
     assert_eq!(books["unclaimed"], count(1, 33));

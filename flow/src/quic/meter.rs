@@ -2,18 +2,15 @@
 
 use super::{
     Summary,
+    backend::Backends,
     connection::{self, Connections, Outcome},
     layout::Layouts,
     ports::Ports,
     trace::Trace,
 };
 use crate::{Batch, Sample, rate::Ticks, summed::Summed};
-use netweir_wire::map::{QuicBackendKey, QuicCounters, QuicEvent, Volume};
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    fmt,
-    sync::Arc,
-};
+use netweir_wire::map::{QuicCounters, QuicEvent, Volume};
+use std::{fmt, sync::Arc};
 
 /// Where QUIC is looked for, and what is kept of it.
 #[derive(Clone, Debug)]
@@ -24,7 +21,8 @@ pub struct Settings {
     pub connections: connection::Settings,
     /// What connection IDs name.
     pub layouts: Arc<Layouts>,
-    /// Backends and queues at most that the kernel programs counted by.
+    /// Backends and queues at most that the kernel programs counted by; where there are as many, those
+    /// that were idle for longer than the idle time-out of connections make room.
     pub max_backends: usize,
     /// Datagrams with long headers at most that wait to be taken ([`crate::Meter::take_datagrams`]);
     /// 0 where nobody takes them.
@@ -49,9 +47,7 @@ pub struct QuicMeter {
     layouts: Arc<Layouts>,
     connections: Connections,
     counters: Summed<QuicCounters>,
-    backends: HashMap<QuicBackendKey, Volume>,
-    max_backends: usize,
-    backends_full: Volume,
+    backends: Backends,
     pub(crate) trace: Trace,
 }
 
@@ -75,6 +71,9 @@ pub struct Accounting {
     pub backends: usize,
     /// What belonged to more of them than there is room for.
     pub backends_full: Volume,
+    /// What belonged to those that were idle for longer than the idle time-out, and made room: those
+    /// that are left, `backends_full` and this are together what the kernel programs decoded.
+    pub backends_forgotten: Volume,
     /// Datagrams that nobody took in time ([`crate::Meter::take_datagrams`]).
     pub untraced: u64,
 }
@@ -113,9 +112,7 @@ impl QuicMeter {
             connections: Connections::new(settings.connections.clone(), Arc::clone(&layouts)),
             layouts,
             counters: Summed::default(),
-            backends: HashMap::new(),
-            max_backends: settings.max_backends,
-            backends_full: Volume::default(),
+            backends: Backends::new(settings.max_backends, settings.connections.idle_ns),
             trace: Trace::new(settings.max_traced),
         }))
     }
@@ -135,14 +132,15 @@ impl QuicMeter {
             guesses,
             ended: self.connections.counters().ended_connections,
             backends: self.backends.len(),
-            backends_full: self.backends_full,
+            backends_full: self.backends.full(),
+            backends_forgotten: self.backends.forgotten(),
             untraced: self.trace.missed(),
         }
     }
 
     /// What the kernel programs counted by backend and queue, in no particular order.
     pub fn backends(&self) -> impl Iterator<Item = Counted> {
-        self.backends.iter().map(|(key, &volume)| {
+        self.backends.iter().map(|(key, volume)| {
             let layout = self.layouts.name(key.layout as usize);
             Counted {
                 layout: layout.unwrap_or_default().to_owned(),
@@ -179,14 +177,7 @@ impl QuicMeter {
     pub(crate) fn add_counts(&mut self, batch: &Batch) {
         self.counters.observe(&batch.quic);
         for &(key, volume) in &batch.quic_backends {
-            let has_room = self.backends.len() < self.max_backends;
-            match self.backends.entry(key) {
-                Entry::Occupied(mut known) => *known.get_mut() += volume,
-                Entry::Vacant(place) if has_room => {
-                    place.insert(volume);
-                }
-                Entry::Vacant(_) => self.backends_full += volume,
-            }
+            self.backends.add(key, volume, batch.now_ns);
         }
     }
 

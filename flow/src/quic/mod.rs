@@ -13,6 +13,7 @@
 pub mod connection;
 pub mod layout;
 
+mod backend;
 mod client;
 mod crypto;
 mod cursor;

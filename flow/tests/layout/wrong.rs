@@ -65,6 +65,10 @@ fn lengths_are_those_of_connection_ids() {
             "length 0: a connection ID has 1 to 20 bytes",
         ),
         (
+            "custom length=0",
+            "length 0: a connection ID has 1 to 20 bytes",
+        ),
+        (
             "nginx length=21+",
             "length 21: a connection ID has 1 to 20 bytes",
         ),

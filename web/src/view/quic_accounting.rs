@@ -135,6 +135,8 @@ pub struct QuicAccounting {
     pub backends: usize,
     /// Short headers that belonged to more of them than there is room for.
     pub backends_full: Volume,
+    /// Short headers that belonged to backends and queues which were idle, and made room for others.
+    pub backends_forgotten: Volume,
 }
 
 impl Quic {
@@ -232,6 +234,7 @@ impl From<&quic::Accounting> for QuicAccounting {
             ended_connections: accounting.ended,
             backends: accounting.backends,
             backends_full: accounting.backends_full.into(),
+            backends_forgotten: accounting.backends_forgotten.into(),
         }
     }
 }

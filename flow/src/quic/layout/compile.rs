@@ -39,6 +39,7 @@ impl Layout {
         if let Some(quic_lb) = &self.quic_lb {
             check_quic_lb(quic_lb)?;
         }
+        self.check_length()?;
         let fields = self.compile_fields()?;
         let (min_bytes, max_bytes, length_mask) = self.lengths(&fields)?;
         check_ends(&fields, min_bytes)?;
@@ -85,6 +86,18 @@ impl Layout {
         Ok(())
     }
 
+    /// Before the fields, which are wrong themselves where the length is.
+    const fn check_length(&self) -> Result<(), LayoutError> {
+        match self.length {
+            LengthRule::Exactly(bytes) | LengthRule::AtLeast(bytes)
+                if bytes == 0 || bytes > MAX_CID_BYTES as u8 =>
+            {
+                Err(LayoutError::Length(bytes))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn compile_fields(&self) -> Result<Vec<(String, LayoutField)>, LayoutError> {
         match self.fields.len() {
             0 => return Err(LayoutError::NoField),
@@ -120,9 +133,6 @@ impl Layout {
             }
             LengthRule::SelfDescribed(bits) => return Err(LayoutError::LengthBits(bits)),
         };
-        if min_bytes == 0 || min_bytes > most {
-            return Err(LayoutError::Length(min_bytes));
-        }
         if min_bytes < written {
             return Err(LayoutError::LengthOfQuicLb {
                 bytes: min_bytes,

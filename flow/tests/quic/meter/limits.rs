@@ -120,6 +120,67 @@ fn backends_add_up_and_those_without_room_are_counted() {
     assert_eq!(quic.accounting().backends_full, volume(6));
 }
 
+/// Random connection IDs fill the table, and go when they have been silent for long.
+#[test]
+fn idle_backends_with_few_packets_make_room_and_stay_accounted_for() {
+    let settings = Settings {
+        quic: quic::Settings {
+            max_backends: 4,
+            connections: connection::Settings {
+                idle_ns: 60 * SECOND,
+                ..connection::Settings::default()
+            },
+            ..quic::Settings::default()
+        },
+        ..Settings::default()
+    };
+    let mut meter = Meter::new(&settings, 0);
+    let mut counted_in_all = Volume::default();
+    // Milliseconds, what is counted then by backend, and what is known behind it.
+    let steps: [(u64, &[(u64, u64)], &[u64]); 7] = [
+        (0, &[(1, 10), (2, 1), (3, 2), (4, 5)], &[1, 2, 3, 4]),
+        (59_000, &[(4, 1)], &[1, 2, 3, 4]),
+        // Nobody has been idle for longer than the time-out.
+        (60_000, &[(5, 1)], &[1, 2, 3, 4]),
+        // Within a second nobody looks again.
+        (60_999, &[(5, 2)], &[1, 2, 3, 4]),
+        // The lower half of 1, 2 and 3; there is room for two, and 7 comes too late.
+        (61_000, &[(5, 4), (6, 1), (7, 8)], &[1, 4, 5, 6]),
+        // One that was forgotten is counted from the beginning; of one, that one makes room.
+        (62_000, &[(2, 1)], &[2, 4, 5, 6]),
+        (63_000, &[(1, 1)], &[2, 4, 5, 6]),
+    ];
+    for (ms, backends, known) in steps {
+        let key = |backend| QuicBackendKey {
+            backend,
+            named: 1,
+            ..QuicBackendKey::default()
+        };
+        let counts = backends.iter();
+        let quic_backends: Vec<_> = counts.map(|&(one, n)| (key(one), volume(n))).collect();
+        quic_backends
+            .iter()
+            .for_each(|(_, volume)| counted_in_all += *volume);
+        meter.apply(&Batch {
+            now_ns: ms * 1_000_000,
+            quic_backends,
+            ..Batch::default()
+        });
+        let quic = meter.quic().unwrap();
+        let mut found: Vec<_> = quic.backends().filter_map(|one| one.backend).collect();
+        found.sort_unstable();
+        assert_eq!(found, known, "after {ms} ms");
+        let books = quic.accounting();
+        let mut sum = books.backends_full;
+        sum += books.backends_forgotten;
+        quic.backends().for_each(|one| sum += one.volume);
+        assert_eq!(sum, counted_in_all, "after {ms} ms");
+    }
+    let books = meter.quic().unwrap().accounting();
+    assert_eq!(books.backends_full, volume(1 + 2 + 8 + 1));
+    assert_eq!(books.backends_forgotten, volume(1 + 2 + 10));
+}
+
 #[test]
 fn connections_end_in_pieces_of_a_tick() {
     let mut world = world(&[]);

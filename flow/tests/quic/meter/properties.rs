@@ -21,11 +21,16 @@ proptest! {
     fn everything_is_accounted_for(
         steps in prop::collection::vec((payload(), 0..4_u16, any::<bool>(), 0..40_usize, 0..20_u64), 1..60),
         connections in 0..3_usize,
+        max_backends in 1..4_usize,
     ) {
         let limits = connection::Limits { connections, guesses: 2, ..connection::Limits::default() };
         let settings = quic::Settings {
-            connections: connection::Settings { limits, ..connection::Settings::default() },
-            max_backends: 1,
+            connections: connection::Settings {
+                limits,
+                idle_ns: 15 * SECOND,
+                ..connection::Settings::default()
+            },
+            max_backends,
             max_traced: 2,
             ..quic::Settings::default()
         };
@@ -50,8 +55,9 @@ proptest! {
         }
         let books = world.books();
         prop_assert!(books.table.received.packets <= frames);
-        prop_assert!(books.backends <= 1 && books.guesses <= 2 && books.connections <= connections);
+        prop_assert!(books.backends <= max_backends && books.guesses <= 2 && books.connections <= connections);
         let counted: u64 = world.meter.quic().unwrap().backends().map(|one| one.volume.packets).sum();
-        prop_assert_eq!(counted + books.backends_full.packets, books.kernel.decoded);
+        let gone = books.backends_full.packets + books.backends_forgotten.packets;
+        prop_assert_eq!(counted + gone, books.kernel.decoded);
     }
 }
