@@ -142,7 +142,7 @@ impl Replay {
                 Err(error) => break Err(error),
             }
             frames += 1;
-            if frames % FRAMES_PER_STEP == 0 {
+            if frames.is_multiple_of(FRAMES_PER_STEP) {
                 progress.set_position(reader.consumed_bytes());
             }
         };
