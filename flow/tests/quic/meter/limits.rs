@@ -120,6 +120,9 @@ fn backends_add_up_and_those_without_room_are_counted() {
     assert_eq!(quic.accounting().backends_full, volume(6));
 }
 
+/// When, what is counted then by backend, and which backends are known behind it.
+type Step = (u64, &'static [(u64, u64)], &'static [u64]);
+
 /// Random connection IDs fill the table, and go when they have been silent for long.
 #[test]
 fn idle_backends_with_few_packets_make_room_and_stay_accounted_for() {
@@ -137,7 +140,7 @@ fn idle_backends_with_few_packets_make_room_and_stay_accounted_for() {
     let mut meter = Meter::new(&settings, 0);
     let mut counted_in_all = Volume::default();
     // Milliseconds, what is counted then by backend, and what is known behind it.
-    let steps: [(u64, &[(u64, u64)], &[u64]); 7] = [
+    let steps: [Step; 7] = [
         (0, &[(1, 10), (2, 1), (3, 2), (4, 5)], &[1, 2, 3, 4]),
         (59_000, &[(4, 1)], &[1, 2, 3, 4]),
         // Nobody has been idle for longer than the time-out.
