@@ -120,12 +120,10 @@ fn backends_add_up_and_those_without_room_are_counted() {
     assert_eq!(quic.accounting().backends_full, volume(6));
 }
 
-/// When, what is counted then by backend, and which backends are known behind it.
-type Step = (u64, &'static [(u64, u64)], &'static [u64]);
-
 /// Random connection IDs fill the table, and go when they have been silent for long.
 #[test]
 fn idle_backends_with_few_packets_make_room_and_stay_accounted_for() {
+    struct Step(u64, &'static [(u64, u64)], [u64; 4]);
     let settings = Settings {
         quic: quic::Settings {
             max_backends: 4,
@@ -140,20 +138,20 @@ fn idle_backends_with_few_packets_make_room_and_stay_accounted_for() {
     let mut meter = Meter::new(&settings, 0);
     let mut counted_in_all = Volume::default();
     // Milliseconds, what is counted then by backend, and what is known behind it.
-    let steps: [Step; 7] = [
-        (0, &[(1, 10), (2, 1), (3, 2), (4, 5)], &[1, 2, 3, 4]),
-        (59_000, &[(4, 1)], &[1, 2, 3, 4]),
+    let steps = [
+        Step(0, &[(1, 10), (2, 1), (3, 2), (4, 5)], [1, 2, 3, 4]),
+        Step(59_000, &[(4, 1)], [1, 2, 3, 4]),
         // Nobody has been idle for longer than the time-out.
-        (60_000, &[(5, 1)], &[1, 2, 3, 4]),
+        Step(60_000, &[(5, 1)], [1, 2, 3, 4]),
         // Within a second nobody looks again.
-        (60_999, &[(5, 2)], &[1, 2, 3, 4]),
+        Step(60_999, &[(5, 2)], [1, 2, 3, 4]),
         // The lower half of 1, 2 and 3; there is room for two, and 7 comes too late.
-        (61_000, &[(5, 4), (6, 1), (7, 8)], &[1, 4, 5, 6]),
+        Step(61_000, &[(5, 4), (6, 1), (7, 8)], [1, 4, 5, 6]),
         // One that was forgotten is counted from the beginning; of one, that one makes room.
-        (62_000, &[(2, 1)], &[2, 4, 5, 6]),
-        (63_000, &[(1, 1)], &[2, 4, 5, 6]),
+        Step(62_000, &[(2, 1)], [2, 4, 5, 6]),
+        Step(63_000, &[(1, 1)], [2, 4, 5, 6]),
     ];
-    for (ms, backends, known) in steps {
+    for Step(ms, backends, known) in steps {
         let key = |backend| QuicBackendKey {
             backend,
             named: 1,
