@@ -98,6 +98,7 @@ async fn every_schema_that_is_named_is_there() {
         "QuicMove",
         "QuicParameter",
         "QuicPlace",
+        "QuicRoute",
         "QuicShare",
         "QuicSpin",
         "QuicSummary",

@@ -14,6 +14,7 @@ mod name;
 mod quic;
 mod quic_accounting;
 mod quic_datagram;
+mod quic_route;
 mod quic_summary;
 mod summary;
 mod time;
@@ -32,6 +33,7 @@ pub use quic_accounting::{
     Quic, QuicAccounting, QuicCounted, QuicShare, QuicTraffic, QuicVersionShare,
 };
 pub use quic_datagram::{QuicDatagram, QuicPacket};
+pub use quic_route::QuicRoute;
 pub use quic_summary::QuicSummary;
 pub use summary::{Realtime, Summary};
 pub use time::Time;

@@ -1,6 +1,6 @@
 //! QUIC connections as JSON has them.
 
-use super::{Count, Speed, Time, Traffic, flow::vlans, time::seconds};
+use super::{Count, QuicRoute, Speed, Time, Traffic, flow::vlans, time::seconds};
 use netweir_flow::quic::{
     self, ParameterId, Sender,
     connection::{self, CidOrigin, MoveKind},
@@ -122,16 +122,9 @@ pub struct QuicConnection {
 pub struct QuicPlace {
     /// The layout that says so.
     pub layout: Option<String>,
-    /// The backend; null where the layout has none, or nothing is decoded.
-    pub backend: Option<u64>,
-    /// The same as hexadecimal digits, for readers whose numbers have no 64 bits.
-    #[schema(example = "0x12c")]
-    pub backend_hex: Option<String>,
-    /// The worker queue; null where the layout has none, or nothing is decoded.
-    pub queue: Option<u64>,
-    /// The same as hexadecimal digits.
-    #[schema(example = "0x2c")]
-    pub queue_hex: Option<String>,
+    /// Backend and queue.
+    #[serde(flatten)]
+    pub route: QuicRoute,
     /// Why nothing is decoded, such as `client_chosen` or `no_layout`; null where something is.
     pub undecoded: Option<&'static str>,
 }
@@ -287,10 +280,7 @@ impl QuicPlace {
         match backend {
             Ok(named) => Self {
                 layout: Some(named.layout.clone()),
-                backend: named.backend,
-                backend_hex: named.backend.map(hex_number),
-                queue: named.queue,
-                queue_hex: named.queue.map(hex_number),
+                route: QuicRoute::new(named.backend, named.queue),
                 undecoded: None,
             },
             Err(reason) => Self {
@@ -375,11 +365,6 @@ const fn sender(sender: Sender) -> &'static str {
         Sender::Client => "client",
         Sender::Server => "server",
     }
-}
-
-/// A number that readers of JSON may round: many of them keep 53 bits (RFC 8259 section 6).
-pub(super) fn hex_number(number: u64) -> String {
-    format!("{number:#x}")
 }
 
 /// Bytes as hexadecimal digits.

@@ -1,6 +1,6 @@
 //! Shares of QUIC traffic, and where everything went that has to do with it, as JSON has them.
 
-use super::{Count, QuicConnection, Volume, quic::hex_number};
+use super::{Count, QuicConnection, QuicRoute, Volume, quic_route::hex_number};
 use netweir_flow::quic::{
     self,
     connection::{self, Limit, Outcome, Resemblance},
@@ -76,16 +76,9 @@ pub struct QuicCounted {
     /// The layout that says so.
     #[schema(example = "telementry")]
     pub layout: String,
-    /// The backend; null where the layout has none.
-    pub backend: Option<u64>,
-    /// The same as hexadecimal digits, for readers whose numbers have no 64 bits.
-    #[schema(example = "0x12c")]
-    pub backend_hex: Option<String>,
-    /// The worker queue; null where the layout has none.
-    pub queue: Option<u64>,
-    /// The same as hexadecimal digits.
-    #[schema(example = "0x2c")]
-    pub queue_hex: Option<String>,
+    /// Backend and queue.
+    #[serde(flatten)]
+    pub route: QuicRoute,
     /// Datagrams, and bytes of their UDP payloads; nothing is multiplied where frames are sampled.
     #[serde(flatten)]
     pub volume: Volume,
@@ -181,10 +174,7 @@ impl Quic {
     pub fn add_counted(&mut self, counted: &[quic::Counted], limit: usize) {
         let counted = counted.iter().map(|one| QuicCounted {
             layout: one.layout.clone(),
-            backend: one.backend,
-            backend_hex: one.backend.map(hex_number),
-            queue: one.queue,
-            queue_hex: one.queue.map(hex_number),
+            route: QuicRoute::new(one.backend, one.queue),
             volume: one.volume.into(),
         });
         self.counted = most(counted, limit, |one| one.volume.bytes);

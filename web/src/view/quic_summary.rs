@@ -1,6 +1,6 @@
 //! What flows and connections show of QUIC, as JSON has it.
 
-use super::quic::hex_number;
+use super::QuicRoute;
 use netweir_flow::quic::{self, layout::Undecoded};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,16 +16,9 @@ pub struct QuicSummary {
     pub version: Option<String>,
     /// The name that the client asks for; null where it is not known.
     pub server_name: Option<String>,
-    /// The backend; null where nothing is decoded.
-    pub backend: Option<u64>,
-    /// The same as hexadecimal digits, for readers whose numbers have no 64 bits.
-    #[schema(example = "0x12c")]
-    pub backend_hex: Option<String>,
-    /// The worker queue; null where nothing is decoded.
-    pub queue: Option<u64>,
-    /// The same as hexadecimal digits.
-    #[schema(example = "0x2c")]
-    pub queue_hex: Option<String>,
+    /// Backend and queue.
+    #[serde(flatten)]
+    pub route: QuicRoute,
     /// Why nothing is decoded; null where something is.
     pub undecoded: Option<&'static str>,
 }
@@ -37,10 +30,7 @@ impl From<&quic::Summary> for QuicSummary {
             certainty: summary.certainty.name(),
             version: summary.version.map(|version| version.to_string()),
             server_name: summary.server_name.clone(),
-            backend: route.backend,
-            backend_hex: route.backend.map(hex_number),
-            queue: route.queue,
-            queue_hex: route.queue.map(hex_number),
+            route: QuicRoute::new(route.backend, route.queue),
             undecoded: summary.backend.err().map(Undecoded::name),
         }
     }

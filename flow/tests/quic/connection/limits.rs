@@ -1,22 +1,9 @@
 //! Every limit holds, and is counted.
 
-use super::world::{CLIENT, FIRST, MS, SERVER, World, address, check, world_with};
-use netweir_flow::quic::connection::{HelloState, Limit, Limits, Outcome, Settings};
+use super::world::{CLIENT, FIRST, MS, SERVER, address, check, limited, met};
+use netweir_flow::quic::connection::{HelloState, Limit, Limits, Outcome};
 use netweir_packets::quic::{client_hello, client_initial, crypto, ping, server_initial, short};
 use netweir_wire::packet::quic::Version;
-
-fn limited(limits: Limits) -> World {
-    let settings = Settings {
-        limits,
-        ..Settings::default()
-    };
-    world_with(settings, "")
-}
-
-fn met(world: &World, limit: Limit) -> u64 {
-    check(&world.table);
-    world.table.counters().limit(limit)
-}
 
 #[test]
 fn ids_and_5_tuples_of_a_connection() {

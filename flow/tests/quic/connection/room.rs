@@ -1,7 +1,7 @@
 //! Who gets a place in the table, and who makes room for whom.
 
-use super::world::{CLIENT, FIRST, MS, SERVER, World, check, world_with};
-use netweir_flow::quic::connection::{Certainty, Connection, Limit, Limits, Outcome, Settings};
+use super::world::{self, CLIENT, FIRST, MS, SERVER, World, check, met};
+use netweir_flow::quic::connection::{Certainty, Connection, Limit, Limits, Outcome};
 use netweir_packets::quic::{client_initial, crypto, handshake, ping, server_initial, short};
 use netweir_wire::{map::Count, packet::quic::Version};
 
@@ -11,16 +11,7 @@ fn limited(connections: usize, guesses: usize) -> World {
         guesses,
         ..Limits::default()
     };
-    let settings = Settings {
-        limits,
-        ..Settings::default()
-    };
-    world_with(settings, "")
-}
-
-fn met(world: &World, limit: Limit) -> u64 {
-    check(&world.table);
-    world.table.counters().limit(limit)
+    world::limited(limits)
 }
 
 fn first_to(number: u32) -> Vec<u8> {

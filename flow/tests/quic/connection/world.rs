@@ -4,7 +4,7 @@ use netweir_flow::{
     Sample,
     quic::{
         Sender,
-        connection::{Connection, Connections, Outcome, Settings},
+        connection::{Connection, Connections, Limit, Limits, Outcome, Settings},
         layout::{Layout, Layouts},
     },
 };
@@ -191,4 +191,19 @@ fn bytes(address: IpAddr) -> [u8; 16] {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
     }
+}
+
+/// A world with these limits.
+pub(super) fn limited(limits: Limits) -> World {
+    let settings = Settings {
+        limits,
+        ..Settings::default()
+    };
+    world_with(settings, "")
+}
+
+/// How often a limit was met.
+pub(super) fn met(world: &World, limit: Limit) -> u64 {
+    check(&world.table);
+    world.table.counters().limit(limit)
 }
