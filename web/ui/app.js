@@ -179,10 +179,11 @@ function showFlows({ flows, accounting, summary }) {
     : `No live flow on ${place}: all have been silent for longer than the idle time-out.`);
 }
 
-// By the spin bit where it is credible, else that of the handshake.
+// The shorter one by the spin bit where it is credible, else that of the handshake.
 function roundTrip({ client_spin, server_spin, handshake }) {
-  const spin = [client_spin, server_spin].find(({ state }) => state === "credible");
-  const seconds = spin ? spin.rtt_seconds : handshake.rtt_seconds;
+  const spins = [client_spin, server_spin].map(({ rtt_seconds }) => rtt_seconds).filter((time) => time !== null);
+  const spin = spins.length > 0;
+  const seconds = spin ? Math.min(...spins) : handshake.rtt_seconds;
   if (seconds === null) return ["–", ""];
   return [`${figure(seconds * 1000)} ms`, spin ? "by the spin bit" : "of the handshake"];
 }

@@ -150,6 +150,19 @@ fn a_client_writes_no_formulas_into_csv() {
     assert!(csv.contains(",'=cmd|calc!A0,'@SUM(1),q13"), "{csv}");
 }
 
+/// A name that is none does not pass for one, to people; for programs JSON says it apart.
+#[test]
+fn a_name_that_is_none_is_marked() {
+    for (name, shown) in [
+        ("=cmd|calc!A0", "=cmd|calc!A0?"),
+        ("a.example", "a.example"),
+    ] {
+        let meter = quic_meter_of("eth0", &conversation_of(name, &["h3"]), &[], 0);
+        let table = report(By::Quic, Format::Table, &meter);
+        assert!(table.contains(&format!("  {shown}  ")), "{table}");
+    }
+}
+
 #[test]
 fn json_of_connections_is_that_of_the_api() {
     let text = report(By::Quic, Format::Json, &quic_meter(&[], 0));

@@ -115,6 +115,7 @@ fn round_trips_are_timed() {
         is_near(&handshake["rtt_seconds"], 2.0 * delay);
         for side in ["client_spin", "server_spin"] {
             assert_eq!(found[side]["state"], "credible", "{found:#}");
+            is_near(&found[side]["rtt_seconds"], 2.0 * delay);
             is_near(&found[side]["min_seconds"], 2.0 * delay);
         }
     });
