@@ -3,10 +3,16 @@
 //! Flags that are settings are only collected here; [`crate::config`] says what they mean together
 //! with the configuration file and the environment.
 
+mod pin;
+mod rule;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub use pin::{AttachArgs, DetachArgs, MapCommand, MapDumpArgs, StatusArgs};
+pub use rule::{RuleAddArgs, RuleCommand, RuleTestArgs};
 
 /// Who talks to whom, how much, how well: network telemetry by eBPF, with every packet accounted
 /// for.
@@ -47,6 +53,7 @@ pub enum Command {
         netweir flows                     a table that redraws every second\n  \
         netweir flows --every 10s --count 1 --format json\n  \
         netweir flows --filter 'tcp and port 443 and not net 10.0.0.0/8' --connections\n  \
+        netweir flows --group label       what was counted under each label of the rules\n  \
         netweir flows --only 'not port 22' --sampling 100 --accounting")]
     Flows(FlowsArgs),
     /// Report the addresses: what each sent and received.
@@ -66,6 +73,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  netweir replay capture.pcapng\n  \
         netweir replay --by ip one.pcap two.pcap.zst\n  \
         netweir replay --by quic capture.pcapng\n  \
+        netweir replay --rules rules.toml --by label capture.pcapng\n  \
         tcpdump -w - | netweir replay -")]
     Replay(ReplayArgs),
     /// Make traffic between two namespaces of its own, and show it like `run`.
@@ -76,6 +84,39 @@ pub enum Command {
     Demo(DemoArgs),
     /// Check what this machine can do, each hook by trying it, and say how to mend what is missing.
     Doctor(DoctorArgs),
+    /// Name parts of the traffic, sample them or drop them.
+    #[command(after_help = "Examples:\n  \
+        netweir rule add payments --destination 10.1.0.0/16 --destination-port 443 --both-ways\n  \
+        netweir rule add suspect --source 203.0.113.7 --action drop\n  \
+        netweir rule test 203.0.113.7:5000 10.1.2.3:443 --protocol tcp\n  \
+        netweir rule export > rules.toml; netweir rule load rules.toml\n\n\
+        Of the rules that match a packet, that with the longest prefixes decides, then that with the \
+        highest priority, then the oldest.")]
+    Rule {
+        /// What to do with rules.
+        #[command(subcommand)]
+        command: RuleCommand,
+    },
+    /// Count without a process: load and attach the programs, and pin them. `run` takes over what is
+    /// pinned, and leaves it so.
+    #[command(after_help = "Examples:\n  \
+        netweir attach                    the interface of the default route\n  \
+        netweir attach --iface eth0 --hook xdp --mode native\n  \
+        netweir status\n  \
+        netweir run --iface eth0          shows what was counted, and drains it from now on\n  \
+        netweir detach --iface eth0\n\n\
+        Pins are in `pins.directory`, for each interface in a directory of its own.")]
+    Attach(AttachArgs),
+    /// Remove exactly what `attach` has made, also for an interface that is gone.
+    Detach(DetachArgs),
+    /// Show what is attached and pinned, since when, and what it has counted and lost.
+    Status(StatusArgs),
+    /// Look into the maps of what is pinned.
+    Map {
+        /// What to do with maps.
+        #[command(subcommand)]
+        command: MapCommand,
+    },
     /// Show every setting that is in force, and where it comes from.
     Config,
     /// Print the completions for a shell.
@@ -120,6 +161,24 @@ pub struct MeterArgs {
     pub sampling: Option<String>,
 }
 
+/// How a list looks.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct FormatArgs {
+    /// How it looks.
+    #[arg(long, visible_alias = "output", value_enum, default_value_t)]
+    pub format: Format,
+    /// The same as `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+impl FormatArgs {
+    /// How it looks.
+    pub fn format(self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
 /// Where the dashboard is.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct ListenArgs {
@@ -148,7 +207,7 @@ pub struct ViewArgs {
     /// Show so many rows; 0 for all. A terminal has as many as fit.
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
-    /// Order: bytes, packets, rate, first, last, source, destination, protocol.
+    /// Order: bytes, packets, rate, first, last, source, destination, protocol, label.
     #[arg(long, default_value = "bytes", value_name = "KEY")]
     pub sort: String,
     /// Only what matches, such as 'tcp and (port 80 or port 443) and not host 10.0.0.1'.
@@ -210,13 +269,23 @@ pub struct FlowsArgs {
     /// Both directions of a conversation in a row, with its duration.
     #[arg(long)]
     pub connections: bool,
+    /// Instead of flows, what was counted in groups of them since the start.
+    #[arg(long, value_enum, conflicts_with_all = ["connections", "filter", "resolve"])]
+    pub group: Option<Group>,
     /// Instead of flows, where every packet went: a row for each direction of each interface.
-    #[arg(long, conflicts_with_all = ["connections", "top", "sort", "filter", "resolve"])]
+    #[arg(long, conflicts_with_all = ["connections", "group", "top", "sort", "filter", "resolve"])]
     pub accounting: bool,
     /// Instead of reports, one JSON line for each record: a flow that ended, or one that goes on
     /// after the active time-out.
-    #[arg(long, conflicts_with_all = ["connections", "accounting", "top", "format", "json", "count"])]
+    #[arg(long, conflicts_with_all = ["connections", "accounting", "group", "top", "format", "json", "count"])]
     pub records: bool,
+}
+
+/// What flows can be grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Group {
+    /// The label that rules give: packets, bytes, rate, flows, and what was dropped.
+    Label,
 }
 
 /// Arguments of `ip`.
@@ -274,6 +343,8 @@ pub enum By {
     Ip,
     /// One row for each QUIC connection.
     Quic,
+    /// One row for each label of the rules.
+    Label,
     /// One row for each interface of the files.
     Interface,
     /// One row for each direction of each interface: where every packet went.
@@ -292,6 +363,9 @@ pub struct ReplayArgs {
     /// What is shown.
     #[command(flatten)]
     pub view: ViewArgs,
+    /// Let the rules of this file (as `netweir rule export` writes it) decide; nothing is dropped.
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
     /// Instead of a report, one line for each QUIC datagram that begins with a long header.
     #[arg(long, conflicts_with_all = ["by", "top", "sort", "filter", "resolve"])]
     pub events: bool,

@@ -11,6 +11,8 @@ mod frame;
 mod log;
 mod metering;
 mod report;
+pub mod rules;
 mod serving;
 mod stop;
+mod token;
 mod unit;

@@ -8,11 +8,17 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use netweir_agent::{Agent, Cpus, Netns, QuicSettings, Settings, attach::HookChoice, now_ns};
-use netweir_flow::{Meter, Record};
+use netweir_agent::{
+    Agent, Cpus, Netns, QuicSettings, RuleSettings, Settings, attach::HookChoice, now_ns,
+};
+use netweir_flow::{Meter, Record, rule::CompiledRules};
 use netweir_web::{Ticker, Ticks, ticker};
 
-use crate::{config::Config, stop::Stop};
+use crate::{
+    config::Config,
+    rules::{Desk, Follower, Store},
+    stop::Stop,
+};
 
 /// Drains in a tick: the first packet of a flow shows after a quarter of a tick at the latest, and
 /// the kernel's flow map has to last only for so long.
@@ -31,6 +37,8 @@ pub(crate) struct Metering {
     pub(crate) meter: Arc<RwLock<Meter>>,
     /// Tells of every tick.
     pub(crate) ticks: Ticks,
+    /// Where rules are changed, and the agent is asked to put them in force.
+    pub(crate) rules: Arc<Desk>,
     stop: Arc<Stop>,
     thread: JoinHandle<anyhow::Result<()>>,
 }
@@ -44,33 +52,13 @@ impl Metering {
         records: Records,
     ) -> anyhow::Result<Self> {
         let meter = Arc::new(RwLock::new(Meter::new(&meter_settings(config), now_ns())));
-        let settings = Settings {
-            choices: config.choices.clone(),
-            hook: config.hook,
-            tc: config.tc,
-            trace_any: config.is_everything() && config.hook == HookChoice::Tracepoint,
-            maps: config.maps,
-            ports: config.port_classes(),
-            only: config.only.clone(),
-            sampling: config.sampling,
-            quic: QuicSettings {
-                layouts: config.quic.kernel_layouts(),
-            },
-        };
+        let store = Store::new(&config.rules.file);
+        let desk = Arc::new(Desk::new(store.clone())?);
+        let (follower, book, rules) = Follower::start(store)?;
+        lock(&meter).set_rules(&book.labelled());
+        let settings = agent_settings(config, rules);
         let agent = Agent::start(settings, namespaces, Arc::clone(&meter))?;
-        let kernel_kib = config.maps.kernel_bytes(&Cpus::of_machine()?) / 1024;
-        tracing::info!(
-            kernel_kib,
-            flows = config.maps.flows,
-            "metering; kernel memory of the maps, for each namespace and for the tracepoints"
-        );
-        if config.only.is_some() || config.sampling > 1 {
-            tracing::info!(
-                filtered = config.only.is_some(),
-                sampling = config.sampling,
-                "not every packet is counted in flows; the accounting has all of them"
-            );
-        }
+        say_what_is_metered(config, book.rules().len())?;
         let (ticker, ticks) = ticker(config.tick);
         let work = Work {
             agent,
@@ -79,6 +67,9 @@ impl Metering {
             tick: config.tick,
             ticker,
             records,
+            rules: follower,
+            rules_in_force: true,
+            desk: Arc::clone(&desk),
         };
         let thread = thread::Builder::new()
             .name("agent".into())
@@ -86,6 +77,7 @@ impl Metering {
         Ok(Self {
             meter,
             ticks,
+            rules: desk,
             stop,
             thread,
         })
@@ -103,6 +95,31 @@ impl Metering {
     }
 }
 
+/// Logs that everything is attached, and what is not as usual.
+fn say_what_is_metered(config: &Config, rules: usize) -> anyhow::Result<()> {
+    let kernel_kib = config.maps.kernel_bytes(&Cpus::of_machine()?) / 1024;
+    tracing::info!(
+        kernel_kib,
+        flows = config.maps.flows,
+        "metering; kernel memory of the maps, for each namespace and for the tracepoints"
+    );
+    if config.only.is_some() || config.sampling > 1 {
+        tracing::info!(
+            filtered = config.only.is_some(),
+            sampling = config.sampling,
+            "not every packet is counted in flows; the accounting has all of them"
+        );
+    }
+    if rules > 0 {
+        tracing::info!(
+            rules,
+            file = %config.rules.file.display(),
+            "rules are in force"
+        );
+    }
+    Ok(())
+}
+
 /// The namespaces that the configuration names, or the own.
 pub(crate) fn namespaces(config: &Config) -> anyhow::Result<Vec<Netns>> {
     if config.netns.is_empty() {
@@ -110,6 +127,25 @@ pub(crate) fn namespaces(config: &Config) -> anyhow::Result<Vec<Netns>> {
     }
     let named = config.netns.iter().map(|name| Netns::from_choice(name));
     Ok(named.collect::<Result<_, _>>()?)
+}
+
+/// What the agent is to do, with these rules.
+pub(crate) fn agent_settings(config: &Config, rules: Arc<CompiledRules>) -> Settings {
+    Settings {
+        choices: config.choices.clone(),
+        hook: config.hook,
+        modes: config.modes,
+        trace_any: config.is_everything() && config.hook == HookChoice::Tracepoint,
+        maps: config.maps,
+        ports: config.port_classes(),
+        only: config.only.clone(),
+        sampling: config.sampling,
+        quic: QuicSettings {
+            layouts: config.quic.kernel_layouts(),
+        },
+        rules: RuleSettings::new(config.rules.heads_per_second, rules),
+        pins: Some(config.pins.clone()),
+    }
 }
 
 fn meter_settings(config: &Config) -> netweir_flow::Settings {
@@ -136,6 +172,10 @@ struct Work {
     tick: Duration,
     ticker: Ticker,
     records: Records,
+    rules: Follower,
+    /// Whether what stands in their file decides in the kernel.
+    rules_in_force: bool,
+    desk: Arc<Desk>,
 }
 
 impl Work {
@@ -155,16 +195,21 @@ impl Work {
         let mut next_tick = Instant::now() + self.tick;
         loop {
             let left = next_tick.saturating_duration_since(Instant::now());
-            self.agent.wait(self.stop.as_fd(), left.min(pause))?;
+            let awaited = [self.stop.as_fd(), self.desk.as_fd()];
+            self.agent.wait(&awaited, left.min(pause))?;
             if self.stop.is_set()? {
                 return Ok(());
             }
             self.agent.follow()?;
+            self.follow_rules();
             let due = Instant::now() >= next_tick;
             if due || self.agent.has_news() {
                 self.agent
                     .drain()
                     .context("cannot read the kernel's counts")?;
+                // What a change of the rules makes is not kept until the tick.
+                let relabelled = |meter: &mut Meter| meter.relabelled(RECORDS_AT_ONCE);
+                report(&self.meter, &mut self.records, relabelled);
             }
             if due {
                 lock(&self.meter).end_tick(now_ns());
@@ -174,6 +219,36 @@ impl Work {
                 self.ticker.tick();
             }
         }
+    }
+}
+
+impl Work {
+    /// Puts the rules in force that were written since the last time, and tells whoever has asked.
+    fn follow_rules(&mut self) {
+        // Before the file is looked at: whoever asks later has written later.
+        let questions = self.desk.questions();
+        match self.set_rules() {
+            Ok(Some(count)) => {
+                self.rules_in_force = true;
+                tracing::info!(rules = count, "other rules are in force");
+            }
+            Ok(None) => {}
+            Err(error) => {
+                self.rules_in_force = false;
+                tracing::error!(error = %format!("{error:#}"), "the rules from before stay in force");
+            }
+        }
+        self.desk.answer(questions, self.rules_in_force);
+    }
+
+    /// Puts rules in force if others were written; tells how many.
+    fn set_rules(&mut self) -> anyhow::Result<Option<usize>> {
+        let Some((book, rules)) = self.rules.changed()? else {
+            return Ok(None);
+        };
+        self.agent.set_rules(rules)?;
+        lock(&self.meter).set_rules(&book.labelled());
+        Ok(Some(book.rules().len()))
     }
 }
 

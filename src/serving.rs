@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::anyhow;
 use netweir_flow::Meter;
-use netweir_web::{Settings, State, Ticks};
+use netweir_web::{RuleBook, Settings, State, Ticks, Token};
 use tokio::{
     net::{TcpListener, unix::pipe},
     runtime::Runtime,
@@ -56,6 +56,13 @@ impl Serving {
             listener,
             settings,
         })
+    }
+
+    /// Shows these rules; who bears the token may change them, without one nobody.
+    pub(crate) fn with_rules(mut self, rules: Arc<dyn RuleBook>, token: Option<Token>) -> Self {
+        self.settings.rules = Some(rules);
+        self.settings.token = token;
+        self
     }
 
     /// Serves until `stop` is set.

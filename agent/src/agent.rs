@@ -1,11 +1,12 @@
 //! The agent as a whole: what is attached, and the drain.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock, RwLockWriteGuard},
     time::Duration,
 };
 
-use netweir_flow::{Batch, KernelFilter, Meter, Sample};
+use netweir_flow::{Batch, KernelFilter, Meter, Sample, rule::CompiledRules};
 use netweir_wire::map::{LayoutProgram, PortClasses, QuicEvent};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -15,9 +16,9 @@ use rustix::{
 
 use crate::{
     Error, Netns,
-    attach::{HookChoice, MapSizes, Object, Purpose, TcMode, Variant},
+    attach::{HookChoice, MapSizes, Modes, Object, Purpose, Variant},
     choice::Choice,
-    collect::Collector,
+    collect::{Collector, InterfaceNames},
     error::Doing,
     place::{Context, Place},
     tracer::Tracer,
@@ -29,8 +30,8 @@ pub struct Settings {
     pub choices: Vec<Choice>,
     /// The hook for interfaces whose wish names none.
     pub hook: HookChoice,
-    /// How programs are put into TC.
-    pub tc: TcMode,
+    /// How the hooks are entered.
+    pub modes: Modes,
     /// Whether the tracepoints count interfaces of every namespace, those unknown here too.
     pub trace_any: bool,
     /// Sizes of the kernel maps.
@@ -43,6 +44,57 @@ pub struct Settings {
     pub sampling: u32,
     /// What is made of QUIC, where [`MapSizes::quic`] is not 0.
     pub quic: QuicSettings,
+    /// The rules.
+    pub rules: RuleSettings,
+    /// Where interfaces are pinned; what is pinned there is taken over rather than attached to. Nothing
+    /// is where there is none.
+    pub pins: Option<PathBuf>,
+}
+
+/// Which rules are in force.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSettings {
+    /// Heads of packets that rules may sample on each CPU in a second; 0 for none.
+    pub heads_per_second: u32,
+    /// The number of the rules in force, which chooses between the two tables; 0 where there never
+    /// were any.
+    generation: u32,
+    tables: [Option<Arc<CompiledRules>>; 2],
+    /// The rules, where anybody has said which, be it that there are none.
+    latest: Option<Arc<CompiledRules>>,
+}
+
+impl RuleSettings {
+    /// These rules to begin with, and so many heads.
+    pub fn new(heads_per_second: u32, rules: Arc<CompiledRules>) -> Self {
+        let mut settings = Self {
+            heads_per_second,
+            latest: Some(Arc::clone(&rules)),
+            ..Self::default()
+        };
+        if !rules.is_empty() {
+            settings.replace(rules);
+        }
+        settings
+    }
+
+    /// Puts other rules in the place of those that are not in force any more.
+    fn replace(&mut self, rules: Arc<CompiledRules>) {
+        // 0 is for none at all; whoever comes around goes on with the same side.
+        self.generation = self.generation.checked_add(1).unwrap_or(2);
+        self.latest = Some(Arc::clone(&rules));
+        self.tables[(self.generation & 1) as usize] = Some(rules);
+    }
+
+    /// The rules, if anybody has said which.
+    pub(crate) const fn latest(&self) -> Option<&Arc<CompiledRules>> {
+        self.latest.as_ref()
+    }
+
+    fn current(&self) -> Option<&Arc<CompiledRules>> {
+        let table = self.tables[(self.generation & 1) as usize].as_ref();
+        table.filter(|_| self.generation != 0)
+    }
 }
 
 /// What is made of QUIC.
@@ -55,12 +107,22 @@ pub struct QuicSettings {
 impl Settings {
     /// Loads the programs for a purpose, with their maps as they are wanted.
     pub(crate) fn load(&self, purpose: &Purpose) -> Result<(Object, Collector), Error> {
+        self.load_sized(purpose, self.maps)
+    }
+
+    /// The same with maps of other sizes.
+    pub(crate) fn load_sized(
+        &self,
+        purpose: &Purpose,
+        sizes: MapSizes,
+    ) -> Result<(Object, Collector), Error> {
         let variant = Variant {
             filters: self.only.is_some(),
             sampling: self.sampling,
             layouts: self.quic.layouts.is_some(),
+            heads_per_second: self.rules.heads_per_second,
         };
-        let mut object = Object::load_variant(purpose, self.maps, variant)?;
+        let mut object = Object::load_variant(purpose, sizes, variant)?;
         let mut collector = Collector::new(&mut object)?;
         collector.set_ports(&self.ports)?;
         if let Some(only) = &self.only {
@@ -69,13 +131,30 @@ impl Settings {
         if let Some(layouts) = &self.quic.layouts {
             collector.set_layouts(layouts)?;
         }
+        self.put_rules(&mut collector)?;
         Ok((object, collector))
     }
 
-    /// Which of the names that the filter asks for an interface has, as bits.
-    pub(crate) fn names(&self, interface: &str) -> u32 {
+    /// Puts the rules in force in maps that have none.
+    pub(crate) fn put_rules(&self, collector: &mut Collector) -> Result<(), Error> {
+        if let Some(rules) = self.rules.current() {
+            collector.write_rules(rules, self.rules.generation)?;
+            collector.enforce_rules(self.rules.generation);
+        }
+        Ok(())
+    }
+
+    /// How programs are to know an interface of this name.
+    pub(crate) fn names(&self, interface: &str) -> InterfaceNames {
         let only = self.only.as_ref();
-        only.map_or(0, |only| only.interface_names(interface))
+        let rules = self.rules.tables.each_ref();
+        InterfaceNames {
+            filter: only.map_or(0, |only| only.interface_names(interface)),
+            rules: rules.map(|table| {
+                let table = table.as_ref();
+                table.map_or(0, |rules| rules.interface_number(interface))
+            }),
+        }
     }
 }
 
@@ -116,17 +195,18 @@ impl Agent {
         Ok(agent)
     }
 
-    /// Waits for `timeout`, or until an interface came or went, or until `stop` can be read.
+    /// Waits for `timeout`, or until an interface came or went, or until one of `others` can be read.
     ///
     /// # Errors
     /// [`Error::System`] where the kernel cannot wait.
-    pub fn wait(&self, stop: BorrowedFd<'_>, timeout: Duration) -> Result<(), Error> {
+    pub fn wait(&self, others: &[BorrowedFd<'_>], timeout: Duration) -> Result<(), Error> {
         let mut watched: Vec<PollFd<'_>> = self
             .places
             .iter()
             .map(|place| PollFd::from_borrowed_fd(place.as_fd(), PollFlags::IN))
             .collect();
-        watched.push(PollFd::from_borrowed_fd(stop, PollFlags::IN));
+        let others = others.iter();
+        watched.extend(others.map(|other| PollFd::from_borrowed_fd(*other, PollFlags::IN)));
         let timeout = Timespec::try_from(timeout).ok();
         match poll(&mut watched, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
@@ -150,11 +230,64 @@ impl Agent {
             .try_for_each(|place| place.follow(&mut context))
     }
 
+    /// Puts other rules in force, for flows that are running too.
+    ///
+    /// # Errors
+    /// A map cannot be written: then the rules from before stay in force.
+    pub fn set_rules(&mut self, rules: Arc<CompiledRules>) -> Result<(), Error> {
+        let before = self.settings.rules.clone();
+        self.settings.rules.replace(rules);
+        let written = self.write_rules();
+        if written.is_err() {
+            self.settings.rules = before;
+            return written;
+        }
+        let generation = self.settings.rules.generation;
+        for collector in self.own_collectors() {
+            collector.enforce_rules(generation);
+        }
+        let settings = &self.settings;
+        self.places
+            .iter_mut()
+            .try_for_each(|place| place.set_pinned_rules(settings))
+    }
+
+    /// Writes the rules where none are in force, and which interfaces they name.
+    fn write_rules(&mut self) -> Result<(), Error> {
+        let rules = &self.settings.rules;
+        let generation = rules.generation;
+        let Some(current) = rules.current().map(Arc::clone) else {
+            return Ok(());
+        };
+        let mut collectors: Vec<_> = self.own_collectors().collect();
+        each(&mut collectors, |collector| {
+            collector.write_rules(&current, generation)
+        })?;
+        let meter = Arc::clone(&self.meter);
+        let mut context = Context {
+            settings: &self.settings,
+            tracer: &mut self.tracer,
+            meter: &mut lock(&meter),
+        };
+        self.places
+            .iter_mut()
+            .try_for_each(|place| place.tell_names(&mut context))
+    }
+
+    fn collectors(&mut self) -> impl Iterator<Item = &mut Collector> {
+        let tracer = self.tracer.iter_mut().map(|tracer| &mut tracer.collector);
+        tracer.chain(self.places.iter_mut().flat_map(Place::collectors))
+    }
+
+    /// Those of programs that are this agent's own: what is pinned has rules of other generations.
+    fn own_collectors(&mut self) -> impl Iterator<Item = &mut Collector> {
+        let tracer = self.tracer.iter_mut().map(|tracer| &mut tracer.collector);
+        tracer.chain(self.places.iter_mut().filter_map(Place::collector))
+    }
+
     /// Whether flows were opened since the last drain.
     pub fn has_news(&mut self) -> bool {
-        let tracer = self.tracer.iter_mut().map(|tracer| &mut tracer.collector);
-        let mut collectors = tracer.chain(self.places.iter_mut().filter_map(Place::collector));
-        collectors.any(|collector| collector.has_news())
+        self.collectors().any(|collector| collector.has_news())
     }
 
     /// Moves what was counted since the last drain into the meter.
@@ -169,9 +302,10 @@ impl Agent {
             ..
         } = self;
         let tracer = tracer.iter_mut().map(|tracer| &mut tracer.collector);
-        let collectors = tracer.chain(places.iter_mut().filter_map(Place::collector));
+        let collectors = tracer.chain(places.iter_mut().flat_map(Place::collectors));
         let mut collectors: Vec<&mut Collector> = collectors.collect();
         hand_over_quic(&mut collectors, meter);
+        hand_over_heads(&mut collectors, meter);
         let mut batch = Batch::default();
         let begun = each(&mut collectors, |collector| collector.begin(&mut batch));
         // The counters first: so nothing is ever in flows that they do not tell of.
@@ -193,7 +327,8 @@ impl Agent {
         begun.and(read).and(taken)
     }
 
-    /// Detaches everything and drains what was counted until then: now all books balance.
+    /// Detaches everything that is not pinned, and drains what was counted until then: now all books
+    /// balance. What is pinned counts on.
     ///
     /// # Errors
     /// As of [`Self::drain`]; everything is detached in any case.
@@ -218,6 +353,9 @@ impl Drop for Agent {
 /// Events of QUIC that the meter gets in one piece: few enough that nobody waits long for it.
 const QUIC_PIECE: usize = 256;
 
+/// The same of heads.
+const HEADS_PIECE: usize = 256;
+
 /// Moves what was told of QUIC into the meter. It comes before the counts of its flows.
 fn hand_over_quic(collectors: &mut [&mut Collector], meter: &RwLock<Meter>) {
     let mut locked = None;
@@ -232,6 +370,27 @@ fn hand_over_quic(collectors: &mut [&mut Collector], meter: &RwLock<Meter>) {
     };
     for collector in collectors {
         collector.read_quic(&mut hand_over);
+    }
+}
+
+/// Moves the heads of packets that rules have sampled into the meter.
+fn hand_over_heads(collectors: &mut [&mut Collector], meter: &RwLock<Meter>) {
+    let mut locked = None;
+    let mut heads = 0;
+    let mut malformed = 0;
+    for collector in collectors {
+        malformed += collector.read_heads(&mut |head, bytes| {
+            if heads % HEADS_PIECE == 0 {
+                locked = None;
+            }
+            heads += 1;
+            let locked = locked.get_or_insert_with(|| lock(meter));
+            locked.apply_head(head, bytes);
+        });
+    }
+    drop(locked);
+    if malformed > 0 {
+        lock(meter).refuse_heads(malformed);
     }
 }
 

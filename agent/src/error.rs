@@ -1,6 +1,6 @@
 //! What can go wrong between the agent and the kernel.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use aya::programs::{ProgramError, tc::TcError};
 
@@ -118,6 +118,130 @@ pub enum Error {
     Btf {
         /// What is missing.
         missing: String,
+    },
+    /// The directory of pins is on no BPF file system.
+    #[error(
+        "{path} is not on a BPF file system: `mount -t bpf bpf /sys/fs/bpf`, or name a place on one \
+         with --set pins.directory=PATH"
+    )]
+    NoBpffs {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Something could not be pinned, or what is pinned could not be used.
+    #[error("cannot use the pin {path}")]
+    Pin {
+        /// Where it is.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel has no links for the hook, which alone could be pinned (XDP: Linux 5.9).
+    #[error("this kernel cannot keep programs at this hook without a process: try --hook tc")]
+    NoLinks,
+    /// The interface is pinned already.
+    #[error(
+        "{interface} is attached to already; `netweir status` shows it, `netweir detach --iface \
+         {interface}` ends it"
+    )]
+    Pinned {
+        /// The interface's name.
+        interface: String,
+    },
+    /// The interface is not pinned.
+    #[error("{interface} is not attached to; `netweir status` shows what is")]
+    NotPinned {
+        /// The interface's name.
+        interface: String,
+    },
+    /// What is pinned belongs to an interface of the same name in another place.
+    #[error(
+        "{interface} is pinned, but that is {of}: `netweir detach --iface {interface}` removes it, or \
+         take another directory with --set pins.directory=PATH"
+    )]
+    OtherPins {
+        /// The interface's name.
+        interface: String,
+        /// What is pinned.
+        of: String,
+    },
+    /// The namespace of pinned filters cannot be found.
+    #[error(
+        "the filters of {interface} are in the network namespace {netns}, which cannot be found: name \
+         it with --netns, or, if it is gone, `netweir detach --gone --iface {interface}`"
+    )]
+    LostNamespace {
+        /// The interface's name.
+        interface: String,
+        /// The inode number of the namespace.
+        netns: u32,
+    },
+    /// Another process uses what is pinned.
+    #[error("the pins of {interface} are in use by {by}; stop it first")]
+    PinsBusy {
+        /// The interface's name.
+        interface: String,
+        /// Which process.
+        by: String,
+    },
+    /// What is pinned was made by an older version.
+    #[error(
+        "the pins of {interface} have ABI {abi}: `netweir attach --upgrade --iface {interface}` or \
+         `netweir run` takes them over"
+    )]
+    OlderPins {
+        /// The interface's name.
+        interface: String,
+        /// Their ABI.
+        abi: u32,
+    },
+    /// What is pinned was made by a version that is too new, or too old.
+    #[error(
+        "the pins of {interface} have ABI {abi}, which this netweir (ABI {wanted}) cannot take over: \
+         use the version that made them"
+    )]
+    UnknownPins {
+        /// The interface's name.
+        interface: String,
+        /// Their ABI.
+        abi: u32,
+        /// Ours.
+        wanted: u32,
+    },
+    /// A migration was begun by another version.
+    #[error(
+        "the pins of {interface} were being taken over by a netweir of ABI {abi}: start that once, to \
+         end it"
+    )]
+    HalfMigrated {
+        /// The interface's name.
+        interface: String,
+        /// The ABI that it leads to.
+        abi: u32,
+    },
+    /// What is pinned counts otherwise than is wanted now.
+    #[error(
+        "{interface} was attached to with {what}: start with the same, or detach it and attach anew"
+    )]
+    PinnedOtherwise {
+        /// The interface's name.
+        interface: String,
+        /// Which setting, and what it was.
+        what: String,
+    },
+    /// Something that is wanted cannot be pinned.
+    #[error(
+        "the tracepoints see all interfaces at once and cannot be pinned: use --hook tc or xdp"
+    )]
+    NotPinnable,
+    /// Files of others are in a directory that should be removed.
+    #[error("{path} holds what netweir has not made ({files}); that stays")]
+    ForeignFiles {
+        /// The directory.
+        path: PathBuf,
+        /// Their names.
+        files: String,
     },
     /// A privilege is missing.
     #[error(

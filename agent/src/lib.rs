@@ -13,13 +13,15 @@ mod cpu;
 mod error;
 mod netlink;
 mod netns;
+pub mod pin;
 mod place;
 pub mod scratch;
 mod sys;
 mod tracer;
+mod wanted;
 pub mod watch;
 
-pub use agent::{Agent, QuicSettings, Settings, now_ns};
+pub use agent::{Agent, QuicSettings, RuleSettings, Settings, now_ns};
 pub use choice::{Choice, Interfaces};
 pub use cpu::Cpus;
 pub use error::Error;

@@ -158,6 +158,18 @@ impl Netns {
     }
 }
 
+/// The namespace of an inode number, if it has a name or a process that this one may see.
+pub(crate) fn find(inode: u32) -> Option<Netns> {
+    let listed = |folder: &str| fs::read_dir(folder).into_iter().flatten().flatten();
+    let named = listed(NAMED).map(|entry| entry.path());
+    let processes = listed("/proc").map(|entry| entry.path().join("ns/net"));
+    named.chain(processes).find_map(|path| {
+        let is_it = fs::metadata(&path).is_ok_and(|file| file.ino() as u32 == inode);
+        let name = path.display().to_string();
+        is_it.then(|| Netns::from_path(&path, Some(&name)).ok())?
+    })
+}
+
 /// Runs `work` on a thread of its own, whose panic becomes the caller's.
 fn on_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     match thread::scope(|scope| scope.spawn(work).join()) {

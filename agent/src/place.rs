@@ -9,11 +9,13 @@ use crate::{
     Error, Netns,
     agent::Settings,
     attach::{Attachment, HookChoice, Object, Purpose},
-    choice::{Interfaces, hook_for},
+    choice::hook_for,
     collect::Collector,
     error::Chain,
+    pin::{Folder, Pinned},
     tracer::Tracer,
-    watch::{Change, Device, Watch, default_route},
+    wanted::{check_choices, default_name},
+    watch::{Change, Device, Watch},
 };
 
 /// One network namespace.
@@ -23,6 +25,10 @@ pub(crate) struct Place {
     /// The load of the programs whose interfaces are this namespace's; made when first needed.
     metered: Option<(Object, Collector)>,
     attached: HashMap<u32, Attached>,
+    /// What is pinned of interfaces that are gone: it may still hold something.
+    left: Vec<Box<Pinned>>,
+    /// What the interfaces that are attached to are called.
+    names: HashMap<u32, String>,
     /// Name of the interface that the default route led through at the start.
     default: Option<String>,
     /// Whether it was said that the map of interfaces is full.
@@ -33,6 +39,8 @@ pub(crate) struct Place {
 enum Attached {
     Here(Attachment),
     Traced,
+    /// By what is pinned.
+    Pinned(Box<Pinned>),
 }
 
 /// What all places share while interfaces are attached.
@@ -52,10 +60,13 @@ impl Place {
             watch,
             metered: None,
             attached: HashMap::new(),
+            left: Vec::new(),
+            names: HashMap::new(),
             default,
             is_full: false,
         };
-        place.check_choices(&devices, context.settings)?;
+        let there = (devices.as_slice(), place.default.as_deref());
+        check_choices(&context.settings.choices, &place.netns, there)?;
         let mut refused = Vec::new();
         for device in &devices {
             match place.came(device, context) {
@@ -86,24 +97,6 @@ impl Place {
             }
             error => tracing::warn!(interface, error = %Chain(error), "not metered"),
         }
-    }
-
-    /// Whether every interface that was named is there.
-    fn check_choices(&self, devices: &[Device], settings: &Settings) -> Result<(), Error> {
-        for choice in &settings.choices {
-            match &choice.interfaces {
-                Interfaces::Default if self.default.is_none() => return Err(Error::NoDefaultRoute),
-                Interfaces::Name(name) if !devices.iter().any(|device| device.name == *name) => {
-                    let netns = self.netns.to_string();
-                    return Err(Error::NoInterface {
-                        name: name.clone(),
-                        netns,
-                    });
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
@@ -142,16 +135,22 @@ impl Place {
             // It has another name now, nothing more.
             Some(Attached::Here(attachment)) => {
                 let hook = attachment.hook;
-                self.rename(device, context)?;
+                self.rename(device.ifindex, &device.name, context)?;
                 hook
             }
             Some(Attached::Traced) => {
-                self.rename(device, context)?;
+                self.rename(device.ifindex, &device.name, context)?;
                 Hook::Tracepoint
+            }
+            Some(Attached::Pinned(pinned)) => {
+                let hook = pinned.hook();
+                self.rename(device.ifindex, &device.name, context)?;
+                hook
             }
             None => self.attach(device, choice, context)?,
         };
         tracing::info!(interface = device.name, netns = %self.netns, %hook, "metering");
+        self.names.insert(device.ifindex, device.name.clone());
         context.meter.add_interface(Interface {
             id: self.id(device.ifindex),
             name: device.name.as_str().into(),
@@ -164,11 +163,44 @@ impl Place {
         Ok(())
     }
 
-    /// Tells the filter in the kernel the names that an interface has now.
-    fn rename(&mut self, device: &Device, context: &mut Context<'_>) -> Result<(), Error> {
-        let names = context.settings.names(&device.name);
-        let is_traced = matches!(self.attached.get(&device.ifindex), Some(Attached::Traced));
-        let keys = self.keys(device.ifindex);
+    /// Tells the programs of all interfaces what they are called: rules ask for other names now.
+    pub(crate) fn tell_names(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+        let is_own = |ifindex: &u32| {
+            let attached = self.attached.get(ifindex);
+            !matches!(attached, Some(Attached::Pinned(_)))
+        };
+        let names: Vec<_> = self
+            .names
+            .iter()
+            .filter(|(ifindex, _)| is_own(ifindex))
+            .map(|(ifindex, name)| (*ifindex, name.clone()))
+            .collect();
+        let mut told = names.into_iter();
+        told.try_for_each(|(ifindex, name)| self.rename(ifindex, &name, context))
+    }
+
+    /// Puts the rules of now in force in what is pinned.
+    pub(crate) fn set_pinned_rules(&mut self, settings: &Settings) -> Result<(), Error> {
+        let Some(rules) = settings.rules.latest() else {
+            return Ok(());
+        };
+        for (ifindex, attached) in &mut self.attached {
+            if let Attached::Pinned(pinned) = attached {
+                let name = self.names.get(ifindex).map_or("", String::as_str);
+                pinned.set_rules(rules, name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells filter and rules in the kernel what an interface is called now.
+    fn rename(&mut self, ifindex: u32, name: &str, context: &mut Context<'_>) -> Result<(), Error> {
+        if let Some(Attached::Pinned(pinned)) = self.attached.get_mut(&ifindex) {
+            return pinned.rename(name, context.settings);
+        }
+        let names = context.settings.names(name);
+        let is_traced = matches!(self.attached.get(&ifindex), Some(Attached::Traced));
+        let keys = self.keys(ifindex);
         let collector = match context.tracer {
             Some(tracer) if is_traced => Some(&mut tracer.collector),
             _ => self.collector(),
@@ -186,6 +218,16 @@ impl Place {
         choice: HookChoice,
         context: &mut Context<'_>,
     ) -> Result<Hook, Error> {
+        if let Some(pinned) = self.take_pinned(device, context.settings)? {
+            let hook = pinned.hook();
+            tracing::info!(
+                interface = device.name,
+                "it is pinned: that goes on counting when this agent has ended"
+            );
+            self.attached
+                .insert(device.ifindex, Attached::Pinned(Box::new(pinned)));
+            return Ok(hook);
+        }
         if choice != HookChoice::Tracepoint {
             match self.attach_here(device, choice, context.settings) {
                 Ok(hook) => return Ok(hook),
@@ -217,6 +259,14 @@ impl Place {
         Ok(Hook::Tracepoint)
     }
 
+    /// Takes over what is pinned of an interface.
+    fn take_pinned(&self, device: &Device, settings: &Settings) -> Result<Option<Pinned>, Error> {
+        let Some(path) = &settings.pins else {
+            return Ok(None);
+        };
+        Pinned::take(&Folder::new(path), (&self.netns, device), settings)
+    }
+
     fn attach_here(
         &mut self,
         device: &Device,
@@ -234,7 +284,7 @@ impl Place {
         let added = keys
             .iter()
             .try_for_each(|key| collector.add_named_interface(*key, names));
-        let attach = || Attachment::new(object, device, choice, settings.tc);
+        let attach = || Attachment::new(object, device, choice, settings.modes);
         let attached = added.and_then(|()| self.netns.enter(attach)?);
         let attachment = attached.inspect_err(|_| {
             // Nothing will be counted there: the entries need not stay.
@@ -248,6 +298,7 @@ impl Place {
     }
 
     fn gone(&mut self, ifindex: u32, context: &mut Context<'_>) {
+        self.names.remove(&ifindex);
         let Some(attached) = self.attached.remove(&ifindex) else {
             return;
         };
@@ -258,6 +309,10 @@ impl Place {
                 self.metered.as_mut().map(|(_, collector)| collector)
             }
             Attached::Traced => context.tracer.as_mut().map(|tracer| &mut tracer.collector),
+            Attached::Pinned(pinned) => {
+                self.left.push(pinned);
+                None
+            }
         };
         if let Some(collector) = collector {
             keys.into_iter()
@@ -273,9 +328,24 @@ impl Place {
         self.metered.as_mut().map(|(_, collector)| collector)
     }
 
-    /// Detaches from every interface; what was counted can still be drained.
+    /// The same, and those of what is pinned.
+    pub(crate) fn collectors(&mut self) -> impl Iterator<Item = &mut Collector> {
+        let own = self.metered.as_mut().map(|(_, collector)| collector);
+        let pinned = self
+            .attached
+            .values_mut()
+            .filter_map(|attached| match attached {
+                Attached::Pinned(pinned) => Some(&mut pinned.collector),
+                _ => None,
+            });
+        let left = self.left.iter_mut().map(|pinned| &mut pinned.collector);
+        own.into_iter().chain(pinned).chain(left)
+    }
+
+    /// Detaches from every interface that is not pinned; what was counted can still be drained.
     pub(crate) fn detach(&mut self) {
-        for (_, attached) in self.attached.drain() {
+        let own = |_: &u32, attached: &mut Attached| !matches!(attached, Attached::Pinned(_));
+        for (_, attached) in self.attached.extract_if(own) {
             if let Attached::Here(attachment) = attached {
                 attachment.detach(&self.netns);
             }
@@ -296,12 +366,4 @@ impl Place {
             direction: direction as u32,
         })
     }
-}
-
-fn default_name(netns: &Netns, devices: &[Device]) -> Result<Option<String>, Error> {
-    let ifindex = default_route(netns)?;
-    let device = devices
-        .iter()
-        .find(|device| Some(device.ifindex) == ifindex);
-    Ok(device.map(|device| device.name.clone()))
 }

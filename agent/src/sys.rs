@@ -1,19 +1,32 @@
-//! The system calls that no library offers: batches and barriers of BPF maps.
+//! The system calls that no library offers: batches and barriers of BPF maps, and pins.
 //!
 //! The attribute structures follow `union bpf_attr` of the kernel's `linux/bpf.h`.
 
 use std::{
+    ffi::CString,
     io,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
 };
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 const BPF_MAP_CREATE: libc::c_long = 0;
+const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
 const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+const BPF_MAP_GET_NEXT_KEY: libc::c_long = 4;
+const BPF_OBJ_PIN: libc::c_long = 6;
+const BPF_OBJ_GET: libc::c_long = 7;
+const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
+const BPF_LINK_UPDATE: libc::c_long = 29;
+const BPF_LINK_DETACH: libc::c_long = 34;
 const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
 const BPF_MAP_LOOKUP_AND_DELETE_BATCH: libc::c_long = 25;
 
+const BPF_MAP_TYPE_HASH: u32 = 1;
 const BPF_MAP_TYPE_ARRAY: u32 = 2;
 const BPF_MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
 const BPF_F_MMAPABLE: u32 = 1 << 10;
@@ -51,6 +64,40 @@ struct BatchAttribute {
     flags: u64,
 }
 
+#[repr(C)]
+struct PinAttribute {
+    path: u64,
+    object: u32,
+    flags: u32,
+}
+
+#[repr(C)]
+struct LinkUpdateAttribute {
+    link: u32,
+    program: u32,
+    flags: u32,
+    old_program: u32,
+}
+
+#[repr(C)]
+struct InfoAttribute {
+    object: u32,
+    info_bytes: u32,
+    info: u64,
+}
+
+/// The beginning of `struct bpf_link_info`, with that of what it has of TCX and of XDP.
+#[derive(Default)]
+#[repr(C)]
+struct LinkInfo {
+    kind: u32,
+    id: u32,
+    program: u32,
+    padding: u32,
+    ifindex: u32,
+    rest: u32,
+}
+
 /// Calls `bpf(2)`.
 ///
 /// # Safety
@@ -83,6 +130,8 @@ pub(crate) enum MapKind<'a> {
     MappableArray,
     /// An array of maps that are like this one.
     ArrayOfMaps(BorrowedFd<'a>),
+    /// A hash map whose keys have so many bytes.
+    Hash(u32),
 }
 
 /// A map that is to be created.
@@ -94,16 +143,21 @@ pub(crate) struct NewMap<'a> {
     pub(crate) entries: u32,
 }
 
-/// Creates a map whose keys are places.
+/// Creates a map.
 pub(crate) fn create_map(map: &NewMap<'_>) -> io::Result<OwnedFd> {
+    let mut key_bytes = 4;
     let (map_type, flags, inner) = match map.kind {
+        MapKind::Hash(bytes) => {
+            key_bytes = bytes;
+            (BPF_MAP_TYPE_HASH, 0, None)
+        }
         MapKind::Array => (BPF_MAP_TYPE_ARRAY, 0, None),
         MapKind::MappableArray => (BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, None),
         MapKind::ArrayOfMaps(inner) => (BPF_MAP_TYPE_ARRAY_OF_MAPS, 0, Some(inner)),
     };
     let mut attribute = CreateAttribute {
         map_type,
-        key_bytes: 4,
+        key_bytes,
         value_bytes: map.value_bytes,
         max_entries: map.entries,
         flags,
@@ -149,6 +203,54 @@ pub(crate) fn update_map_of_maps(outer: BorrowedFd<'_>, inner: BorrowedFd<'_>) -
     };
     // SAFETY: key and value are four bytes each, as the map was created, and outlive the call.
     unsafe { bpf(BPF_MAP_UPDATE_ELEM, &mut attribute) }.map(drop)
+}
+
+/// Reads the value of a key.
+///
+/// # Safety
+/// Both have to be as large as the map's; for a map that is divided among CPUs there has to be room for
+/// all.
+pub(crate) unsafe fn lookup(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::Result<()> {
+    let mut attribute = element(map, key, value.as_mut_ptr() as u64);
+    // SAFETY: by the caller's word.
+    unsafe { bpf(BPF_MAP_LOOKUP_ELEM, &mut attribute) }.map(drop)
+}
+
+/// Writes the value of a key.
+///
+/// # Safety
+/// As of [`lookup`].
+pub(crate) unsafe fn update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::Result<()> {
+    let mut attribute = element(map, key, value.as_ptr() as u64);
+    // SAFETY: by the caller's word.
+    unsafe { bpf(BPF_MAP_UPDATE_ELEM, &mut attribute) }.map(drop)
+}
+
+/// Reads the key behind another one, or the first.
+///
+/// # Safety
+/// Both have to be as large as the map's.
+pub(crate) unsafe fn next_key(
+    map: BorrowedFd<'_>,
+    key: Option<&[u8]>,
+    next: &mut [u8],
+) -> io::Result<()> {
+    let mut attribute = element(map, key.unwrap_or_default(), next.as_mut_ptr() as u64);
+    if key.is_none() {
+        attribute.key = 0;
+    }
+    // SAFETY: by the caller's word.
+    unsafe { bpf(BPF_MAP_GET_NEXT_KEY, &mut attribute) }.map(drop)
+}
+
+fn element(map: BorrowedFd<'_>, key: &[u8], value: u64) -> ElementAttribute {
+    ElementAttribute {
+        map: number(map),
+        padding: 0,
+        key: key.as_ptr() as u64,
+        value,
+        flags: 0,
+    }
 }
 
 /// What a batch does with the entries that it finds.
@@ -215,4 +317,63 @@ pub(crate) fn is_without_batches(error: &io::Error) -> bool {
     // Kernels that do not know the command say EINVAL; those that know it but not for this kind of
     // map say 524 (ENOTSUPP, which libc does not name).
     matches!(error.raw_os_error(), Some(libc::EINVAL | 524))
+}
+
+/// Gives a map, a program or a link a place in a BPF file system, where it stays.
+pub(crate) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attribute = PinAttribute {
+        path: path.as_ptr() as u64,
+        object: number(object),
+        flags: 0,
+    };
+    // SAFETY: the path ends with a zero and outlives the call.
+    unsafe { bpf(BPF_OBJ_PIN, &mut attribute) }.map(drop)
+}
+
+/// Opens what has a place in a BPF file system.
+pub(crate) fn get_pinned(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attribute = PinAttribute {
+        path: path.as_ptr() as u64,
+        object: 0,
+        flags: 0,
+    };
+    // SAFETY: the path ends with a zero and outlives the call.
+    let opened = unsafe { bpf(BPF_OBJ_GET, &mut attribute) }?;
+    // SAFETY: the kernel has just opened this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(opened as i32) })
+}
+
+/// Puts another program into a link, at once: each packet meets one of them.
+pub(crate) fn update_link(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attribute = LinkUpdateAttribute {
+        link: number(link),
+        program: number(program),
+        flags: 0,
+        old_program: 0,
+    };
+    // SAFETY: the attribute holds no pointers.
+    unsafe { bpf(BPF_LINK_UPDATE, &mut attribute) }.map(drop)
+}
+
+/// Takes the program out of a link, whoever else has it open or pinned. (What only lets it go has it
+/// taken out at some later time.)
+pub(crate) fn detach_link(link: BorrowedFd<'_>) -> io::Result<()> {
+    let mut link = number(link);
+    // SAFETY: the attribute is a number.
+    unsafe { bpf(BPF_LINK_DETACH, &mut link) }.map(drop)
+}
+
+/// Index of the interface that a link of TCX or XDP hangs on; 0 where that is gone.
+pub(crate) fn interface_of_link(link: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut info = LinkInfo::default();
+    let mut attribute = InfoAttribute {
+        object: number(link),
+        info_bytes: size_of::<LinkInfo>() as u32,
+        info: std::ptr::from_mut(&mut info) as u64,
+    };
+    // SAFETY: the kernel writes no more than there is room for, which it is told.
+    unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attribute) }?;
+    Ok(info.ifindex)
 }

@@ -241,6 +241,7 @@ impl Clock {
                 destination_mac: [2, 0, 0, 0, 0, u8::from(!answers)],
                 ..FlowCounters::default()
             },
+            ..Sample::default()
         }
     }
 }

@@ -6,7 +6,7 @@
 //! in the kernel's maps for the next drain. All of it is what was really counted: nothing is
 //! multiplied where frames are sampled.
 
-use crate::{DirectionState, Hook, Interface, InterfaceId};
+use crate::{DirectionState, HeadAccounting, Hook, Interface, InterfaceId};
 use netweir_wire::{
     map::{Count, Direction, LossReason, StrayReason, Volume},
     packet::Problem,
@@ -30,8 +30,14 @@ pub struct Accounting {
     pub malformed: Count,
     /// As much of `received` as stands in no line of `interfaces`, for want of room.
     pub unlisted: Count,
+    /// No more than so much of `in_flows` do records tell under another rule than it was counted under,
+    /// for want of room while very many flows were relabelled at once. The totals of labels are exact
+    /// all the same.
+    pub mislabelled: Count,
     /// What the kernel could charge to no interface, by [`StrayReason`].
     pub strays: [Volume; StrayReason::ALL.len()],
+    /// What became of the frames that rules sample.
+    pub heads: HeadAccounting,
     /// What was credited to no host, for want of room; once for each end.
     pub hosts_full: Volume,
     /// Samples and announcements of interfaces that were passed over: no such direction, or no
@@ -66,11 +72,18 @@ pub struct InterfaceAccounting {
     pub sampled: Volume,
     /// What the kernel should have added to a flow and did not, by [`LossReason`].
     pub lost: [Volume; LossReason::ALL.len()],
+    /// As much of `seen` as was dropped, because a rule says so. It is in flows like any other, or
+    /// filtered, or sampled, or lost: it stands beside these, and not among them.
+    pub dropped: Volume,
+    /// As much of `seen` as a rule says is to be dropped, where the hook cannot.
+    pub spared: Volume,
     /// Frames whose headers could not be read to the end, by [`Problem`]; they are counted in
     /// flows all the same.
     pub problems: [u64; Problem::ALL.len()],
     /// What came in samples of flows.
     pub received: Count,
+    /// What was taken in flows before there was this meter, where the counters are older than it.
+    pub taken_before: Count,
 }
 
 /// A difference of two counters, negative where the second is greater.
@@ -107,8 +120,11 @@ impl InterfaceAccounting {
             filtered: counters.filtered,
             sampled: counters.sampled,
             lost: counters.lost,
+            dropped: counters.dropped,
+            spared: counters.spared,
             problems: counters.problems,
             received: state.received(),
+            taken_before: state.taken_before(),
         }
     }
 
@@ -128,7 +144,10 @@ impl InterfaceAccounting {
         let counted = self.counted.volume();
         Imbalance {
             kernel: Difference::of(self.seen.volume(), self.told()),
-            in_flight: Difference::of(counted, self.received.volume()),
+            in_flight: Difference::of(
+                counted,
+                sum([self.received.volume(), self.taken_before.volume()]),
+            ),
             table: Difference::default(),
         }
     }
@@ -140,10 +159,14 @@ impl Accounting {
         let seen = sum(self.interfaces.iter().map(|line| line.seen.volume()));
         let counted = sum(self.interfaces.iter().map(|line| line.counted.volume()));
         let told = sum(self.interfaces.iter().map(InterfaceAccounting::told));
+        let before = sum(self
+            .interfaces
+            .iter()
+            .map(|line| line.taken_before.volume()));
         let in_table = [self.in_flows, self.table_full, self.malformed].map(Count::volume);
         Imbalance {
             kernel: Difference::of(seen, told),
-            in_flight: Difference::of(counted, self.received.volume()),
+            in_flight: Difference::of(counted, sum([self.received.volume(), before])),
             table: Difference::of(self.received.volume(), sum(in_table)),
         }
     }

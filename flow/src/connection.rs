@@ -5,7 +5,7 @@
 //! direction alone are seen, as by XDP, their source is the initiator.
 
 use crate::{
-    Endpoint, Icmp, Protocol, Rate, Record,
+    Decision, Endpoint, Icmp, Protocol, Rate, Record,
     lens::{Lens, icmp},
     quic,
     reverse::is_reply,
@@ -80,6 +80,8 @@ pub struct Connection {
     pub icmp: Option<Icmp>,
     /// How far it has come, for TCP.
     pub state: Option<ConnectionState>,
+    /// What a rule has decided about the initiator's flow; if none has, about the responder's.
+    pub decision: Option<Decision>,
     /// What is known of the QUIC connection that it is.
     pub quic: Option<Box<quic::Summary>>,
 }
@@ -157,6 +159,9 @@ impl Pair {
             icmp: icmp(&initiator.key, initiator.flow),
             state: (forward.protocol == protocol::TCP).then(|| self.state(table)),
             interface: forward.interface,
+            decision: forward
+                .decision
+                .or_else(|| reverse.and_then(|record| record.decision)),
             quic: forward.quic,
         }
     }
@@ -178,7 +183,12 @@ fn is_initiative(table: &Table, id: u32, other: u32) -> bool {
     let signs = |id| {
         let (flow, link) = (table.get(id), table.link(id));
         let port = Reverse(flow.source_port);
-        (!flow.opened, flow.first_ns, is_reply(flow, link), port)
+        (
+            !flow.has_opened(),
+            flow.first_ns,
+            is_reply(flow, link),
+            port,
+        )
     };
     let by_signs = signs(id).cmp(&signs(other));
     let by_key = || table.key(id).cmp(&table.key(other));

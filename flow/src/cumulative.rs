@@ -39,7 +39,7 @@ impl Cumulative {
 /// Whether any counter is less than it was.
 fn fell(new: &InterfaceCounters, old: &InterfaceCounters) -> bool {
     let volumes = |of: &InterfaceCounters| {
-        let left_out = [of.filtered, of.sampled].into_iter();
+        let left_out = [of.filtered, of.sampled, of.dropped, of.spared].into_iter();
         left_out.chain(of.lost).chain(of.classes)
     };
     let problems = new.problems.iter().zip(&old.problems);

@@ -143,7 +143,7 @@ fn ports(key: &FlowKey) -> Option<(u16, u16)> {
     (has_ports(key.protocol) && (source, destination) != (0, 0)).then_some((source, destination))
 }
 
-const fn has_ports(number: u8) -> bool {
+pub(crate) const fn has_ports(number: u8) -> bool {
     matches!(
         number,
         protocol::TCP | protocol::UDP | protocol::SCTP | protocol::DCCP | protocol::UDP_LITE

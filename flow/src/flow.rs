@@ -5,7 +5,7 @@ use crate::{
     rate::{Pulse, Ticks},
     reverse, tcp,
 };
-use netweir_wire::map::{Count, FlowCounters};
+use netweir_wire::map::{Count, FlowCounters, RuleMark};
 
 /// What is known of a live flow; without the keys of what it shares with others, which the table
 /// has.
@@ -29,10 +29,10 @@ pub(crate) struct Flow {
     /// `FLOW_*` bits of the wire crate.
     pub(crate) marks: u8,
     pub(crate) side: u8,
-    /// Whether some sample had SYN and no ACK: its packets opened the connection.
-    pub(crate) opened: bool,
-    /// Not so in a vacant entry of the table.
-    pub(crate) is_live: bool,
+    /// [`LIVE`] and [`OPENED`].
+    pub(crate) state: u8,
+    /// Which rule decided about it last.
+    pub(crate) rule: RuleMark,
     pub(crate) pulse: Pulse<1>,
     /// Since it began.
     pub(crate) count: Count,
@@ -45,6 +45,11 @@ pub(crate) struct Flow {
     /// As much of `count` as records have told.
     pub(crate) reported: Count,
 }
+
+/// Not set in a vacant entry of the table.
+const LIVE: u8 = 1;
+/// Set where some sample had SYN and no ACK: its packets opened the connection.
+const OPENED: u8 = 2;
 
 /// A million of them shall be small.
 const _: () = assert!(size_of::<Flow>() == 120);
@@ -63,7 +68,7 @@ impl Flow {
     /// A flow that counters are about to be added to.
     pub(crate) fn new(now_ns: u64) -> Self {
         Self {
-            is_live: true,
+            state: LIVE,
             reported_ns: now_ns,
             first_ns: u64::MAX,
             ..Self::default()
@@ -79,9 +84,21 @@ impl Flow {
         self.count += counters.count();
         self.pulse.add(ticks, 0, counters.count().volume());
         self.tcp_flags |= counters.tcp_flags;
-        self.opened |= counters.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN;
+        if counters.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN {
+            self.state |= OPENED;
+        }
         self.traffic_class = counters.traffic_class;
         self.marks |= counters.marks;
+    }
+
+    /// Whether this is a flow, and no vacant entry.
+    pub(crate) const fn is_live(&self) -> bool {
+        self.state & LIVE != 0
+    }
+
+    /// Whether its packets opened the connection.
+    pub(crate) const fn has_opened(&self) -> bool {
+        self.state & OPENED != 0
     }
 
     pub(crate) const fn hash(&self) -> Hash {

@@ -19,7 +19,12 @@ pub(crate) struct Lens<'a> {
 
 impl Lens<'_> {
     pub(crate) fn record(&self, live: &Live<'_>, reason: Option<EndReason>) -> Record {
-        let Live { key, flow, .. } = live;
+        let Live {
+            key,
+            flow,
+            decision,
+            ..
+        } = live;
         let (source, destination) = endpoints(key);
         Record {
             netns: key.netns,
@@ -45,6 +50,7 @@ impl Lens<'_> {
             later_fragment: flow.marks & FLOW_LATER_FRAGMENT != 0,
             icmp: icmp(key, flow),
             quic: self.quic.and_then(|quic| quic.summary(key)),
+            decision: decision.clone(),
             reason,
         }
     }

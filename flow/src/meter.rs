@@ -4,7 +4,8 @@
 //! that come back go to the exporters. What is read from a meter stands in the module `view`.
 
 use crate::{
-    Batch, EndReason, Interface, InterfaceId, Record, Sample,
+    Batch, EndReason, Interface, InterfaceId, Labelled, Record, Sample,
+    head::Heads,
     index::Hash,
     interface::Interfaces,
     lens::{Lens, interface_id},
@@ -12,9 +13,9 @@ use crate::{
     rate::Ticks,
     sampling::Sampling,
     summed::Summed,
-    table::{GROUP, Limits, Live, Table},
+    table::{Arrival, GROUP, Limits, Live, Table},
 };
-use netweir_wire::map::{Count, Direction, QuicEvent, StrayReason, Volume};
+use netweir_wire::map::{Count, Direction, PacketHead, QuicEvent, RuleMark, StrayReason, Volume};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -36,6 +37,8 @@ pub struct Settings {
     pub sampling: u32,
     /// What is added to the clock of samples to get nanoseconds since 1970.
     pub wall_offset_ns: i64,
+    /// Heads of packets that are kept, the latest ones: up to 256 bytes each, and what is known of it.
+    pub max_heads: usize,
     /// Where QUIC is looked for, and what is kept of it.
     pub quic: quic::Settings,
 }
@@ -50,6 +53,7 @@ impl Default for Settings {
             max_interfaces: 16_384,
             sampling: 1,
             wall_offset_ns: 0,
+            max_heads: 1024,
             quic: quic::Settings::default(),
         }
     }
@@ -70,6 +74,7 @@ pub struct Meter {
     pub(crate) unlisted: Count,
     pub(crate) interfaces_passed_over: u64,
     pub(crate) strays: [Summed<Volume>; StrayReason::ALL.len()],
+    pub(crate) heads: Heads,
     pub(crate) quic: Option<Box<QuicMeter>>,
 }
 
@@ -88,12 +93,13 @@ impl Meter {
             wall_offset_ns: settings.wall_offset_ns,
             sampling: Sampling::new(settings.sampling),
             interfaces: Interfaces::new(settings.max_interfaces),
-            table: Table::new(limits, settings.max_hosts),
+            table: Table::new(limits, settings.max_hosts, now_ns),
             received: Count::default(),
             malformed: Count::default(),
             unlisted: Count::default(),
             interfaces_passed_over: 0,
             strays: Default::default(),
+            heads: Heads::new(settings.max_heads),
             quic: QuicMeter::new(&settings.quic),
         }
     }
@@ -110,6 +116,15 @@ impl Meter {
         self.interfaces.mark_absent(id);
     }
 
+    /// Takes what rules are in force now, each with its number, and the label that it gives. To be said
+    /// before the first sample that bears one of these numbers; none for no rules.
+    ///
+    /// What numbers stood for before is kept, so that flows, records and totals under rules that are gone
+    /// keep their labels, until a number is told of again with another label.
+    pub fn set_rules(&mut self, rules: &[Labelled]) {
+        self.table.set_rules(rules, self.now_ns);
+    }
+
     /// Takes what a drain found; there may be several between two ticks.
     ///
     /// A drain of very many flows may come in pieces: first a batch with its interfaces and strays,
@@ -124,6 +139,11 @@ impl Meter {
                 state.direction_mut(direction).settle(&sample.counters);
             }
         }
+        for &(key, taken) in &batch.taken_before {
+            if let Some((state, direction)) = self.interfaces.of_sample(key) {
+                state.direction_mut(direction).set_taken_before(taken);
+            }
+        }
         for sample in &batch.interfaces {
             match self.interfaces.of_sample(sample.key) {
                 Some((state, direction)) => {
@@ -135,6 +155,7 @@ impl Meter {
         for (stray, shown) in self.strays.iter_mut().zip(&batch.strays) {
             stray.observe(shown);
         }
+        self.heads.observe(&batch.heads);
         if let Some(quic) = &mut self.quic {
             quic.add_counts(batch);
         }
@@ -145,6 +166,17 @@ impl Meter {
     pub fn apply_quic(&mut self, event: &QuicEvent, bytes: &[u8]) -> Option<Outcome> {
         let quic = self.quic.as_mut()?;
         Some(quic.apply_event(event, bytes))
+    }
+
+    /// Takes the head of a packet that a rule sampled, with the first bytes of its frame.
+    pub fn apply_head(&mut self, head: &PacketHead, bytes: &[u8]) {
+        let decision = self.table.known().decision(RuleMark(head.rule));
+        self.heads.add(head, decision, bytes);
+    }
+
+    /// Counts what came in the place of so many heads.
+    pub const fn refuse_heads(&mut self, entries: u64) {
+        self.heads.refuse(entries);
     }
 
     /// The datagrams with long headers that came since they were taken the last time, if the settings
@@ -195,12 +227,21 @@ impl Meter {
         }
     }
 
+    /// Returns no more than `at_most` of the records of flows about which another rule decides since the
+    /// last time, `None` when there are no more. [`Meter::due`] and [`Meter::rest`] return them too,
+    /// before all others; with this they need not be kept until then.
+    pub fn relabelled(&mut self, at_most: usize) -> Option<Vec<Record>> {
+        self.report(|table, _, report| table.report_relabelled(at_most, report))
+    }
+
     /// Looks at no more than `at_most` of the flows whose time has come, lets the idle ones go, and
     /// returns their records, of which there may be none; then the same with QUIC connections, which
     /// have no records. `None` when there was nothing to look at.
     pub fn due(&mut self, at_most: usize) -> Option<Vec<Record>> {
-        let records =
-            self.report(|table, now_ns, report| table.report_due(now_ns, at_most, report));
+        let relabelled = self.relabelled(at_most);
+        let records = relabelled.or_else(|| {
+            self.report(|table, now_ns, report| table.report_due(now_ns, at_most, report))
+        });
         // Behind the flows, whose records tell what their connections are.
         records.or_else(|| {
             let quic = self.quic.as_mut()?;
@@ -222,7 +263,10 @@ impl Meter {
     /// when there are no more. Nothing is to be applied in between.
     pub fn rest(&mut self, now_ns: u64, at_most: usize) -> Option<Vec<Record>> {
         self.advance(now_ns);
-        self.report(|table, now_ns, report| table.report_all(now_ns, at_most, report))
+        let relabelled = self.relabelled(at_most);
+        relabelled.or_else(|| {
+            self.report(|table, now_ns, report| table.report_all(now_ns, at_most, report))
+        })
     }
 
     /// What reads this meter's flows.
@@ -254,14 +298,21 @@ impl Meter {
         };
         let state = self.interfaces.listed(interface_id(&sample.key));
         let loopback = state.as_ref().is_some_and(|state| state.interface.loopback);
+        let drops = state
+            .as_ref()
+            .is_some_and(|state| state.interface.hook.drops());
         match state {
             Some(state) => state.direction_mut(direction).receive(count),
             None => self.unlisted += count,
         }
         // A loopback device shows each packet twice; hosts are credited with one of them.
-        let is_credit = !loopback || direction == Direction::Ingress;
-        self.table
-            .add(sample, hash, is_credit, (self.now_ns, self.ticks));
+        let arrival = Arrival {
+            is_credit: !loopback || direction == Direction::Ingress,
+            drops,
+            now_ns: self.now_ns,
+            ticks: self.ticks,
+        };
+        self.table.add(sample, hash, arrival);
         if let Some(quic) = &mut self.quic {
             quic.add_sample(sample);
         }

@@ -41,10 +41,18 @@ impl Query {
     }
 
     /// Whether something on an interface of this name, any of whose flows may match, is asked for.
-    pub(crate) fn admits(&self, interface: &str, flows: &[FlowKey]) -> bool {
+    #[expect(
+        single_use_lifetimes,
+        reason = "it cannot be elided inside `impl Trait`"
+    )]
+    pub(crate) fn admits<'a>(
+        &self,
+        interface: &str,
+        flows: impl IntoIterator<Item = Facts<'a>>,
+    ) -> bool {
         let matches = |filter: &Filter| {
-            let mut flows = flows.iter();
-            flows.any(|key| filter.matches_facts(&Facts::of_flow(key, interface)))
+            let mut flows = flows.into_iter();
+            flows.any(|facts| filter.matches_facts(&facts))
         };
         self.interface
             .as_ref()
@@ -72,11 +80,13 @@ pub enum SortKey {
     Destination,
     /// Ethertype, then IP protocol number. Hosts have none.
     Protocol,
+    /// Name of the label, what has none first. Hosts and QUIC connections have none.
+    Label,
 }
 
 impl SortKey {
     /// Every key.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Bytes,
         Self::Packets,
         Self::Rate,
@@ -85,6 +95,7 @@ impl SortKey {
         Self::Source,
         Self::Destination,
         Self::Protocol,
+        Self::Label,
     ];
 
     /// The name that arguments and queries use.
@@ -98,6 +109,7 @@ impl SortKey {
             Self::Source => "source",
             Self::Destination => "destination",
             Self::Protocol => "protocol",
+            Self::Label => "label",
         }
     }
 }
@@ -111,8 +123,8 @@ impl fmt::Display for SortKey {
 /// A word that names no [`SortKey`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "unknown sort key `{0}`: expected bytes, packets, rate, first, last, source, destination or \
-     protocol"
+    "unknown sort key `{0}`: expected bytes, packets, rate, first, last, source, destination, \
+     protocol or label"
 )]
 pub struct UnknownSortKey(pub String);
 

@@ -1,7 +1,7 @@
 //! Where flows, connections and hosts stand in an order.
 
 use crate::{
-    SortKey,
+    Label, SortKey,
     connection::Pair,
     host::{HostState, RECEIVED, SENT},
     rate::Ticks,
@@ -29,6 +29,7 @@ pub(crate) fn flow_rank(sort: SortKey, ticks: Ticks, table: &Table, id: u32) -> 
             let [high, low] = link.ethertype;
             rank(u32::from_be_bytes([0, high, low, link.protocol]))
         }
+        SortKey::Label => label_rank(table.known().label(flow.rule)),
     }
 }
 
@@ -42,7 +43,7 @@ pub(crate) fn pair_rank(sort: SortKey, ticks: Ticks, table: &Table, pair: Pair) 
         SortKey::Bytes | SortKey::Packets | SortKey::Rate => (forward.0 + reverse.0, 0),
         SortKey::First => forward.min(reverse),
         SortKey::Last => forward.max(reverse),
-        SortKey::Source | SortKey::Destination | SortKey::Protocol => forward,
+        SortKey::Source | SortKey::Destination | SortKey::Protocol | SortKey::Label => forward,
     }
 }
 
@@ -61,8 +62,19 @@ pub(crate) fn host_rank(sort: SortKey, ticks: Ticks, host: &HostState) -> Rank {
             IpAddr::V4(address) => (address.to_ipv6_mapped().to_bits(), 0),
             IpAddr::V6(address) => (address.to_bits(), 0),
         },
-        SortKey::Protocol => (0, 0),
+        SortKey::Protocol | SortKey::Label => (0, 0),
     }
+}
+
+/// By the first letters of the name; those that have them in common by their numbers.
+fn label_rank(label: Option<&Label>) -> Rank {
+    label.map_or((0, 0), |label| {
+        let mut letters = [0; 16];
+        for (place, letter) in letters.iter_mut().zip(label.name.bytes()) {
+            *place = letter;
+        }
+        (u128::from_be_bytes(letters), label.id)
+    })
 }
 
 fn rank(number: impl Into<u128>) -> Rank {

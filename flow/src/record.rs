@@ -1,6 +1,6 @@
 //! The one type that all exits take: a reported flow.
 
-use crate::{Address, Endpoint, Mac, Protocol, Rate, quic};
+use crate::{Address, Decision, Endpoint, Label, Mac, Protocol, Rate, quic};
 use netweir_wire::map::{Count, Direction};
 use std::sync::Arc;
 
@@ -13,6 +13,9 @@ pub enum EndReason {
     Active,
     /// The program ends.
     Exit,
+    /// Another rule decides about the flow from now on, so that no record has counts of two labels;
+    /// the flow goes on.
+    Relabelled,
 }
 
 impl EndReason {
@@ -22,6 +25,7 @@ impl EndReason {
             Self::Idle => "idle",
             Self::Active => "active",
             Self::Exit => "exit",
+            Self::Relabelled => "relabelled",
         }
     }
 }
@@ -85,6 +89,9 @@ pub struct Record {
     pub icmp: Option<Icmp>,
     /// What is known of the QUIC connection that it is a part of.
     pub quic: Option<Box<quic::Summary>>,
+    /// What a rule has decided about it: in a live view the last one, else that under which all of
+    /// `delta` was counted. None where no rule has.
+    pub decision: Option<Decision>,
     /// Why it was reported; none in a live view.
     pub reason: Option<EndReason>,
 }
@@ -102,6 +109,11 @@ impl Record {
     /// Differentiated services code point of the last packet (RFC 2474).
     pub const fn dscp(&self) -> u8 {
         self.traffic_class >> 2
+    }
+
+    /// The label that the rule gives which has decided about it.
+    pub fn label(&self) -> Option<&Label> {
+        self.decision.as_ref()?.label.as_ref()
     }
 
     /// Time between the first and the last packet.

@@ -5,8 +5,8 @@
 //! what was counted since the start.
 
 use netweir_wire::map::{
-    FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, QuicBackendKey, QuicCounters,
-    StrayReason, Volume,
+    Count, FlowCounters, FlowKey, HeadCounters, InterfaceCounters, InterfaceKey, QuicBackendKey,
+    QuicCounters, RuleMark, StrayReason, Volume,
 };
 
 /// What was added to one flow since its last sample.
@@ -16,6 +16,8 @@ pub struct Sample {
     pub key: FlowKey,
     /// What was added to it.
     pub counters: FlowCounters,
+    /// The rule that had decided about it.
+    pub rule: RuleMark,
 }
 
 /// What one direction of one interface has counted since the start, all CPUs together.
@@ -37,6 +39,9 @@ pub struct Batch {
     /// The interfaces; one that is left out has not changed, and one that shows less than before has
     /// begun anew.
     pub interfaces: Vec<InterfaceSample>,
+    /// Of interfaces whose counters are older than this meter: what collectors before this one had taken
+    /// in flows.
+    pub taken_before: Vec<(InterfaceKey, Count)>,
     /// Counters that were given up since the last batch, with what they had shown. The counters of
     /// these interfaces in this batch and from now on are without it; one that is left out has none.
     pub settled: Vec<InterfaceSample>,
@@ -47,6 +52,9 @@ pub struct Batch {
     /// What the kernel programs counted of QUIC since the start, all CPUs together. As with strays,
     /// every batch carries it.
     pub quic: QuicCounters,
+    /// What the kernel programs counted of frames that rules sample since the start, all CPUs together.
+    /// As with strays, every batch carries it.
+    pub heads: HeadCounters,
     /// What was added since the last batch to what connection IDs name.
     pub quic_backends: Vec<(QuicBackendKey, Volume)>,
 }

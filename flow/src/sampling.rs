@@ -4,7 +4,7 @@
 //! was counted; views and records multiply it here.
 
 use crate::Rate;
-use netweir_wire::map::Count;
+use netweir_wire::map::{Count, Volume};
 
 /// One frame in so many is counted; never 0.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,15 @@ impl Sampling {
         Count {
             packets: counted.packets.saturating_mul(factor),
             frames: counted.frames.saturating_mul(factor),
+            bytes: counted.bytes.saturating_mul(factor),
+        }
+    }
+
+    /// The same without frames.
+    pub(crate) const fn volume(self, counted: Volume) -> Volume {
+        let factor = self.0 as u64;
+        Volume {
+            packets: counted.packets.saturating_mul(factor),
             bytes: counted.bytes.saturating_mul(factor),
         }
     }

@@ -3,7 +3,7 @@
 //! A collector that cannot be read any more is missing in the sum, which falls by what it had counted.
 //! That stays, and what the others count from then on is added to it.
 
-use netweir_wire::map::{QuicCounters, Volume};
+use netweir_wire::map::{HeadCounters, QuicCounters, Volume};
 
 /// A group of counters that are summed.
 pub(crate) trait Counters: Copy + Default {
@@ -30,6 +30,25 @@ impl Counters for QuicCounters {
             *above = above.saturating_sub(*now);
         }
         above
+    }
+
+    fn add(&mut self, other: &Self) {
+        *self += other;
+    }
+}
+
+impl Counters for HeadCounters {
+    fn above(&self, now: &Self) -> Self {
+        let mut lost = self.lost;
+        for (above, now) in lost.iter_mut().zip(now.lost) {
+            *above = above.saturating_sub(now);
+        }
+        Self {
+            told: self.told.saturating_sub(now.told),
+            passed_over: self.passed_over.saturating_sub(now.passed_over),
+            lost,
+            ..Self::default()
+        }
     }
 
     fn add(&mut self, other: &Self) {

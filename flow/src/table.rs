@@ -8,22 +8,26 @@
 //! or of guests, which are kept as long as flows name them; what else it shares with many flows is
 //! a link. So whoever finds a flow has found its hosts too.
 
+mod relabel;
 mod report;
 
 use crate::{
-    EndReason, Sample,
+    Decision, EndReason, Sample,
     endpoint::{Family, family},
     expiry::Expiry,
+    filter::Facts,
     flow::Flow,
     host::{Hosts, RECEIVED, SENT},
     index::{Hash, Index, Key},
+    label::Known,
     link::{Ends, Link},
     rate::Ticks,
     reverse::{self, Kin},
     shared::Shared,
     slab::{MAX_ENTRIES, Slab},
 };
-use netweir_wire::map::{Count, FlowKey};
+use netweir_wire::map::{Count, FlowKey, RuleMark};
+use relabel::Relabelled;
 use std::{hint::black_box, ops::Range, vec};
 
 /// Samples that are prepared for together.
@@ -69,22 +73,36 @@ pub(crate) struct Table {
     expiry: Expiry,
     /// What is left to report at the end.
     exit: Option<vec::IntoIter<u32>>,
+    known: Known,
+    relabelled: Relabelled,
     live: Count,
     ended: Count,
     full: Count,
 }
 
 /// A flow with all that the table knows of it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Live<'a> {
     pub(crate) key: FlowKey,
     pub(crate) source_mac: [u8; 6],
     pub(crate) destination_mac: [u8; 6],
+    pub(crate) decision: Option<Decision>,
     pub(crate) flow: &'a Flow,
 }
 
+/// Where and when a sample came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// Whether hosts are credited with it.
+    pub(crate) is_credit: bool,
+    /// Whether packets that a rule says are to be dropped are.
+    pub(crate) drops: bool,
+    pub(crate) now_ns: u64,
+    pub(crate) ticks: Ticks,
+}
+
 impl Table {
-    pub(crate) fn new(limits: Limits, max_hosts: usize) -> Self {
+    pub(crate) fn new(limits: Limits, max_hosts: usize, now_ns: u64) -> Self {
         Self {
             limits: Limits {
                 max_flows: limits.max_flows.min(MAX_ENTRIES),
@@ -98,6 +116,8 @@ impl Table {
             guests: Shared::new(),
             expiry: Expiry::new(limits.idle_ns.min(limits.active_ns)),
             exit: None,
+            known: Known::new(now_ns),
+            relabelled: Relabelled::default(),
             live: Count::default(),
             ended: Count::default(),
             full: Count::default(),
@@ -138,16 +158,21 @@ impl Table {
         }
     }
 
-    /// Adds a sample to its flow, and to its hosts if they are to be credited.
-    pub(crate) fn add(&mut self, sample: &Sample, hash: Hash, is_credit: bool, now: (u64, Ticks)) {
+    /// Adds a sample to its flow, to its rule, and to its hosts if they are to be credited.
+    pub(crate) fn add(&mut self, sample: &Sample, hash: Hash, arrival: Arrival) {
+        let now = (arrival.now_ns, arrival.ticks);
+        self.known.count(sample, arrival.drops, now);
         let known = self.find(hash, &sample.key);
         let Some(id) = known.or_else(|| self.open(hash, sample, now.0)) else {
             self.full += sample.counters.count();
-            if is_credit {
+            if arrival.is_credit {
                 self.credit_without_flow(sample, now);
             }
             return;
         };
+        if self.flows[id].rule != sample.rule {
+            self.relabel(id, sample, now.0);
+        }
         let flow = &mut self.flows[id];
         flow.add(&sample.counters, now.0, now.1);
         let ends = [flow.source, flow.destination];
@@ -155,7 +180,7 @@ impl Table {
             self.expiry.queue(self.limits.due_ns(flow), id);
         }
         self.live += sample.counters.count();
-        if is_credit {
+        if arrival.is_credit {
             self.credit(ends, sample, now);
         }
     }
@@ -187,8 +212,10 @@ impl Table {
             link: self.links.hold(Link::new(key, &sample.counters)),
             source_port: key.source_port,
             destination_port: key.destination_port,
+            rule: sample.rule,
             ..Flow::new(now_ns)
         };
+        self.known.add_flow(sample.rule, now_ns);
         let Self { flows, index, .. } = self;
         let id = flows.insert(flow);
         index.insert(hash, id, |other| flows[other].hash());
@@ -257,12 +284,32 @@ impl Table {
     /// All that is known of a flow.
     pub(crate) fn live(&self, id: u32) -> Live<'_> {
         let link = self.link(id);
+        let flow = &self.flows[id];
         Live {
             key: self.key(id),
             source_mac: link.source_mac,
             destination_mac: link.destination_mac,
-            flow: &self.flows[id],
+            decision: self.known.decision(flow.rule),
+            flow,
         }
+    }
+
+    /// What is known of the flow of a key, if there is one, with the rule that has decided about it.
+    pub(crate) fn facts<'a>(&'a self, key: &FlowKey, interface: &'a str) -> Facts<'a> {
+        let known = self.find(reverse::hash(key, &self.key), key);
+        let rule = known.map_or(RuleMark::NONE, |id| self.flows[id].rule);
+        self.under(rule, Facts::of_flow(key, interface))
+    }
+
+    /// The same facts with the rule of a mark, and its label.
+    pub(crate) fn under<'a>(&'a self, mark: RuleMark, facts: Facts<'a>) -> Facts<'a> {
+        let label = self.known.label(mark).map(|label| &*label.name);
+        facts.under(mark.number(), label)
+    }
+
+    /// What is known of rules, and what was counted under them.
+    pub(crate) const fn known(&self) -> &Known {
+        &self.known
     }
 
     /// The flow that is tied to another one as its other direction.
@@ -280,7 +327,7 @@ impl Table {
 
     /// Flows whose numbers are in a range.
     pub(crate) fn range(&self, range: Range<u32>) -> impl Iterator<Item = (u32, &Flow)> {
-        self.flows.range(range).filter(|(_, flow)| flow.is_live)
+        self.flows.range(range).filter(|(_, flow)| flow.is_live())
     }
 
     /// All numbers of flows are below this one.

@@ -7,11 +7,12 @@
 use crate::{
     Batch, Hook, Interface, InterfaceId, InterfaceSample, Meter, Sample,
     quic::{Look, layout::Layouts},
+    rule::CompiledRules,
 };
 use netweir_wire::{
     map::{
         Class, Count, Direction, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey,
-        PortClasses, classes,
+        PortClasses, RuleAction, RuleFacts, RuleMark, classes,
     },
     packet::{Headers, LinkType, Problem},
 };
@@ -49,7 +50,11 @@ pub struct Tally {
     /// Interfaces that the meter has not been told of yet.
     new: Vec<Interface>,
     interfaces: BTreeMap<InterfaceKey, InterfaceCounters>,
-    flows: HashMap<FlowKey, FlowCounters>,
+    /// With the rule that had decided.
+    flows: HashMap<(FlowKey, RuleMark), FlowCounters>,
+    rules: Option<Arc<CompiledRules>>,
+    /// The numbers that rules have for interfaces.
+    numbers: HashMap<InterfaceId, u32>,
     look: Look,
 }
 
@@ -64,8 +69,17 @@ impl Tally {
             new: Vec::new(),
             interfaces: BTreeMap::new(),
             flows: HashMap::new(),
+            rules: None,
+            numbers: HashMap::new(),
             look: Look::default(),
         }
+    }
+
+    /// The same with rules, which decide about flows. Nothing is dropped; what a rule says is to be
+    /// dropped is spared. No head is told.
+    pub fn with_rules(mut self, rules: Arc<CompiledRules>) -> Self {
+        self.rules = Some(rules);
+        self
     }
 
     /// The same with layouts, which QUIC connection IDs are counted by.
@@ -97,7 +111,12 @@ impl Tally {
         let classes = classes(&headers, |port| self.ports.bits[usize::from(port)]);
         self.count_interface(interface, &headers, (count, classes));
         let key = FlowKey::new(interface, &headers);
-        self.count_flow(key, &headers, count, frame.timestamp_ns);
+        let rule = self.decide(id, &key);
+        if rule.action() == RuleAction::Drop {
+            let counters = self.interfaces.entry(interface).or_default();
+            counters.spared += count.volume();
+        }
+        self.count_flow((key, rule), &headers, count, frame.timestamp_ns);
         if classes[2] == Class::QuicCandidate {
             self.look.add(key, &headers, frame);
         }
@@ -117,10 +136,11 @@ impl Tally {
         for (event, bytes) in self.look.take_events() {
             meter.apply_quic(&event, &bytes);
         }
-        let flows = self
-            .flows
-            .drain()
-            .map(|(key, counters)| Sample { key, counters });
+        let flows = self.flows.drain().map(|((key, rule), counters)| Sample {
+            key,
+            counters,
+            rule,
+        });
         let interfaces = self.interfaces.iter();
         meter.apply(&Batch {
             now_ns,
@@ -148,6 +168,9 @@ impl Tally {
             0 => self.file.clone(),
             number => format!("{}#{number}", self.file),
         };
+        if let Some(rules) = &self.rules {
+            self.numbers.insert(id, rules.interface_number(&name));
+        }
         self.new.push(Interface {
             id,
             name: name.into(),
@@ -175,10 +198,29 @@ impl Tally {
         }
     }
 
-    fn count_flow(&mut self, key: FlowKey, headers: &Headers, count: Count, timestamp_ns: u64) {
+    /// The rule that decides about a flow.
+    fn decide(&self, id: InterfaceId, key: &FlowKey) -> RuleMark {
+        let Some(rules) = &self.rules else {
+            return RuleMark::NONE;
+        };
+        let interface = self.numbers.get(&id).copied().unwrap_or(0);
+        let backend = match rules.table.has_backends {
+            0 => 0,
+            _ => self.look.backend(key).map_or(0, |it| it.wrapping_add(1)),
+        };
+        rules.table.decide(&RuleFacts::new(key, interface, backend))
+    }
+
+    fn count_flow(
+        &mut self,
+        of: (FlowKey, RuleMark),
+        headers: &Headers,
+        count: Count,
+        timestamp_ns: u64,
+    ) {
         let more = FlowCounters::new(headers, count, timestamp_ns);
         self.flows
-            .entry(key)
+            .entry(of)
             .and_modify(|flow| flow.merge(&more))
             .or_insert(more);
     }

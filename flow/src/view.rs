@@ -4,8 +4,8 @@
 //! than it returns. Nothing here changes the meter.
 
 use crate::{
-    Accounting, Connection, Filter, Host, InterfaceAccounting, InterfaceId, InterfaceState, Meter,
-    Query, Record, Totals,
+    Accounting, Connection, Filter, Head, Host, InterfaceAccounting, InterfaceId, InterfaceState,
+    LabelTotals, Meter, Query, Record, RuleTotals, Totals,
     connection::Pair,
     filter::Facts,
     host::{RECEIVED, SENT},
@@ -67,6 +67,42 @@ impl Meter {
         ))
     }
 
+    /// What was counted under each rule that the meter was told of, those that are gone included, by
+    /// number. Together with what is unlabelled it is all that came in samples, but for `malformed`.
+    pub fn rule_totals(&self) -> Vec<RuleTotals> {
+        self.table.known().rule_totals(&self.lens())
+    }
+
+    /// Whether there ever was a rule.
+    pub const fn has_rules(&self) -> bool {
+        self.table.known().has_rules()
+    }
+
+    /// What was counted under each label since the start, by name; what no rule has decided about comes
+    /// first. Their sum is all that came in samples, but for `malformed`.
+    pub fn label_totals(&self) -> Vec<LabelTotals> {
+        self.table.known().label_totals(&self.lens())
+    }
+
+    /// The same in another order, and no more than are asked for. What has one for flows alone, such as
+    /// a source, is taken for the name; filter and interface are not asked.
+    pub fn labels(&self, query: &Query) -> Vec<LabelTotals> {
+        let mut totals = self.label_totals();
+        let descending = query.descending;
+        totals.sort_by(|one, other| {
+            let order = one.compare(other, query.sort);
+            if descending { order.reverse() } else { order }
+        });
+        totals.truncate(query.limit.unwrap_or(usize::MAX));
+        totals
+    }
+
+    /// The latest heads of packets that rules have sampled, those with greater numbers than `after`, the
+    /// oldest first.
+    pub fn heads(&self, after: u64) -> Vec<Head> {
+        self.heads.after(after, &self.lens()).collect()
+    }
+
     /// One frame in so many is counted, and what flows, connections and hosts show is multiplied by
     /// it.
     pub const fn sampling(&self) -> u32 {
@@ -90,7 +126,9 @@ impl Meter {
             table_full: self.table.full(),
             malformed: self.malformed,
             unlisted: self.unlisted,
+            mislabelled: self.table.merged(),
             strays: self.strays.each_ref().map(Summed::total),
+            heads: self.heads.accounting(),
             hosts_full: self.table.hosts().full(),
             interfaces_passed_over: self.interfaces_passed_over,
             flows: self.table.len(),
@@ -236,7 +274,10 @@ impl<'a> Wanted<'a> {
         }
         let table = &self.meter.table;
         let name = self.name(table.link(id).interface());
-        self.query.admits(&name, &[table.key(id)])
+        let key = table.key(id);
+        let facts = Facts::of_flow(&key, &name);
+        self.query
+            .admits(&name, [table.under(table.get(id).rule, facts)])
     }
 
     fn name(&mut self, id: InterfaceId) -> Arc<str> {

@@ -9,8 +9,9 @@ use aya_ebpf::{
 };
 use netweir_wire::{
     map::{
-        Class, Count, FlowKey, FlowValue, InterfaceCounters, InterfaceKey, InterfacePlace,
-        KEY_WORDS, LONG_WAY, LossReason, StrayReason, Volume, classes, near_place,
+        CacheEntry, CacheState, Class, Count, FlowKey, FlowValue, InterfaceCounters, InterfaceKey,
+        InterfacePlace, LONG_WAY, LossReason, RuleAction, RuleMark, StrayReason, Volume, classes,
+        near_place,
     },
     packet::{Headers, Problem, Usual},
     stand_in,
@@ -19,11 +20,12 @@ use netweir_wire::{
 use crate::{
     cache::{self, Home},
     flows,
-    map::{self, Work},
+    map::{self, Numbered, Work},
     quic,
     reader::forget,
+    rule,
     setting::setting,
-    table,
+    table::Era,
 };
 
 /// Accounts for a usual frame if the cache knows its flow and all that is wanted of it; says whether
@@ -31,12 +33,12 @@ use crate::{
 #[inline(always)]
 pub(crate) fn account_usual(usual: &Usual, interface: InterfaceKey, count: Count) -> bool {
     let key = FlowKey::words(interface, usual);
-    let Some(entry) = cache::find(Home::of(&key, table::epoch()), &key) else {
+    let Some(entry) = cache::find(Home::of(&key, Era::now()), &key) else {
         return false;
     };
     let value = &mut entry.value;
     // There are none where it is to take the long way.
-    let Some(counters) = counters(value.interface) else {
+    let Some(counters) = counters(u32::from(value.interface)) else {
         return false;
     };
     if !is_sample() {
@@ -54,32 +56,68 @@ pub(crate) fn account_usual(usual: &Usual, interface: InterfaceKey, count: Count
     true
 }
 
+/// What is to be done with a frame that was accounted for.
+#[derive(Clone, Copy)]
+pub(crate) struct Then(u32);
+
+impl Then {
+    const NOTHING: Self = Self(0);
+    const LOOK: u32 = 1;
+    const SAMPLE: u32 = 2;
+    const DROP: u32 = 4;
+
+    /// Whether it may be QUIC.
+    #[inline(always)]
+    pub(crate) const fn may_be_quic(self) -> bool {
+        self.0 & Self::LOOK != 0
+    }
+
+    /// Whether a rule samples it.
+    #[inline(always)]
+    pub(crate) const fn is_sampled(self) -> bool {
+        self.0 & Self::SAMPLE != 0
+    }
+
+    /// Whether a rule drops it.
+    #[inline(always)]
+    pub(crate) const fn is_dropped(self) -> bool {
+        self.0 & Self::DROP != 0
+    }
+}
+
 /// Accounts for one frame, whose headers are in `work`, at an interface that is counted in any case;
-/// says whether it may be QUIC.
+/// `DROPS` says whether the hook can drop it.
 #[inline(always)]
-pub(crate) fn account(work: &mut Work, interface: InterfaceKey, count: Count) -> bool {
+pub(crate) fn account<const DROPS: bool>(
+    work: &mut Work,
+    interface: InterfaceKey,
+    count: Count,
+) -> Then {
     match nearby(interface)
         .or_else(|| find(&interface))
         .or_else(|| admit(&interface))
     {
-        Some(place) => add(work, place, interface, count),
+        Some(place) => add::<DROPS>(work, place, interface, count),
         None => {
             stray(StrayReason::InterfaceMapFull, count.volume());
-            false
+            Then::NOTHING
         }
     }
 }
 
 /// The same if its interface is among those that are watched.
 #[inline(always)]
-pub(crate) fn account_watched(work: &mut Work, interface: InterfaceKey, count: Count) -> bool {
-    find(&interface).is_some_and(|place| add(work, place, interface, count))
+pub(crate) fn account_watched(work: &mut Work, interface: InterfaceKey, count: Count) -> Then {
+    match find(&interface) {
+        Some(place) => add::<false>(work, place, interface, count),
+        None => Then::NOTHING,
+    }
 }
 
 /// Counts a packet that can be charged to no interface.
 #[inline(always)]
 pub(crate) fn stray(reason: StrayReason, volume: Volume) {
-    if let Some(sum) = map::STRAY.get_ptr_mut(reason as u32) {
+    if let Some(sum) = map::STRAY.place(reason as u32) {
         // SAFETY: this CPU's own value, and no other program runs here meanwhile.
         unsafe { *sum += volume };
     }
@@ -93,7 +131,7 @@ fn near(interface: InterfaceKey) -> Option<u32> {
         return None;
     }
     let place = near_place(interface.ifindex, interface.direction);
-    let near = map::NEAR.get(place)?;
+    let near = map::NEAR.value(place)?;
     (near.ifindex == interface.ifindex).then_some(near.number)
 }
 
@@ -103,27 +141,31 @@ fn nearby(interface: InterfaceKey) -> Option<InterfacePlace> {
     if setting::<{ stand_in::FILTERS }>() != 0 {
         return None;
     }
-    near(interface).map(|number| InterfacePlace { number, names: 0 })
+    near(interface).map(|number| InterfacePlace {
+        number,
+        ..InterfacePlace::default()
+    })
 }
 
 #[inline(always)]
 fn find(interface: &InterfaceKey) -> Option<InterfacePlace> {
-    // SAFETY: a place is two numbers, which the agent writes before the interface is watched.
-    map::INTERFACES
-        .get_ptr(interface)
-        .map(|place| unsafe { *place })
+    // SAFETY: a place is numbers, which the agent writes before the interface is watched.
+    map::interface(*interface).map(|place| unsafe { *place })
 }
 
 /// Gives an interface that nobody told of counters of its own.
 #[inline(always)]
 fn admit(interface: &InterfaceKey) -> Option<InterfacePlace> {
     let number = map::FREE_COUNTERS.pop().ok()??;
-    let place = InterfacePlace { number, names: 0 };
+    let place = InterfacePlace {
+        number,
+        ..InterfacePlace::default()
+    };
     if map::INTERFACES
         .insert(interface, &place, u64::from(BPF_NOEXIST))
         .is_ok()
     {
-        if let Some(state) = map::CACHE_STATE.get_ptr_mut(0) {
+        if let Some(state) = map::CACHE_STATE.place(0) {
             // SAFETY: this CPU's own value, and no other program runs here meanwhile.
             unsafe { (*state).admitted += 1 };
         }
@@ -138,15 +180,20 @@ fn admit(interface: &InterfaceKey) -> Option<InterfacePlace> {
 fn counters(number: u32) -> Option<&'static mut InterfaceCounters> {
     // SAFETY: the value is this CPU's own, and programs do not interrupt one another on a CPU.
     map::COUNTERS
-        .get_ptr_mut(number)
+        .place(number)
         .map(|counters| unsafe { &mut *counters })
 }
 
 #[inline(always)]
-fn add(work: &mut Work, place: InterfacePlace, interface: InterfaceKey, count: Count) -> bool {
+fn add<const DROPS: bool>(
+    work: &mut Work,
+    place: InterfacePlace,
+    interface: InterfaceKey,
+    count: Count,
+) -> Then {
     let Some(counters) = counters(place.number) else {
         stray(StrayReason::InterfaceMapFull, count.volume());
-        return false;
+        return Then::NOTHING;
     };
     let count = Count {
         packets: forget(&work.offset, count.packets as usize) as u64,
@@ -156,26 +203,74 @@ fn add(work: &mut Work, place: InterfacePlace, interface: InterfaceKey, count: C
     counters.seen += count;
     let classes = kinds(work, counters, count.volume());
     work.entry.key = FlowKey::new(interface, &work.headers);
-    if !is_admitted(work, place.names) {
+    let admitted = is_admitted(work, place.names);
+    let (rule, home, known) = decide(work, admitted);
+    work.entry.value.rule = rule.0;
+    if !admitted {
         counters.filtered += count.volume();
         add_classes(counters, classes, count.volume());
-        return false;
-    }
-    let may_be_quic = classes[2] == Class::QuicCandidate as u8;
-    if !is_sample() {
+    } else if !is_sample() {
         leave_out(counters, classes, count.volume());
-        return may_be_quic;
-    }
-    match add_to_flow(work, classes, place.number, count) {
-        Ok(()) => counters.counted += count,
-        Err(reason) => {
-            if let Some(sum) = counters.lost.get_mut(opaque(&reason)) {
-                *sum += count.volume();
+    } else {
+        match add_to_flow(work, (home, known), (classes, place.number), count) {
+            Ok(()) => counters.counted += count,
+            Err(reason) => {
+                if let Some(sum) = counters.lost.get_mut(opaque(&reason)) {
+                    *sum += count.volume();
+                }
+                add_classes(counters, classes, count.volume());
             }
-            add_classes(counters, classes, count.volume());
         }
     }
-    may_be_quic
+    let may_be_quic = admitted && classes[2] == Class::QuicCandidate as u8;
+    then::<DROPS>(rule, counters, count, may_be_quic)
+}
+
+/// What a rule says is to be done with a frame, which is counted if it is to be dropped.
+#[inline(always)]
+fn then<const DROPS: bool>(
+    rule: RuleMark,
+    counters: &mut InterfaceCounters,
+    count: Count,
+    may_be_quic: bool,
+) -> Then {
+    let look = if may_be_quic { Then::LOOK } else { 0 };
+    match rule.action() {
+        RuleAction::Drop if DROPS => {
+            counters.dropped += count.volume();
+            Then(Then::DROP)
+        }
+        RuleAction::Drop => {
+            counters.spared += count.volume();
+            Then(look)
+        }
+        RuleAction::Sample => Then(look | Then::SAMPLE),
+        RuleAction::Count | RuleAction::Tap => Then(look),
+    }
+}
+
+/// The rule for the flow in `work`, where the flow belongs, and its entry if it has one.
+#[inline(always)]
+fn decide(work: &mut Work, admitted: bool) -> (RuleMark, Home, Option<&'static mut CacheEntry>) {
+    let home = Home::of(cache::words(&work.entry.key), Era::now());
+    let known = if admitted {
+        cache::find_any(home, cache::words(&work.entry.key))
+    } else {
+        None
+    };
+    let place = match known {
+        Some((_, known)) if Era::of(known) == home.era() => {
+            return (RuleMark(known.value.rule), home, Some(known));
+        }
+        Some((place, _)) => place,
+        None => 0,
+    };
+    // To the verifier all ways to here are one: else it would follow the decision for each of them.
+    let place = forget(&work.offset, place as usize) as u32;
+    let (hash, era) = (home.hash(), home.era());
+    let rule = rule::decide(work, era);
+    let home = Home::of_hash(hash, era);
+    (rule, home, cache::find_again(home, place))
 }
 
 /// Whether the filter admits a flow. (The cache has only flows that it admits.)
@@ -184,7 +279,7 @@ fn is_admitted(work: &Work, names: u32) -> bool {
     if setting::<{ stand_in::FILTERS }>() == 0 {
         return true;
     }
-    let Some(filter) = map::FILTER.get(0) else {
+    let Some(filter) = map::FILTER.value(0) else {
         return true;
     };
     let forgetful = |number: u32| forget(&work.offset, number as usize) as u32;
@@ -200,7 +295,7 @@ fn kinds(work: &Work, counters: &mut InterfaceCounters, volume: Volume) -> [u8; 
         // way that the verifier does not follow.
         *frames += u64::from(!matches!(headers.problem, Problem::None));
     }
-    let ports = map::PORTS.get(0);
+    let ports = map::PORTS.value(0);
     let [family, transport, mut application] = classes(headers, |port| {
         ports.map_or(0, |ports| ports.bits[usize::from(port)])
     });
@@ -247,40 +342,71 @@ fn is_sample() -> bool {
     u64::from(random) * u64::from(one_in) >> 32 == 0
 }
 
-/// Adds a frame to its flow, whose key is in `work`: in the cache, else in the flow map, else in the
-/// ring buffer.
+/// Adds a frame to its flow, whose key and rule are in `work`: in the cache, else in the flow map,
+/// else in the ring buffer.
 #[inline(always)]
 fn add_to_flow(
     work: &mut Work,
-    classes: [u8; 3],
-    interface: u32,
+    (home, known): (Home, Option<&'static mut CacheEntry>),
+    (classes, interface): ([u8; 3], u32),
     count: Count,
 ) -> Result<(), LossReason> {
-    let key = core::ptr::from_ref(&work.entry.key).cast::<[u64; KEY_WORDS]>();
-    // SAFETY: a key consists of so many words and is aligned as they are.
-    let key = unsafe { *key };
-    let epoch = table::epoch();
-    let home = Home::of(&key, epoch);
-    if let Some(known) = cache::find(home, &key) {
-        merge(&mut known.value, &work.headers, count);
-        return Ok(());
-    }
-    work.entry.value = value(&work.headers, count, classes, interface);
-    let Some(state) = map::CACHE_STATE.get_ptr_mut(0) else {
+    let rule = RuleMark(work.entry.value.rule);
+    let Some(state) = map::CACHE_STATE.place(0) else {
         return Err(LossReason::FlowMapBusy);
     };
     // SAFETY: this CPU's own value, and no other program runs here meanwhile.
     let state = unsafe { &mut *state };
-    if cache::insert(home, &mut work.entry, state) {
-        state.opened += 1;
+    let Some(known) = known else {
+        work.entry.value = value(&work.headers, count, classes, (interface, rule));
+        if cache::insert(home, &mut work.entry, state) {
+            state.opened += 1;
+            return Ok(());
+        }
+        return move_out(work, home, rule, state);
+    };
+    known.generation = home.era().generation();
+    if known.value.rule == rule.0 {
+        merge(&mut known.value, &work.headers, count);
         return Ok(());
     }
-    flows::add(epoch, &work.entry, state)
+    // What was counted under another rule stays so.
+    work.entry.value = known.value;
+    known.value = value(&work.headers, count, classes, (interface, rule));
+    let before = RuleMark(work.entry.value.rule);
+    if move_out(work, home, before, state).is_err() {
+        // No room: it goes with the flow.
+        known.value.packets += work.entry.value.packets;
+        known.value.frames += work.entry.value.frames;
+        known.value.bytes += work.entry.value.bytes;
+    }
+    work.entry.value.rule = rule.0;
+    Ok(())
+}
+
+/// Counts the entry in `work` outside of the cache, where flows of several rules are told apart.
+#[inline(always)]
+fn move_out(
+    work: &mut Work,
+    home: Home,
+    rule: RuleMark,
+    state: &mut CacheState,
+) -> Result<(), LossReason> {
+    let [low, high] = rule.0.to_ne_bytes();
+    work.entry.key.reserved = [low, high, 0, 0];
+    let added = flows::add(home.era().epoch(), &work.entry, state);
+    work.entry.key.reserved = [0; 4];
+    added
 }
 
 /// What a frame adds to a flow that is not in the cache.
 #[inline(always)]
-fn value(headers: &Headers, count: Count, classes: [u8; 3], interface: u32) -> FlowValue {
+fn value(
+    headers: &Headers,
+    count: Count,
+    classes: [u8; 3],
+    (interface, rule): (u32, RuleMark),
+) -> FlowValue {
     let tick = tick();
     FlowValue {
         packets: count.packets,
@@ -297,14 +423,16 @@ fn value(headers: &Headers, count: Count, classes: [u8; 3], interface: u32) -> F
         destination_mac: headers.destination_mac,
         classes,
         reserved: 0,
-        interface: interface | way(classes),
+        interface: interface as u16 | way(classes, rule),
+        rule: rule.0,
     }
 }
 
-/// By which way the packets of a flow with these classes go.
+/// By which way the packets of a flow with these classes and under this rule go.
 #[inline(always)]
-fn way(classes: [u8; 3]) -> u32 {
-    if quic::is_on() && classes[2] == Class::QuicCandidate as u8 {
+fn way(classes: [u8; 3], rule: RuleMark) -> u16 {
+    let is_looked_at = quic::is_on() && classes[2] == Class::QuicCandidate as u8;
+    if is_looked_at || !matches!(rule.action(), RuleAction::Count) {
         LONG_WAY
     } else {
         0

@@ -13,13 +13,13 @@ use netweir_wire::{
 
 use crate::{
     setting::{below, hash, loaded, setting, sum, times},
-    table,
+    table::{self, Era},
 };
 
 /// Where a flow belongs in this CPU's list of an epoch.
 #[derive(Clone, Copy)]
 pub(crate) struct Home {
-    epoch: u32,
+    era: Era,
     /// Number of the list.
     list: u64,
     hash: u64,
@@ -31,19 +31,37 @@ pub(crate) struct Home {
 impl Home {
     /// The home of a flow with this key.
     #[inline(always)]
-    pub(crate) fn of(key: &[u64; KEY_WORDS], epoch: u32) -> Self {
+    pub(crate) fn of(key: &[u64; KEY_WORDS], era: Era) -> Self {
+        Self::of_hash(hash(key), era)
+    }
+
+    /// The home of a flow whose key has this hash.
+    #[inline(always)]
+    pub(crate) fn of_hash(hash: u64, era: Era) -> Self {
         let (cpu, cpus) = (this_cpu(), loaded::<{ stand_in::CACHE_CPUS }>());
         Self {
-            epoch,
-            list: sum(below(cpus, cpu) << 1, u64::from(epoch & 1)),
-            hash: hash(key),
+            era,
+            list: sum(below(cpus, cpu) << 1, u64::from(era.epoch() & 1)),
+            hash,
             exists: cpu < cpus,
         }
     }
 
+    /// When the packet at hand came.
+    #[inline(always)]
+    pub(crate) const fn era(self) -> Era {
+        self.era
+    }
+
+    /// The hash of the flow's key.
+    #[inline(always)]
+    pub(crate) const fn hash(self) -> u64 {
+        self.hash
+    }
+
     #[inline(always)]
     const fn mark(self) -> u64 {
-        IndexWord::mark(self.hash, self.epoch)
+        IndexWord::mark(self.hash, self.era.epoch())
     }
 
     #[inline(always)]
@@ -85,26 +103,67 @@ fn this_cpu() -> u64 {
     unsafe { helper() }
 }
 
-/// The entry of a flow, if the list has it.
+/// The entry of a flow, if the list has it and the rules in force have decided about it.
 #[inline(always)]
 pub(crate) fn find(home: Home, key: &[u64; KEY_WORDS]) -> Option<&'static mut CacheEntry> {
+    let (_, entry) = look_up(home, key)?;
+    (Era::of(entry) == home.era).then_some(entry)
+}
+
+/// The entry of a flow with its place, if the list has it, whatever rules have decided about it.
+#[inline(always)]
+pub(crate) fn find_any(
+    home: Home,
+    key: &[u64; KEY_WORDS],
+) -> Option<(u32, &'static mut CacheEntry)> {
+    look_up(home, key).filter(|(_, entry)| entry.epoch == home.era.epoch())
+}
+
+/// The entry at a place that was found before; none at 0.
+#[inline(always)]
+pub(crate) fn find_again(home: Home, place: u32) -> Option<&'static mut CacheEntry> {
+    if place == 0 || !home.exists {
+        return None;
+    }
+    // SAFETY: the list is this CPU's own (see above).
+    home.entry(place).map(|entry| unsafe { &mut *entry })
+}
+
+/// Lets the rules decide anew about a flow, if the list has it.
+#[inline(always)]
+pub(crate) fn outdate(key: &[u64; KEY_WORDS]) {
+    if let Some((_, entry)) = find_any(Home::of(key, Era::now()), key) {
+        entry.generation = entry.generation.wrapping_sub(1);
+    }
+}
+
+/// An entry with this key, which may be one of long ago, and its place.
+#[inline(always)]
+fn look_up(home: Home, key: &[u64; KEY_WORDS]) -> Option<(u32, &'static mut CacheEntry)> {
     let bucket = home.bucket()?;
     let mark = home.mark();
     // SAFETY: the list is this CPU's own (see above).
     let words = unsafe { &*bucket };
     let word = words.iter().find(|&&word| IndexWord(word).has(mark))?;
-    let entry = home.entry(IndexWord(*word).place())?;
+    let place = IndexWord(*word).place();
+    let entry = home.entry(place)?;
     // SAFETY: as above.
     let entry = unsafe { &mut *entry };
-    (entry.epoch == home.epoch && is_same(&entry.key, key)).then_some(entry)
+    is_same(&entry.key, key).then_some((place, entry))
+}
+
+/// The words that a key consists of.
+#[inline(always)]
+pub(crate) fn words(key: &FlowKey) -> &[u64; KEY_WORDS] {
+    let words = ptr::from_ref(key).cast::<[u64; KEY_WORDS]>();
+    // SAFETY: a key consists of so many words and is aligned as they are.
+    unsafe { &*words }
 }
 
 /// Whether a key consists of these words.
 #[inline(always)]
 fn is_same(known: &FlowKey, key: &[u64; KEY_WORDS]) -> bool {
-    let known = ptr::from_ref(known).cast::<[u64; KEY_WORDS]>();
-    // SAFETY: a key consists of so many words and is aligned as they are.
-    let known = unsafe { &*known };
+    let known = words(known);
     let difference = |word: usize| known[word] ^ key[word];
     // One by one: the compiler would make a loop of it.
     difference(0)
@@ -120,12 +179,13 @@ fn is_same(known: &FlowKey, key: &[u64; KEY_WORDS]) -> bool {
 /// Puts an entry that the list does not have into it, if there is room; its epoch is set.
 #[inline(always)]
 pub(crate) fn insert(home: Home, entry: &mut CacheEntry, state: &mut CacheState) -> bool {
-    let side = (home.epoch & 1) as usize;
+    let epoch_now = home.era.epoch();
+    let side = (epoch_now & 1) as usize;
     let Some((epoch, used)) = state.epoch.get_mut(side).zip(state.used.get_mut(side)) else {
         return false;
     };
-    if *epoch != home.epoch {
-        *epoch = home.epoch;
+    if *epoch != epoch_now {
+        *epoch = epoch_now;
         *used = 0;
     }
     if *used >= setting::<{ stand_in::CACHE_FLOWS }>() {
@@ -149,7 +209,8 @@ pub(crate) fn insert(home: Home, entry: &mut CacheEntry, state: &mut CacheState)
     else {
         return false;
     };
-    entry.epoch = home.epoch;
+    entry.epoch = epoch_now;
+    entry.generation = home.era.generation();
     // SAFETY: as above.
     unsafe { *known = *entry };
     *word = IndexWord::new(mark, place).0;

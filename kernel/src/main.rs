@@ -25,6 +25,7 @@ mod hook;
 mod map;
 mod quic;
 mod reader;
+mod rule;
 mod setting;
 mod table;
 

@@ -18,6 +18,22 @@ use netweir_wire::{
 
 use crate::{map::COPIED_BYTES, setting::masked};
 
+/// What stands in memory, read anew: the verifier is not to follow what was written before.
+#[inline(always)]
+pub(crate) fn volatile<T: Copy>(place: &T) -> T {
+    // SAFETY: a reference is valid for reads.
+    unsafe { core::ptr::from_ref(place).read_volatile() }
+}
+
+/// The bytes of a frame, wherever they are.
+pub(crate) trait Payload {
+    /// Copies `bytes` (at least one) at `offset` to `to`; says whether they are there.
+    ///
+    /// # Safety
+    /// `to` must have room for them.
+    unsafe fn load(&self, offset: u32, to: *mut u8, bytes: u32) -> bool;
+}
+
 /// The linear part of a packet, for reading at offsets that the compiler knows.
 pub(crate) struct Direct {
     start: usize,

@@ -87,6 +87,18 @@ pub(crate) fn below(limit: u64, mut number: u64) -> u64 {
     number
 }
 
+/// The same memory, of whose contents the compiler knows nothing any more: what it had kept in
+/// registers and on the stack it reads again. So does the verifier, to which that then is all one.
+#[inline(always)]
+pub(crate) fn anew<T>(memory: &mut T) -> &mut T {
+    let mut place = core::ptr::from_mut(memory);
+    // SAFETY: nothing is done.
+    unsafe {
+        asm!("/* {} */", inout(reg) place, options(nostack, preserves_flags));
+        &mut *place
+    }
+}
+
 /// The lowest bits of a number. The compiler does not know of it: it is for numbers that are small
 /// anyway, which the verifier is to see where they are used. (Before Linux 5.15 it knows nothing any
 /// more of a number that was kept on the stack meanwhile.)

@@ -5,15 +5,17 @@
 //! table. Looking a place up instead costs a dozen instructions more, even though the kernel puts
 //! them into the program itself.
 
-use core::{ffi::c_void, marker::PhantomData, ptr};
+use core::{ffi::c_void, marker::PhantomData, mem::offset_of, ptr};
 
-use aya_ebpf::helpers::generated::bpf_map_lookup_elem;
 use netweir_wire::{
     map::{Bucket, CacheEntry, Epoch},
     stand_in,
 };
 
-use crate::setting::{loaded, setting};
+use crate::{
+    map,
+    setting::{loaded, setting},
+};
 
 /// The flow cache: for each CPU a list of flows for even and one for odd epochs.
 pub(crate) const CACHE: Table<CacheEntry, { stand_in::CACHE_ADDRESS }, { stand_in::CACHE }> =
@@ -26,14 +28,44 @@ pub(crate) const CACHE_INDEX: Table<
     { stand_in::CACHE_INDEX },
 > = Table(PhantomData);
 
-/// The epoch: its lowest bit chooses between two of everything that flows are counted in. Written
-/// by the agent alone.
-#[inline(always)]
-pub(crate) fn epoch() -> u32 {
-    let epoch = loaded::<{ stand_in::EPOCH_ADDRESS }>() as *const Epoch;
-    // SAFETY: the address is that of a map's only value when the program is loaded; the verifier
-    // looks at that.
-    unsafe { ptr::read_volatile(&raw const (*epoch).current) }
+/// The epoch, whose lowest bit chooses between two of everything that flows are counted in, and the
+/// generation of the rules, whose lowest bit chooses between two tables: as they stand in memory side
+/// by side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Era(pub(crate) u64);
+
+impl Era {
+    /// What it is now. Written by user space alone.
+    #[inline(always)]
+    pub(crate) fn now() -> Self {
+        const { assert!(offset_of!(Epoch, current) == 0 && offset_of!(Epoch, generation) == 4) };
+        let epoch = loaded::<{ stand_in::EPOCH_ADDRESS }>() as *const u64;
+        // SAFETY: the address is that of a map's only value when the program is loaded; the verifier
+        // looks at that.
+        Self(unsafe { ptr::read_volatile(epoch) })
+    }
+
+    /// The era of an entry.
+    #[inline(always)]
+    pub(crate) fn of(entry: &CacheEntry) -> Self {
+        const {
+            assert!(offset_of!(CacheEntry, generation) == offset_of!(CacheEntry, epoch) + 4);
+            assert!(offset_of!(CacheEntry, epoch) % 8 == 0 && cfg!(target_endian = "little"));
+        };
+        let entry = ptr::from_ref(entry).cast::<u64>();
+        // SAFETY: the two numbers stand side by side within the entry.
+        Self(unsafe { *entry.add(offset_of!(CacheEntry, epoch) / 8) })
+    }
+
+    #[inline(always)]
+    pub(crate) const fn epoch(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    pub(crate) const fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
 }
 
 /// A table of values, known to the agent by the two numbers.
@@ -48,10 +80,7 @@ impl<T, const ADDRESS: u64, const MAP: u64> Table<T, ADDRESS, MAP> {
         if setting::<{ stand_in::DIRECT }>() == 1 {
             return Some((loaded::<ADDRESS>() + place * size_of::<T>() as u64) as *mut T);
         }
-        let map = loaded::<MAP>() as *mut c_void;
-        let place = place as u32;
-        // SAFETY: the stand-in is a map with such a key when the program is loaded.
-        let value = unsafe { bpf_map_lookup_elem(map, (&raw const place).cast()) };
-        (!value.is_null()).then_some(value.cast())
+        // SAFETY: the stand-in is a map of such values when the program is loaded.
+        unsafe { map::look_up(loaded::<MAP>() as *mut c_void, place) }
     }
 }

@@ -76,6 +76,7 @@ fn live(
     let metering = Metering::start(&config, watched, Arc::clone(stop), Box::new(|_| {}))?;
     let traffic = traffic::start(client, &server, seconds, Arc::clone(stop))?;
     let meter = Arc::clone(&metering.meter);
+    let serving = serving.with_rules(metering.rules.clone(), None);
     let served = serving.run(Arc::clone(&meter), metering.ticks.clone(), stop);
     let metered = metering.finish();
     print_books(&meter);

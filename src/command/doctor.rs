@@ -182,7 +182,7 @@ fn bpffs() -> Check {
         None => Check::new(
             "bpffs",
             Verdict::Limited,
-            "not mounted; nothing needs it yet",
+            "not mounted; only `netweir attach` needs it",
             "mount -t bpf bpf /sys/fs/bpf",
         ),
     }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use netweir_flow::{Difference, InterfaceAccounting, Meter, Totals};
+use netweir_flow::{Accounting, Difference, InterfaceAccounting, Meter, Totals};
 use netweir_web::view;
 
 use super::quic::print_quic_books;
@@ -137,12 +137,40 @@ pub(super) fn print_books(meter: &RwLock<Meter>) {
     eprintln!(
         "netweir: {seen} packets seen = {counted} counted + {filtered} filtered + {sampled} sampled \
          + {lost} lost in the kernel{off}; {refused} refused by the flow table, {strays} on no \
-         interface"
+         interface{}",
+        ruled(&books)
     );
+    if books.mislabelled.packets > 0 {
+        eprintln!(
+            "netweir: up to {} packets are in records of another label: raise flow.max_flows",
+            books.mislabelled.packets
+        );
+    }
     if books.hosts_full.packets > 0 {
         eprintln!(
             "netweir: {} packets are credited to no address: raise flow.max_hosts",
             books.hosts_full.packets
         );
     }
+}
+
+/// What rules did, behind the line of the books; nothing where they did nothing.
+fn ruled(books: &Accounting) -> String {
+    let lines = &books.interfaces;
+    let sum = |packets: fn(&InterfaceAccounting) -> u64| lines.iter().map(packets).sum::<u64>();
+    let dropped = sum(|line| line.dropped.packets);
+    let spared = sum(|line| line.spared.packets);
+    let mut text = String::new();
+    if dropped + spared > 0 {
+        text = format!("; of those seen, rules dropped {dropped} and spared {spared}");
+    }
+    let heads = books.heads;
+    if heads.drawn > 0 {
+        let lost = heads.drawn.wrapping_sub(heads.told);
+        text += &format!(
+            "; {} heads drawn = {} told + {lost} lost",
+            heads.drawn, heads.told
+        );
+    }
+    text
 }

@@ -1,5 +1,6 @@
 //! The sub-commands, one file each.
 
+mod attach;
 mod completions;
 mod config;
 mod demo;
@@ -7,12 +8,15 @@ mod doctor;
 mod flows;
 mod interfaces;
 mod man;
+mod map;
 mod quic;
 mod replay;
+mod rule;
 mod run;
+mod status;
 
 use crate::{
-    args::{Args, By, Command},
+    args::{Args, By, Command, FlowsArgs, Group, MapCommand},
     config::Layers,
     foreign::escaped_lines,
     log, report,
@@ -49,20 +53,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
                 .config()?;
             run::run(&config)
         }
-        Command::Flows(args) => {
-            let config = layers.with_meter(&args.meter)?.config()?;
-            if args.records {
-                return flows::records(&config);
-            }
-            let by = if args.accounting {
-                By::Accounting
-            } else if args.connections {
-                By::Connection
-            } else {
-                By::Flow
-            };
-            flows::run(&config, &report::View::new(by, &args.view)?, &args.every)
-        }
+        Command::Flows(args) => run_flows(layers, &args),
         Command::Ip(args) => {
             let config = layers.with_meter(&args.meter)?.config()?;
             flows::run(
@@ -86,10 +77,34 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Command::Replay(args) => replay::run(&layers.config()?, &args),
         Command::Demo(args) => demo::run(&layers.with_listen(&args.listen)?.config()?, &args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Rule { command } => rule::run(&layers.config()?, &command),
+        Command::Attach(args) => attach::attach(&layers.with_attach(&args)?.config()?, &args),
+        Command::Detach(args) => attach::detach(&layers.config()?, &args),
+        Command::Map {
+            command: MapCommand::Dump(args),
+        } => map::run(&layers.config()?, &args),
+        Command::Status(args) => status::run(&layers.config()?, args.view.format()),
         Command::Config => config::run(&layers),
         Command::Completions { shell } => completions::run(shell),
         Command::Man { folder } => man::run(&folder),
     }
+}
+
+fn run_flows(layers: Layers, args: &FlowsArgs) -> anyhow::Result<()> {
+    let config = layers.with_meter(&args.meter)?.config()?;
+    if args.records {
+        return flows::records(&config);
+    }
+    let by = if args.accounting {
+        By::Accounting
+    } else if let Some(Group::Label) = args.group {
+        By::Label
+    } else if args.connections {
+        By::Connection
+    } else {
+        By::Flow
+    };
+    flows::run(&config, &report::View::new(by, &args.view)?, &args.every)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     io::{self, IsTerminal, Write},
     path::Path,
     sync::{Arc, RwLock},
@@ -10,7 +11,7 @@ use std::{
 use anyhow::{Context, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use netweir_capture::Reader;
-use netweir_flow::{Meter, Settings, Tally};
+use netweir_flow::{Labelled, Meter, Settings, Tally, rule::CompiledRules};
 
 use super::{
     flows::print_books,
@@ -21,6 +22,7 @@ use crate::{
     config::Config,
     frame,
     report::{View, write_datagrams},
+    rules::{Book, parse, read},
     unit::things,
 };
 
@@ -40,7 +42,12 @@ pub(super) fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
     if args.events {
         expect_lines(format)?;
     }
+    let book = args.rules.as_deref().map(read_rules).transpose()?;
     let mut replay = Replay::new(config, args.events.then_some(format));
+    if let Some((book, rules)) = book {
+        replay.tally = replay.tally.with_rules(Arc::new(rules));
+        replay.told = book.labelled();
+    }
     let mut broken = Vec::new();
     for path in &args.files {
         if let Err(error) = replay.read(path) {
@@ -83,10 +90,22 @@ pub(super) fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
     }
 }
 
+/// The rules of a file, and as they are evaluated.
+fn read_rules(path: &Path) -> anyhow::Result<(Book, CompiledRules)> {
+    let name = path.display().to_string();
+    let text = File::open(path).and_then(read);
+    let text = text.with_context(|| format!("cannot read {name}"))?;
+    let book = Book::of_file(&name, parse(&name, &text)?)?;
+    let rules = book.set().compile().context(name)?;
+    Ok((book, rules))
+}
+
 /// A meter, driven by the time of the captures.
 struct Replay {
     tally: Tally,
     settings: Settings,
+    /// What the numbers of the rules stand for.
+    told: Vec<Labelled>,
     meter: Option<Meter>,
     now_ns: u64,
     next_tick_ns: u64,
@@ -114,6 +133,7 @@ impl Replay {
                 quic,
                 ..Settings::default()
             },
+            told: Vec::new(),
             meter: None,
             now_ns: 0,
             next_tick_ns: 0,
@@ -156,9 +176,11 @@ impl Replay {
         if self.meter.is_none() {
             self.next_tick_ns = timestamp_ns.saturating_add(TICK_NS);
         }
-        let meter = self
-            .meter
-            .get_or_insert_with(|| Meter::new(&self.settings, timestamp_ns));
+        let meter = self.meter.get_or_insert_with(|| {
+            let mut meter = Meter::new(&self.settings, timestamp_ns);
+            meter.set_rules(&self.told);
+            meter
+        });
         let due = self.now_ns >= self.next_tick_ns;
         if due || self.tally.waiting() >= BATCH_FLOWS {
             self.tally.hand_over(meter, self.now_ns);
@@ -173,7 +195,11 @@ impl Replay {
 
     /// The meter with all that was read.
     fn finish(mut self) -> io::Result<Meter> {
-        let mut meter = self.meter.unwrap_or_else(|| Meter::new(&self.settings, 0));
+        let mut meter = self.meter.unwrap_or_else(|| {
+            let mut meter = Meter::new(&self.settings, 0);
+            meter.set_rules(&self.told);
+            meter
+        });
         self.tally.hand_over(&mut meter, self.now_ns);
         print(&mut meter, self.events)?;
         drop(meter.tick(self.now_ns));

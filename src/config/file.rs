@@ -26,25 +26,36 @@ pub(super) struct Entry {
 const LONGEST_BYTES: u64 = 1 << 20;
 
 /// Reads a configuration file, unless it has no end.
-pub(super) fn read(path: &Path) -> io::Result<String> {
+pub(crate) fn read(path: &Path) -> io::Result<String> {
+    read_some(File::open(path)?, LONGEST_BYTES)
+}
+
+/// Reads a text that may be so long.
+pub(crate) fn read_some(source: impl Read, longest_bytes: u64) -> io::Result<String> {
     let mut text = String::new();
-    let file = File::open(path)?.take(LONGEST_BYTES + 1);
-    BufReader::new(file).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST_BYTES {
-        return Err(io::Error::other("it is larger than 1 MiB"));
+    let source = source.take(longest_bytes + 1);
+    BufReader::new(source).read_to_string(&mut text)?;
+    if text.len() as u64 > longest_bytes {
+        let error = format!("it is larger than {} MiB", longest_bytes >> 20);
+        return Err(io::Error::other(error));
     }
     Ok(text)
 }
 
 /// Reads the text of a configuration file called `path`.
 pub(super) fn parse(path: &str, text: &str) -> anyhow::Result<Vec<Entry>> {
-    let table = DeTable::parse(text).map_err(|error| {
-        let line = line_at(text, error.span().map_or(0, |span| span.start));
-        anyhow!("{path}:{line}: not valid TOML: {}", error.message())
-    })?;
+    let table = table(path, text)?;
     let mut entries = Vec::new();
     flatten(path, text, "", table.get_ref(), &mut entries)?;
     Ok(entries)
+}
+
+/// The text of a TOML file called `path`, with where each part stands.
+pub(crate) fn table<'a>(path: &str, text: &'a str) -> anyhow::Result<Spanned<DeTable<'a>>> {
+    DeTable::parse(text).map_err(|error| {
+        let line = line_at(text, error.span().map_or(0, |span| span.start));
+        anyhow!("{path}:{line}: not valid TOML: {}", error.message())
+    })
 }
 
 fn flatten(
@@ -72,7 +83,10 @@ fn flatten(
         if !SETTINGS.iter().any(|setting| setting.key == key) {
             bail!("{path}:{line}: there is no setting {key}; `netweir config` lists them");
         }
-        let value = flat_value(value.get_ref()).with_context(|| {
+        let value = value.get_ref();
+        let text = flat_value(value).filter(|_| !matches!(value, DeValue::Boolean(_)));
+        // No setting is true or false.
+        let value = text.with_context(|| {
             format!("{path}:{line}: {key} takes a string, a number or a list of them")
         })?;
         entries.push(Entry { key, value, line });
@@ -80,20 +94,23 @@ fn flatten(
     Ok(())
 }
 
-fn line_of(text: &str, name: &Spanned<DeString<'_>>) -> usize {
+/// The line of a name, counted from 1.
+pub(crate) fn line_of(text: &str, name: &Spanned<DeString<'_>>) -> usize {
     line_at(text, name.span().start)
 }
 
-fn line_at(text: &str, offset: usize) -> usize {
+/// The line of a place in a text, counted from 1.
+pub(crate) fn line_at(text: &str, offset: usize) -> usize {
     let before = text.get(..offset).unwrap_or(text);
     before.bytes().filter(|&byte| byte == b'\n').count() + 1
 }
 
 /// A value as it would be typed on the command line.
-fn flat_value(value: &DeValue<'_>) -> Option<String> {
+pub(crate) fn flat_value(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => Some(number.to_string()),
+        DeValue::Boolean(is_so) => Some(is_so.to_string()),
         DeValue::Array(items) => {
             let items: Option<Vec<String>> = items
                 .iter()

@@ -3,25 +3,31 @@
 //! Every setting passes through the layers as text and is given its type once, at the end, so that
 //! all layers understand the same and an error names the setting and who set it.
 
-mod file;
+pub(crate) mod file;
 mod quic;
 mod read;
 mod setting;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow, bail};
 use netweir_agent::{
     Choice, Interfaces,
-    attach::{HookChoice, MapSizes, TcMode},
+    attach::{HookChoice, MapSizes, Modes},
 };
 use netweir_flow::KernelFilter;
-use netweir_wire::map::{PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses};
+use netweir_wire::map::{MAX_COUNTERS, PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses};
 
-use crate::args::{Args, ListenArgs, MeterArgs};
+use crate::args::{Args, AttachArgs, ListenArgs, MeterArgs};
 pub use quic::{QuicConfig, QuicPorts};
 use read::{
-    address, choice, duration, hook, items, list, log_format, only, port, tc_mode, tick, within,
+    address, choice, duration, hook, items, list, log_format, only, path, port, tc_mode, tick,
+    within, xdp_choice,
 };
 use setting::{SETTINGS, Source, variable};
 
@@ -49,8 +55,8 @@ pub struct Config {
     pub netns: Vec<String>,
     /// The hook for interfaces without one of their own.
     pub hook: HookChoice,
-    /// How TC is entered.
-    pub tc: TcMode,
+    /// How TC and XDP are entered.
+    pub modes: Modes,
     /// The time between two ticks.
     pub tick: Duration,
     /// What is counted; everything where there is none.
@@ -61,6 +67,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Host names that the API answers to.
     pub allowed_hosts: Vec<String>,
+    /// The file with the token of the API; without one, a token is made at start.
+    pub token_file: Option<PathBuf>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Port lists of the applications: HTTP, HTTPS.
@@ -77,6 +85,19 @@ pub struct Config {
     pub max_flows: usize,
     /// Addresses in memory at most.
     pub max_hosts: usize,
+    /// Where rules are, and how much they may tell.
+    pub rules: RulesConfig,
+    /// Where interfaces are pinned.
+    pub pins: PathBuf,
+}
+
+/// Where rules are, and how much they may tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RulesConfig {
+    /// The file in which they last.
+    pub file: PathBuf,
+    /// Heads of packets that they may sample on each CPU in a second; 0 for none.
+    pub heads_per_second: u32,
 }
 
 /// The text of every setting, and who set it.
@@ -188,6 +209,28 @@ impl Layers {
         Ok(self)
     }
 
+    /// Adds the flags that say what is attached to without a daemon, and how.
+    ///
+    /// # Errors
+    /// None today, as of [`Self::with_meter`].
+    pub fn with_attach(mut self, args: &AttachArgs) -> anyhow::Result<Self> {
+        if !args.interface.is_empty() {
+            self.put(
+                "interface",
+                args.interface.join(","),
+                Source::Flag("--iface"),
+            )?;
+        }
+        if !args.netns.is_empty() {
+            self.put("netns", args.netns.join(","), Source::Flag("--netns"))?;
+        }
+        self.put_some("hook", args.hook.as_ref(), "--hook")?;
+        self.put_some("xdp", args.mode.as_ref(), "--mode")?;
+        self.put_some("only", args.only.as_ref(), "--only")?;
+        self.put_some("sampling", args.sampling.as_ref(), "--sampling")?;
+        Ok(self)
+    }
+
     /// Adds the flags that say where the dashboard is.
     ///
     /// # Errors
@@ -226,13 +269,19 @@ impl Layers {
             choices: self.typed("interface", |text| list(text, choice))?,
             netns: self.typed("netns", |text| list(text, |item| Ok(item.to_owned())))?,
             hook: self.typed("hook", hook)?,
-            tc: self.typed("tc", tc_mode)?,
+            modes: Modes {
+                tc: self.typed("tc", tc_mode)?,
+                xdp: self.typed("xdp", xdp_choice)?,
+            },
             tick: self.typed("tick", tick)?,
             only: self.typed("only", only)?,
             sampling: self.typed("sampling", |text| within(text, 1, 65_536))?,
             listen: self.typed("listen", address)?,
             allowed_hosts: self.typed("allowed_hosts", |text| {
                 list(text, |item| Ok(item.to_owned()))
+            })?,
+            token_file: self.typed("api.token_file", |text| {
+                Ok((!text.is_empty()).then(|| PathBuf::from(text)))
             })?,
             log_format: self.typed("log_format", log_format)?,
             ports: [
@@ -244,13 +293,19 @@ impl Layers {
                 ring: self.typed("maps.ring", |text| within(text, 0, 1 << 30))?,
                 flows: self.typed("maps.flows", |text| within(text, 16, 16_777_216))?,
                 quic: self.typed("maps.quic", |text| within(text, 0, 1 << 30))?,
-                interfaces: self.typed("maps.interfaces", |text| within(text, 2, 65_536))?,
+                interfaces: self.typed("maps.interfaces", |text| within(text, 2, MAX_COUNTERS))?,
             },
             quic: self.quic()?,
             idle_timeout: self.typed("flow.idle_timeout", duration)?,
             active_timeout: self.typed("flow.active_timeout", duration)?,
             max_flows: self.typed("flow.max_flows", |text| within(text, 1, 100_000_000))? as usize,
             max_hosts: self.typed("flow.max_hosts", |text| within(text, 1, 100_000_000))? as usize,
+            rules: RulesConfig {
+                file: self.typed("rules.file", path)?,
+                heads_per_second: self
+                    .typed("rules.heads_per_second", |text| within(text, 0, 1_000_000))?,
+            },
+            pins: self.typed("pins.directory", |text| Ok(PathBuf::from(text)))?,
         };
         if config.choices.is_empty() {
             bail!("interface is empty: name at least one, or use default");

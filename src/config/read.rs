@@ -1,11 +1,11 @@
 //! From the text of a setting to its type.
 
-use std::{net::SocketAddr, num::IntErrorKind, time::Duration};
+use std::{net::SocketAddr, num::IntErrorKind, path::PathBuf, time::Duration};
 
 use anyhow::{anyhow, bail};
 use netweir_agent::{
     Choice, Interfaces,
-    attach::{HookChoice, TcMode},
+    attach::{HookChoice, TcMode, XdpChoice},
 };
 use netweir_flow::{Filter, KernelFilter};
 
@@ -29,6 +29,14 @@ pub(super) fn list<T>(
 pub(super) fn address(text: &str) -> anyhow::Result<SocketAddr> {
     let expected = "it must be an address and a port, such as 127.0.0.1:3000 or [::1]:3000";
     text.parse().map_err(|_| anyhow!(expected))
+}
+
+/// A file that has to be somewhere.
+pub(super) fn path(text: &str) -> anyhow::Result<PathBuf> {
+    if text.is_empty() {
+        bail!("it must be the path of a file");
+    }
+    Ok(PathBuf::from(text))
 }
 
 /// A port; 0 is none.
@@ -99,6 +107,15 @@ pub(super) fn tc_mode(text: &str) -> anyhow::Result<TcMode> {
         "tcx" => Ok(TcMode::Tcx),
         "clsact" => Ok(TcMode::Clsact),
         _ => bail!("it is auto, tcx or clsact"),
+    }
+}
+
+pub(super) fn xdp_choice(text: &str) -> anyhow::Result<XdpChoice> {
+    match text {
+        "auto" => Ok(XdpChoice::Auto),
+        "native" => Ok(XdpChoice::Native),
+        "generic" => Ok(XdpChoice::Generic),
+        _ => bail!("it is auto, native or generic"),
     }
 }
 

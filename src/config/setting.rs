@@ -11,7 +11,7 @@ pub(super) struct Setting {
 }
 
 /// Every setting, in the order in which `netweir config` shows them.
-pub(super) const SETTINGS: [Setting; 28] = [
+pub(super) const SETTINGS: [Setting; 33] = [
     Setting {
         key: "interface",
         default: "default",
@@ -31,6 +31,11 @@ pub(super) const SETTINGS: [Setting; 28] = [
         key: "tc",
         default: "auto",
         help: "how TC is entered: auto, tcx or clsact",
+    },
+    Setting {
+        key: "xdp",
+        default: "auto",
+        help: "how XDP is entered: auto, native or generic",
     },
     Setting {
         key: "tick",
@@ -61,6 +66,11 @@ pub(super) const SETTINGS: [Setting; 28] = [
         key: "log_format",
         default: "text",
         help: "text or json",
+    },
+    Setting {
+        key: "api.token_file",
+        default: "",
+        help: "the file with the token for changing rules over the API; empty for one that is made at start",
     },
     Setting {
         key: "ports.http",
@@ -151,6 +161,21 @@ pub(super) const SETTINGS: [Setting; 28] = [
         key: "flow.max_hosts",
         default: "500000",
         help: "addresses in memory at most",
+    },
+    Setting {
+        key: "rules.file",
+        default: "/var/lib/netweir/rules.toml",
+        help: "the file in which the rules last; `netweir rule` changes it, and the agent follows it",
+    },
+    Setting {
+        key: "rules.heads_per_second",
+        default: "1000",
+        help: "heads of packets that rules may sample on each CPU in a second; 0 for none",
+    },
+    Setting {
+        key: "pins.directory",
+        default: "/sys/fs/bpf/netweir",
+        help: "where `netweir attach` pins what counts without a process, on a BPF file system",
     },
 ];
 

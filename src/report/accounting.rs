@@ -9,7 +9,7 @@ use crate::unit;
 
 /// The columns for people: packets, and bytes behind them.
 pub(super) fn cells(rows: &[InterfaceAccounting]) -> Cells {
-    let columns = [
+    let mut columns = vec![
         "INTERFACE",
         "DIR",
         "HOOK",
@@ -21,12 +21,18 @@ pub(super) fn cells(rows: &[InterfaceAccounting]) -> Cells {
         ">IN FLIGHT",
         "VERDICT",
     ];
+    let is_any_dropped = rows
+        .iter()
+        .any(|line| line.dropped.packets + line.spared.packets > 0);
+    if is_any_dropped {
+        columns.extend([">DROPPED", ">SPARED"]);
+    }
     let rows = rows.iter().map(|line| {
         let lost = match reasons(&line.lost_by_reason) {
             reasons if reasons.is_empty() => amount(line.lost),
             reasons => format!("{}: {reasons}", amount(line.lost)),
         };
-        vec![
+        let mut cells = vec![
             line.interface.clone(),
             if line.direction == "ingress" {
                 "in"
@@ -42,7 +48,11 @@ pub(super) fn cells(rows: &[InterfaceAccounting]) -> Cells {
             lost,
             signed(line.in_flight),
             verdict(line),
-        ]
+        ];
+        if is_any_dropped {
+            cells.extend([line.dropped, line.spared].map(amount));
+        }
+        cells
     });
     Cells::new(&columns, rows.collect())
 }
@@ -67,6 +77,10 @@ pub(super) fn csv(rows: &[InterfaceAccounting]) -> Cells {
         "in_flight_packets",
         "in_flight_bytes",
         "balanced",
+        "dropped_packets",
+        "dropped_bytes",
+        "spared_packets",
+        "spared_bytes",
     ];
     let rows = rows.iter().map(|line| {
         let mut cells = vec![
@@ -85,6 +99,9 @@ pub(super) fn csv(rows: &[InterfaceAccounting]) -> Cells {
             line.in_flight.bytes.to_string(),
             line.balanced.to_string(),
         ]);
+        for Volume { packets, bytes } in [line.dropped, line.spared] {
+            cells.extend([packets.to_string(), bytes.to_string()]);
+        }
         cells
     });
     Cells::new(&columns, rows.collect())

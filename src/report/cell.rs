@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashSet};
 use netweir_flow::{Address, Connection, Endpoint, Host, Record};
 use netweir_web::view;
 
-use super::{Resolver, quic};
+use super::{Resolver, label, quic};
 use crate::{foreign::escaped, unit};
 
 /// A table of text.
@@ -43,6 +43,10 @@ impl Cells {
         if places {
             columns.extend(["INTERFACE", "DIRECTION"]);
         }
+        let is_any_labelled = rows.iter().any(|flow| flow.decision.is_some());
+        if is_any_labelled {
+            columns.push(label::COLUMN);
+        }
         let is_any_quic = quic::is_any_quic(rows);
         if is_any_quic {
             columns.extend(quic::COLUMNS);
@@ -58,6 +62,9 @@ impl Cells {
             if places {
                 cells.extend([flow.interface.to_string(), direction(flow).to_owned()]);
             }
+            if is_any_labelled {
+                cells.push(label::cell(flow.decision.as_ref()));
+            }
             if is_any_quic {
                 cells.extend(quic::summary(flow.quic.as_deref()));
             }
@@ -67,7 +74,7 @@ impl Cells {
     }
 
     pub(super) fn of_connections(rows: &[Connection], resolver: Option<&Resolver>) -> Self {
-        let columns = [
+        let mut columns = vec![
             "PROTOCOL",
             "INITIATOR",
             "RESPONDER",
@@ -78,8 +85,12 @@ impl Cells {
             ">DURATION",
             "STATE",
         ];
+        let is_any_labelled = rows.iter().any(|one| one.decision.is_some());
+        if is_any_labelled {
+            columns.push(label::COLUMN);
+        }
         let rows = rows.iter().map(|connection| {
-            vec![
+            let mut cells = vec![
                 connection.protocol_name.to_string(),
                 end(connection.initiator, resolver),
                 end(connection.responder, resolver),
@@ -92,7 +103,11 @@ impl Cells {
                     .state
                     .map_or("-", netweir_flow::ConnectionState::name)
                     .to_owned(),
-            ]
+            ];
+            if is_any_labelled {
+                cells.push(label::cell(connection.decision.as_ref()));
+            }
+            cells
         });
         Self::new(&columns, rows.collect())
     }
@@ -238,9 +253,11 @@ pub(super) fn csv_of_flows(rows: &[Record]) -> Cells {
             flow.sampling.to_string(),
         ];
         cells.extend(quic::csv_summary(flow.quic.as_deref()));
+        cells.extend(label::csv_cells(flow.decision.as_ref()));
         cells
     });
-    Cells::new(&[&columns[..], &quic::CSV_COLUMNS].concat(), rows.collect())
+    let columns = [&columns[..], &quic::CSV_COLUMNS, &label::CSV_COLUMNS];
+    Cells::new(&columns.concat(), rows.collect())
 }
 
 pub(super) fn csv_of_hosts(rows: &[Host]) -> Cells {
@@ -284,7 +301,9 @@ pub(super) fn csv_of_connections(rows: &[Connection]) -> Cells {
             connection.sampling.to_string(),
         ];
         cells.extend(quic::csv_summary(connection.quic.as_deref()));
+        cells.extend(label::csv_cells(connection.decision.as_ref()));
         cells
     });
-    Cells::new(&[&columns[..], &quic::CSV_COLUMNS].concat(), rows.collect())
+    let columns = [&columns[..], &quic::CSV_COLUMNS, &label::CSV_COLUMNS];
+    Cells::new(&columns.concat(), rows.collect())
 }

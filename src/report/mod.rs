@@ -5,6 +5,7 @@
 
 mod accounting;
 mod cell;
+mod label;
 mod quic;
 mod resolve;
 mod screen;
@@ -16,7 +17,8 @@ use std::{
 
 use anyhow::bail;
 use netweir_flow::{
-    Connection, Filter, Host, Listing, Meter, Query, Record, SortKey, quic as flow_quic,
+    Connection, Filter, Host, LabelTotals, Listing, Meter, Query, Record, SortKey,
+    quic as flow_quic,
 };
 use netweir_web::view;
 
@@ -59,6 +61,8 @@ enum Rows {
     Hosts(Vec<Host>),
     /// One for each QUIC connection.
     Quic(Vec<flow_quic::Record>),
+    /// One for each label.
+    Labels(Vec<LabelTotals>),
     /// One for each interface.
     Interfaces(Vec<view::Interface>),
     /// One for each direction of each interface.
@@ -75,11 +79,20 @@ impl View {
         if is_whole && (args.top.is_some() || args.filter.is_some()) {
             bail!("a report by interface has all of them: it takes no --top and no --filter");
         }
+        if by == By::Label && args.filter.is_some() {
+            bail!(
+                "a report by label is of all that was counted since the start: it takes no --filter"
+            );
+        }
         let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
         let sort: SortKey = args.sort.parse()?;
         let ascending = matches!(
             sort,
-            SortKey::First | SortKey::Source | SortKey::Destination | SortKey::Protocol
+            SortKey::First
+                | SortKey::Source
+                | SortKey::Destination
+                | SortKey::Protocol
+                | SortKey::Label
         );
         let query = Query {
             filter,
@@ -126,6 +139,7 @@ impl View {
                 let read = Listing::<flow_quic::Record>::read;
                 Rows::Quic(list(query, with, Meter::quic_connections, read))
             }
+            By::Label => Rows::Labels(look(with, |meter| meter.labels(&query))),
             By::Interface => Rows::Interfaces(look(with, |meter| {
                 meter.interfaces().map(view::Interface::from).collect()
             })),
@@ -136,9 +150,11 @@ impl View {
         };
         let sampling = match rows {
             Rows::Interfaces(_) | Rows::Accounting(_) => 1,
-            Rows::Flows(_) | Rows::Connections(_) | Rows::Hosts(_) | Rows::Quic(_) => {
-                look(with, Meter::sampling)
-            }
+            Rows::Flows(_)
+            | Rows::Connections(_)
+            | Rows::Hosts(_)
+            | Rows::Quic(_)
+            | Rows::Labels(_) => look(with, Meter::sampling),
         };
         Report { rows, sampling }
     }
@@ -156,8 +172,8 @@ impl View {
                 }
                 write_table(&rows.cells(self.resolver.as_ref()), out)
             }
-            Format::Json => rows.write_json(out),
-            Format::Csv => write_csv(&rows.csv(), out),
+            Format::Json => rows.write_json(*sampling, out),
+            Format::Csv => write_csv(&rows.csv(*sampling), out),
         }
     }
 }
@@ -191,28 +207,34 @@ impl Rows {
             Self::Connections(rows) => Cells::of_connections(rows, resolver),
             Self::Hosts(rows) => Cells::of_hosts(rows, resolver, unit::bytes),
             Self::Quic(rows) => quic::cells(rows, resolver),
+            Self::Labels(rows) => label::cells(rows),
             Self::Interfaces(rows) => Cells::of_interfaces(rows, unit::bytes),
             Self::Accounting(rows) => accounting::cells(rows),
         }
     }
 
-    fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+    fn write_json(&self, sampling: u32, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Flows(rows) => json_lines(rows.iter().map(view::Flow::from), out),
             Self::Connections(rows) => json_lines(rows.iter().map(view::Connection::from), out),
             Self::Hosts(rows) => json_lines(rows.iter().map(view::Host::from), out),
             Self::Quic(rows) => json_lines(rows.iter().map(view::QuicConnection::from), out),
+            Self::Labels(rows) => {
+                let label = |totals| view::Label::new(totals, sampling);
+                json_lines(rows.iter().map(label), out)
+            }
             Self::Interfaces(rows) => json_lines(rows.iter(), out),
             Self::Accounting(rows) => json_lines(rows.iter(), out),
         }
     }
 
-    fn csv(&self) -> Cells {
+    fn csv(&self, sampling: u32) -> Cells {
         match self {
             Self::Flows(rows) => cell::csv_of_flows(rows),
             Self::Connections(rows) => cell::csv_of_connections(rows),
             Self::Hosts(rows) => cell::csv_of_hosts(rows),
             Self::Quic(rows) => quic::csv(rows),
+            Self::Labels(rows) => label::csv(rows, sampling),
             Self::Interfaces(rows) => Cells::of_interfaces(rows, |bytes| bytes.to_string()),
             Self::Accounting(rows) => accounting::csv(rows),
         }

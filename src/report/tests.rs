@@ -10,6 +10,7 @@ use netweir_wire::{
 
 use super::*;
 
+mod label;
 mod quic;
 
 /// A UDP datagram of 28 bytes and `payload` more between two hosts of 192.0.2.0/24.
@@ -115,9 +116,9 @@ UDP       192.0.2.1:40000  192.0.2.2:53        1   40 B  eth,0#1    ingress
 #[test]
 fn csv_has_plain_numbers_and_quotes_what_needs_it() {
     let expected = "\
-protocol,source_address,source_port,destination_address,destination_port,packets,frames,bytes,interface,direction,sampling,quic_version,quic_certainty,quic_server_name,quic_backend,quic_queue,quic_undecoded
-UDP,192.0.2.2,53,192.0.2.1,40000,1,1,1536,\"eth,0\",ingress,1,,,,,,
-UDP,192.0.2.1,40000,192.0.2.2,53,2,2,80,\"eth,0\",ingress,1,,,,,,
+protocol,source_address,source_port,destination_address,destination_port,packets,frames,bytes,interface,direction,sampling,quic_version,quic_certainty,quic_server_name,quic_backend,quic_queue,quic_undecoded,label,rule,action
+UDP,192.0.2.2,53,192.0.2.1,40000,1,1,1536,\"eth,0\",ingress,1,,,,,,,,,
+UDP,192.0.2.1,40000,192.0.2.2,53,2,2,80,\"eth,0\",ingress,1,,,,,,,,,
 ";
     assert_eq!(
         report(By::Flow, Format::Csv, &meter(&conversation())),
@@ -143,7 +144,7 @@ fn a_conversation_is_one_row() {
     let csv = report(By::Connection, Format::Csv, &meter(&conversation()));
     assert_eq!(csv.lines().count(), 2, "{csv}");
     assert!(
-        csv.ends_with(",2,80,1,1536,0.000,\"eth,0\",1,,,,,,\n"),
+        csv.ends_with(",2,80,1,1536,0.000,\"eth,0\",1,,,,,,,,,\n"),
         "{csv}"
     );
 }
@@ -207,10 +208,10 @@ UDP       192.0.2.1:40000  192.0.2.2:53         200  7.81 KiB
 ";
     assert_eq!(table, expected);
     for (by, last) in [
-        (By::Flow, ",200,200,8000,\"eth,0\",ingress,100,,,,,,\n"),
+        (By::Flow, ",200,200,8000,\"eth,0\",ingress,100,,,,,,,,,\n"),
         (
             By::Connection,
-            ",200,8000,100,153600,0.000,\"eth,0\",100,,,,,,\n",
+            ",200,8000,100,153600,0.000,\"eth,0\",100,,,,,,,,,\n",
         ),
         (By::Ip, "192.0.2.2,100,153600,200,8000,100\n"),
     ] {
@@ -295,9 +296,9 @@ eth0       out  tcx    3 (3.00 KiB)   2 (2.00 KiB)        0 (0 B)        0 (0 B)
         expected
     );
     let expected = "\
-interface,direction,hook,seen_packets,seen_bytes,counted_packets,counted_bytes,filtered_packets,filtered_bytes,sampled_packets,sampled_bytes,lost_packets,lost_bytes,lost_by_reason,in_flight_packets,in_flight_bytes,balanced
-eth0,ingress,tcx,100,102400,50,51200,30,30720,15,15360,5,5120,flow_map_busy 1 flow_map_full 4,50,51200,true
-eth0,egress,tcx,3,3072,2,2048,0,0,0,0,0,0,,2,2048,false
+interface,direction,hook,seen_packets,seen_bytes,counted_packets,counted_bytes,filtered_packets,filtered_bytes,sampled_packets,sampled_bytes,lost_packets,lost_bytes,lost_by_reason,in_flight_packets,in_flight_bytes,balanced,dropped_packets,dropped_bytes,spared_packets,spared_bytes
+eth0,ingress,tcx,100,102400,50,51200,30,30720,15,15360,5,5120,flow_map_busy 1 flow_map_full 4,50,51200,true,0,0,0,0
+eth0,egress,tcx,3,3072,2,2048,0,0,0,0,0,0,,2,2048,false,0,0,0,0
 ";
     assert_eq!(report(By::Accounting, Format::Csv, &accounted()), expected);
     let json = report(By::Accounting, Format::Json, &accounted());

@@ -1,6 +1,6 @@
 //! What Netweir costs, measured.
 //!
-//! A packet in the kernel by test runs, of one flow ([`packet`], [`quic`]) and of many ([`mix`]), and
+//! A packet in the kernel by test runs, of one flow ([`packet`], [`quic`]), under [`rules`], and of many ([`mix`]), and
 //! live ([`live`]); a drain in user space ([`drain`]); the whole agent as a process ([`agent`]), also with
 //! far too much for its maps ([`overflow`]); the throughput of TCP with and without each hook
 //! ([`throughput`]). Tables are printed and written to `bench.json` in the target directory, with
@@ -21,6 +21,7 @@ mod packet;
 mod pair;
 mod quic;
 mod rounds;
+mod rules;
 mod sequence;
 mod table;
 mod throughput;
@@ -75,9 +76,10 @@ fn main() -> anyhow::Result<()> {
 /// Makes a table.
 type Measure = fn() -> anyhow::Result<Table>;
 
-const MEASURES: [(&str, Measure); 8] = [
+const MEASURES: [(&str, Measure); 9] = [
     ("packet", packet::measure),
     ("quic", quic::measure),
+    ("rules", rules::measure),
     ("mix", mix::measure),
     ("live", live::measure),
     ("drain", drain::measure),

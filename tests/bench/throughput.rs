@@ -7,8 +7,8 @@ use std::sync::{Arc, RwLock};
 
 use aya::programs::XdpMode;
 use netweir_agent::{
-    Agent, Choice, Interfaces, QuicSettings, Settings,
-    attach::{HookChoice, TcMode},
+    Agent, Choice, Interfaces, QuicSettings, RuleSettings, Settings,
+    attach::{HookChoice, Modes, TcMode},
     now_ns,
 };
 use netweir_flow::Meter;
@@ -132,13 +132,18 @@ fn start(pair: &Pair, hook: HookChoice, tc: TcMode, ends: Ends) -> anyhow::Resul
             hook: None,
         }],
         hook,
-        tc,
+        modes: Modes {
+            tc,
+            ..Modes::default()
+        },
         trace_any: false,
         maps: sizes(FLOWS),
         ports: Box::new(PortClasses { bits: [0; 65536] }),
         only: None,
         sampling: 1,
         quic: QuicSettings::default(),
+        rules: RuleSettings::default(),
+        pins: None,
     };
     let meter = Meter::new(&netweir_flow::Settings::default(), now_ns());
     let meter = Arc::new(RwLock::new(meter));

@@ -92,7 +92,7 @@ fn compare_at_once(program: Program, cases: &[Case]) -> Vec<String> {
     for case in cases.iter().chain(cases.iter().rev()) {
         rig.run(program, &case.bytes).unwrap();
         let reading = Reading::new(&case.bytes, case.link);
-        let Sample { key, counters } = reading.sample(interface);
+        let Sample { key, counters, .. } = reading.sample(interface);
         let known = expected.entry(key).and_modify(|sum| sum.merge(&counters));
         known.or_insert(counters);
         reading.add_to(&mut shown);
@@ -260,6 +260,7 @@ fn without_times(batch: &Batch, after_ns: u64) -> Option<Batch> {
         is_true.then_some(Sample {
             key: sample.key,
             counters,
+            ..Sample::default()
         })
     };
     let flows: Option<Vec<_>> = batch.flows.iter().map(clear).collect();

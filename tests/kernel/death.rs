@@ -42,7 +42,7 @@ const SIZES_OF_MANY: MapSizes = MapSizes {
 type Sums = BTreeMap<u16, Count>;
 
 fn add(sums: &mut Sums, samples: &[Sample]) {
-    for Sample { key, counters } in samples {
+    for Sample { key, counters, .. } in samples {
         let port = u16::from_be_bytes(key.source_port);
         *sums.entry(port).or_default() += counters.count();
     }
@@ -233,10 +233,13 @@ fn inheritance(maps: &Maps) -> String {
         cache_cpus,
         ring_bytes,
         quic_bytes,
+        heads_bytes,
         tick_ns,
     } = maps.constants();
     let pid = process::id();
-    let mut text = format!("{pid} {cache_flows} {cache_cpus} {ring_bytes} {quic_bytes} {tick_ns}");
+    let mut text = format!(
+        "{pid} {cache_flows} {cache_cpus} {ring_bytes} {quic_bytes} {heads_bytes} {tick_ns}"
+    );
     for (name, descriptor) in maps.descriptors() {
         write!(text, " {name}={}", descriptor.as_raw_fd()).unwrap();
     }
@@ -253,6 +256,7 @@ fn inherit(text: &str) -> Maps {
         cache_cpus: number() as u32,
         ring_bytes: number() as u32,
         quic_bytes: number() as u32,
+        heads_bytes: number() as u32,
         tick_ns: number(),
     };
     let descriptors: BTreeMap<&str, i32> = words

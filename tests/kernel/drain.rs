@@ -25,7 +25,7 @@ struct Sums(HashMap<FlowKey, Count>);
 
 impl Sums {
     fn add(&mut self, batch: &Batch) {
-        for Sample { key, counters } in &batch.flows {
+        for Sample { key, counters, .. } in &batch.flows {
             *self.0.entry(*key).or_default() += counters.count();
         }
     }

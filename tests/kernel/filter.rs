@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, thread};
 
-use netweir_agent::attach::{MapSizes, Variant};
+use netweir_agent::{
+    attach::{MapSizes, Variant},
+    collect::InterfaceNames,
+};
 use netweir_flow::{Batch, Filter, KernelFilter};
 use netweir_packets::{Case, corpus};
 use netweir_tests::{Pinned, Program, Reading, Rig, is_guest, is_root};
@@ -21,6 +24,7 @@ const VARIANT: Variant = Variant {
     filters: true,
     sampling: 1,
     layouts: false,
+    heads_per_second: 0,
 };
 /// The name of the interface that frames come by.
 const NAME: &str = "eth0";
@@ -140,7 +144,11 @@ fn compare(program: Program, cases: &[Case], filters: &[(String, KernelFilter)])
     for (text, filter) in filters {
         let names = filter.interface_names(NAME);
         rig.collector.set_filter(&filter.program).unwrap();
-        rig.collector.add_named_interface(interface, names).unwrap();
+        let named = InterfaceNames {
+            filter: names,
+            ..InterfaceNames::default()
+        };
+        rig.collector.add_named_interface(interface, named).unwrap();
         let mut expected = HashMap::new();
         for (key, (bytes, reading)) in &frames {
             for _ in 0..RUNS {

@@ -19,15 +19,16 @@ const SIZES: MapSizes = MapSizes {
     interfaces: 4,
 };
 
-/// Instructions that the verifier may go through for one program: less than a third of what it would
-/// do before it gives up.
-const MOST_VERIFIED: u32 = 300_000;
+/// Instructions that the verifier may go through for one program: less than half of what it would do
+/// before it gives up.
+const MOST_VERIFIED: u32 = 450_000;
 
 /// Programs with all that a person can ask for.
 const VARIANT: Variant = Variant {
     filters: true,
     sampling: 10,
     layouts: true,
+    heads_per_second: 0,
 };
 
 /// Loads a program and prints how much work the verifier had with it.

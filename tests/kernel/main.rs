@@ -19,6 +19,7 @@ mod hotplug;
 mod load;
 mod offload;
 mod quic;
+mod rule;
 mod sampling;
 mod scratch;
 mod tiers;

@@ -136,7 +136,7 @@ impl Stage {
 
     /// What is left of all that was sent without what was handed over.
     fn subtract(&mut self, flows: &[Sample]) -> Volume {
-        for Sample { key, counters } in flows {
+        for Sample { key, counters, .. } in flows {
             let left = self.sent.get_mut(key).expect("a flow that was sent");
             assert!(
                 left.packets >= counters.packets && left.bytes >= counters.bytes,

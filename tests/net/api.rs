@@ -54,6 +54,7 @@ fn tells_what_was_counted() {
             "accounting",
             "flows",
             "interfaces",
+            "labels",
             "realtime",
             "summary",
             "tick"

@@ -23,7 +23,7 @@ fn ways() -> impl Iterator<Item = &'static [&'static str]> {
 }
 
 /// Everything that hangs on the near interface, as text.
-fn attached(world: &World) -> String {
+pub(crate) fn attached(world: &World) -> String {
     let mut text = world.near.text("tc", &["qdisc", "show", "dev", "w0"]);
     for place in ["ingress", "egress"] {
         // Without the qdisc there is no such place.

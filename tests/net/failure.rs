@@ -155,6 +155,7 @@ fn ends_when_nobody_reads() {
             .args(["--pdeathsig", "KILL", "--"])
             .arg(binary)
             .args(arguments)
+            .env("NETWEIR_RULES_FILE", world.rules())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

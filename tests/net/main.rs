@@ -17,6 +17,8 @@ mod interface;
 mod loss;
 mod namespace;
 mod offload;
+mod pin;
 mod quic;
 mod replay;
+mod rule;
 mod traffic;

@@ -123,6 +123,46 @@ fn tells_the_same_as(hook: &str) {
 }
 
 #[test]
+fn rules_decide_about_what_is_replayed() {
+    let capture = Capture::new("labelled", &pcap(&frames("")));
+    let rules = Capture::new(
+        "rules",
+        b"[[rule]]\nlabel = \"datagrams\"\naction = \"drop\"\nprotocol = \"udp\"\n",
+    );
+    let sum = |output: &[String], is_meant: &dyn Fn(&Value) -> bool| {
+        let rows = output
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap());
+        let meant = rows.filter(is_meant);
+        meant
+            .map(|row| row["packets"].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    let plain = replay(capture.path()).finish();
+    let udp = sum(&plain.output, &|row| row["protocol_number"] == 17);
+    let all = sum(&plain.output, &|_| true);
+    assert!(udp > 0 && udp < all, "{udp} of {all}");
+    let ruled = |by: &str| {
+        let args = ["replay", "--rules", rules.path(), "--by", by, "--json"];
+        Netweir::new([&args[..], &[capture.path()]].concat()).finish()
+    };
+    for by in ["flow", "label"] {
+        let ended = ruled(by);
+        let labelled = sum(&ended.output, &|row| row["label"] == "datagrams");
+        let unlabelled = sum(&ended.output, &|row| row["label"].is_null());
+        assert_eq!((labelled, unlabelled), (udp, all - udp), "{by}");
+        // Nothing is dropped.
+        let expected = format!("; of those seen, rules dropped 0 and spared {udp}");
+        assert!(ended.books().ends_with(&expected), "{}", ended.books());
+        assert!(
+            ended.books().starts_with(plain.books()),
+            "{}",
+            ended.books()
+        );
+    }
+}
+
+#[test]
 fn reads_standard_input() {
     let frames = frames("");
     let file = pcap(&frames);

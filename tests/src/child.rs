@@ -8,7 +8,7 @@ use std::{
     ffi::OsString,
     io::{BufRead, BufReader, Read},
     os::unix::process::ExitStatusExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{self, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
@@ -26,12 +26,16 @@ const METERING: &str = "metering; kernel memory of the maps";
 /// The user and group that may nothing.
 const NOBODY: &str = "65534";
 
+/// Where there is no file of rules: what this host has is nothing to a test.
+const NO_RULES: &str = "/nonexistent/netweir/rules.toml";
+
 /// A call of the program.
 #[derive(Debug, Default)]
 pub struct Netweir {
     netns: Option<PathBuf>,
     privileges: Option<&'static str>,
     input: Option<Vec<u8>>,
+    rules: Option<PathBuf>,
     arguments: Vec<OsString>,
 }
 
@@ -55,7 +59,9 @@ impl Netweir {
             "--iface",
             world.near.interface,
         ];
-        Self::new(fixed.iter().chain(arguments).copied()).netns(&world.near)
+        Self::new(fixed.iter().chain(arguments).copied())
+            .rules(world.rules())
+            .netns(&world.near)
     }
 
     /// Serves the API of the near interface, at a port that the kernel chooses.
@@ -67,7 +73,14 @@ impl Netweir {
             "--iface",
             world.near.interface,
         ];
-        Self::new(fixed.iter().chain(arguments).copied()).netns(&world.near)
+        Self::new(fixed.iter().chain(arguments).copied())
+            .rules(world.rules())
+            .netns(&world.near)
+    }
+
+    /// Reads or changes the rules of a world.
+    pub fn rule(world: &World, arguments: &[&str]) -> Self {
+        Self::new(["rule"].iter().chain(arguments).copied()).rules(world.rules())
     }
 
     /// Meters in a namespace, from outside.
@@ -86,6 +99,12 @@ impl Netweir {
     /// Runs as a user who may nothing but this: capabilities as `+bpf,+net_admin`, or none.
     pub fn as_nobody(mut self, capabilities: &'static str) -> Self {
         self.privileges = Some(capabilities);
+        self
+    }
+
+    /// With its rules in this file; without one, there are none.
+    pub fn rules(mut self, file: impl Into<PathBuf>) -> Self {
+        self.rules = Some(file.into());
         self
     }
 
@@ -117,7 +136,11 @@ impl Netweir {
         command.args(&words[1..]).args(&self.arguments);
         command
             .env("RUST_LOG", "info")
-            .env("NETWEIR_CONFIG", "/dev/null");
+            .env("NETWEIR_CONFIG", "/dev/null")
+            .env(
+                "NETWEIR_RULES_FILE",
+                self.rules.as_deref().unwrap_or(Path::new(NO_RULES)),
+            );
         command
     }
 
@@ -251,10 +274,19 @@ impl Ended {
     /// # Panics
     /// It did not end well.
     pub fn books(&self) -> &str {
-        assert_eq!(self.status.code(), Some(0), "{self:#?}");
-        let (_, told) = self.failure();
+        let told = self.closing();
         assert_eq!(told.len(), 1, "{self:#?}");
         told[0]
+    }
+
+    /// All closing lines, of which rules have some, where the program ended well.
+    ///
+    /// # Panics
+    /// It did not end well.
+    pub fn closing(&self) -> Vec<&str> {
+        let (code, told) = self.failure();
+        assert_eq!(code, Some(0), "{self:#?}");
+        told
     }
 
     /// Whether a signal ended it that it could not catch.

@@ -46,6 +46,7 @@ impl Reading {
         Sample {
             key: FlowKey::new(interface, &self.headers),
             counters: FlowCounters::new(&self.headers, self.count, 0),
+            ..Sample::default()
         }
     }
 

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
-use aya::{TestRunOptions, programs::TestRun};
+use anyhow::{Context, bail, ensure};
+use aya::{
+    TestRunOptions,
+    programs::{TestRun, TestRunResult},
+};
 use netweir_agent::{
     attach::{MapSizes, Object, Purpose, Variant},
     collect::Collector,
@@ -30,6 +33,9 @@ pub enum Entry {
 /// What programs return that let a packet pass: TC_ACT_UNSPEC and XDP_PASS.
 const TC_ACT_UNSPEC: u32 = u32::MAX;
 const XDP_PASS: u32 = 2;
+/// What they return that drop it.
+const TC_ACT_SHOT: u32 = 2;
+const XDP_DROP: u32 = 1;
 
 /// A program that the kernel can run over a frame of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,6 +208,23 @@ impl Rig {
         program.run(&mut self.object, frame, 1).map(drop)
     }
 
+    /// Runs a program over a frame; says whether the frame passes.
+    ///
+    /// # Errors
+    /// The kernel takes no such frame.
+    pub fn passes(&mut self, program: Program, frame: &[u8]) -> anyhow::Result<bool> {
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            ..TestRunOptions::default()
+        };
+        let result = program.verdict(&mut self.object, options)?;
+        match (program.entry, result.return_value) {
+            (Entry::Tc, TC_ACT_UNSPEC) | (Entry::Xdp, XDP_PASS) => Ok(true),
+            (Entry::Tc, TC_ACT_SHOT) | (Entry::Xdp, XDP_DROP) => Ok(false),
+            (_, other) => bail!("{} returned {other}", program.name),
+        }
+    }
+
     /// Runs a TC program over a frame with a context.
     ///
     /// # Errors
@@ -278,13 +301,25 @@ impl Program {
         programs: &mut impl Programs,
         options: TestRunOptions<'_>,
     ) -> anyhow::Result<Duration> {
-        let (result, passes) = match self.entry {
-            Entry::Tc => (programs.tc(self.name)?.test_run(options), TC_ACT_UNSPEC),
-            Entry::Xdp => (programs.xdp(self.name)?.test_run(options), XDP_PASS),
+        let passes = match self.entry {
+            Entry::Tc => TC_ACT_UNSPEC,
+            Entry::Xdp => XDP_PASS,
         };
-        let result = result.with_context(|| format!("cannot run {} over a frame", self.name))?;
+        let result = self.verdict(programs, options)?;
         let verdict = result.return_value;
         ensure!(verdict == passes, "{} returned {verdict}", self.name);
         Ok(result.duration)
+    }
+
+    fn verdict(
+        self,
+        programs: &mut impl Programs,
+        options: TestRunOptions<'_>,
+    ) -> anyhow::Result<TestRunResult> {
+        let result = match self.entry {
+            Entry::Tc => programs.tc(self.name)?.test_run(options),
+            Entry::Xdp => programs.xdp(self.name)?.test_run(options),
+        };
+        result.with_context(|| format!("cannot run {} over a frame", self.name))
     }
 }

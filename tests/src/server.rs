@@ -15,6 +15,9 @@ use crate::{Child, Counted, Netweir, Table, World, table, world::await_that};
 /// What the program logs when it can be asked; the address follows.
 const READY: &str = "dashboard and API on http://";
 
+/// What it logs of the token for changing rules; the token follows.
+const TOKEN: &str = "changing rules over the API takes the token ";
+
 /// A running `netweir run`.
 pub struct Server {
     /// The program.
@@ -45,11 +48,44 @@ impl Server {
         }
     }
 
-    fn open(&self, path: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
+    /// The token that the program has made.
+    pub fn token(&self) -> String {
+        let line = self.child.await_log(TOKEN, 1);
+        let (_, rest) = line.split_once(TOKEN).expect("the line has that text");
+        let token = rest.split(' ').next();
+        token.expect("the token is a word").to_owned()
+    }
+
+    /// Asks for a change, with a token if there is one: status, body, and the head of the answer.
+    ///
+    /// # Panics
+    /// The answer is not JSON.
+    pub fn change(&self, request: &str, token: Option<&str>, body: &str) -> (u16, Value, String) {
+        let mut stream = self.connect();
+        let token = token.map_or_else(String::new, |token| {
+            format!("Authorization: Bearer {token}\r\n")
+        });
+        write!(
+            stream,
+            "{request} HTTP/1.0\r\nHost: {}\r\n{token}Content-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )
+        .unwrap();
+        answer(stream)
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
+        stream
+    }
+
+    fn open(&self, path: &str) -> TcpStream {
+        let mut stream = self.connect();
         // HTTP/1.0: the answer ends with the connection, and has no chunks.
         write!(
             stream,
@@ -65,14 +101,8 @@ impl Server {
     /// # Panics
     /// The answer is not JSON.
     pub fn ask(&self, path: &str) -> (u16, Value) {
-        let mut text = String::new();
-        self.open(path).read_to_string(&mut text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").expect("head and body");
-        let status = head.split(' ').nth(1).expect("a status").parse().unwrap();
-        (
-            status,
-            serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {text}")),
-        )
+        let (status, body, _) = answer(self.open(path));
+        (status, body)
     }
 
     /// The body of an answer that has to succeed.
@@ -115,6 +145,16 @@ impl Server {
             Err(format!("{} of {packets}: {accounting:#}", seen.packets))
         })
     }
+}
+
+/// Status, body and head of an answer.
+fn answer(mut stream: TcpStream) -> (u16, Value, String) {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").expect("head and body");
+    let status = head.split(' ').nth(1).expect("a status").parse().unwrap();
+    let json = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {text}"));
+    (status, json, head.to_owned())
 }
 
 impl Stream {

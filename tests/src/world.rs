@@ -8,8 +8,11 @@
 
 use std::{
     fmt::Write as _,
+    fs::{self, Permissions},
     io::Write as _,
     net::IpAddr,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
     process::{Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
@@ -21,6 +24,7 @@ use netweir_agent::{
     watch::{self, Statistics},
 };
 use netweir_packets::frame::{DESTINATION_MAC, SOURCE_MAC};
+use tempfile::TempDir;
 
 /// How long something may take that happens at once on a machine that is idle.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,6 +35,7 @@ pub struct World {
     pub near: Side,
     /// Where traffic comes from: interface `w1`, 10.7.0.2 and 2001:db8:7::2.
     pub far: Side,
+    rules: TempDir,
 }
 
 /// One end of the pair.
@@ -53,10 +58,19 @@ impl World {
         let world = Self {
             near: Side::new("near", "w0", 1, DESTINATION_MAC),
             far: Side::new("far", "w1", 2, SOURCE_MAC),
+            rules: tempfile::tempdir().unwrap(),
         };
+        // Who may nothing reads the rules all the same.
+        let all = Permissions::from_mode(0o755);
+        fs::set_permissions(world.rules.path(), all).unwrap();
         world.connect();
         world.offload(false);
         world
+    }
+
+    /// The file of its rules, which is not there yet.
+    pub fn rules(&self) -> PathBuf {
+        self.rules.path().join("rules.toml")
     }
 
     /// Makes the pair again, after [`Self::disconnect`].
@@ -215,7 +229,7 @@ impl Side {
 
     /// A counter of `/proc/net/snmp`.
     pub fn snmp(&self, table: &str, counter: &str) -> u64 {
-        let text = self.enter(|| std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap());
+        let text = self.enter(|| fs::read_to_string("/proc/thread-self/net/snmp").unwrap());
         let mut lines = text
             .lines()
             .filter(|line| line.starts_with(&format!("{table}:")));
@@ -232,7 +246,7 @@ impl Side {
     /// Waits until no connection is half closed: all its packets have been sent.
     pub fn await_tcp_end(&self) {
         let open = |table: &str| {
-            let text = std::fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap();
+            let text = fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap();
             let lines = text.lines().skip(1).map(ToOwned::to_owned);
             // Other states than TIME_WAIT and LISTEN.
             let is_open = |line: &String| {
@@ -257,7 +271,7 @@ impl Side {
 /// no probes for lost tails, no selective acknowledgements. The routes have it wait long as well.
 fn be_patient() {
     for setting in ["tcp_early_retrans", "tcp_sack"] {
-        std::fs::write(format!("/proc/sys/net/ipv4/{setting}"), "0").unwrap();
+        fs::write(format!("/proc/sys/net/ipv4/{setting}"), "0").unwrap();
     }
 }
 
@@ -265,7 +279,7 @@ fn be_patient() {
 fn backlog() -> u64 {
     /// `input_qlen` and `process_qlen`, which kernels before 5.10 do not have.
     const WAITING: usize = 11;
-    let text = std::fs::read_to_string("/proc/net/softnet_stat").unwrap();
+    let text = fs::read_to_string("/proc/net/softnet_stat").unwrap();
     let waiting = |line: &str| {
         let field = line.split_whitespace().nth(WAITING);
         field.map_or(0, |field| u64::from_str_radix(field, 16).unwrap())

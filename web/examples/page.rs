@@ -8,10 +8,13 @@
     reason = "whoever starts it must know where to look"
 )]
 
-use netweir_flow::{Batch, Hook, Interface, InterfaceId, InterfaceSample, Meter, Sample};
+use netweir_flow::{
+    Batch, Hook, Interface, InterfaceId, InterfaceSample, Label, Labelled, Meter, Sample,
+};
 use netweir_web::{State, Ticker, serve, ticker};
 use netweir_wire::map::{
-    Class, Count, Direction, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, Volume,
+    Class, Count, Direction, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, RuleAction,
+    RuleMark, Volume,
 };
 use std::{
     collections::BTreeMap,
@@ -38,6 +41,19 @@ async fn main() -> io::Result<()> {
     for (ifindex, (name, hook)) in (2..).zip(names) {
         meter.add_interface(interface(ifindex, name, hook));
     }
+    let labels = [
+        ("payments", RuleAction::Count),
+        ("suspect", RuleAction::Drop),
+    ];
+    let rules = (1..).zip(labels).map(|(number, (name, action))| Labelled {
+        number,
+        action,
+        label: Label {
+            id: number,
+            name: name.into(),
+        },
+    });
+    meter.set_rules(&rules.collect::<Vec<_>>());
     let meter = Arc::new(RwLock::new(meter));
     let (ticker, ticks) = ticker(INTERVAL);
     let state = State::new(Arc::clone(&meter), ticks, netweir_web::Settings::default());
@@ -111,6 +127,9 @@ fn count(counters: &mut InterfaceCounters, sample: &Sample, lost: u64) {
     };
     counters.seen += count + stray;
     counters.counted += count;
+    if sample.rule.action() == RuleAction::Drop {
+        counters.dropped += count.volume();
+    }
     counters.lost[0] += stray.volume();
     let port = u16::from_be_bytes(sample.key.destination_port);
     let mut class = |class: Class, volume: Volume| counters.classes[class as usize] += volume;
@@ -170,6 +189,11 @@ fn sample(index: u64, packets: u64, packet_bytes: u64, now_ns: u64) -> Sample {
             last_ns: now_ns,
             tcp_flags: 0x1a,
             ..FlowCounters::ZERO
+        },
+        rule: match index % 9 {
+            0..4 => RuleMark::new(1, RuleAction::Count),
+            4 => RuleMark::new(2, RuleAction::Drop),
+            _ => RuleMark::NONE,
         },
     }
 }

@@ -1,6 +1,6 @@
 //! Who may ask, and what browsers may do with the answer.
 //!
-//! There is no login. What keeps foreign pages in a browser out is this: a name of theirs that
+//! There is no login; only who changes rules has to bear a token (`token`). What keeps foreign pages in a browser out is this: a name of theirs that
 //! was bound to our address (DNS rebinding) stands in `Host` and is refused, unless it is
 //! configured; without that trick the browser keeps our answers from them, as we allow no other
 //! origin, and what it tells us of their requests (`Sec-Fetch-Site`, else `Origin`) is enough to refuse
@@ -45,7 +45,7 @@ pub(crate) async fn admit(
     if !is_this_host(host.host(), state.allowed_hosts()) {
         return misdirected(host.host()).into_response();
     }
-    if is_foreign(request.headers(), &host) {
+    if is_foreign(&request, &host) {
         let detail = "a page of another site may not make requests here";
         return Problem::new(StatusCode::FORBIDDEN, detail).into_response();
     }
@@ -89,12 +89,14 @@ fn is_this_host(host: &str, allowed: &[String]) -> bool {
 }
 
 /// Whether a page of another site makes this request, or one of another origin that says so. Following
-/// a link is no such thing.
-fn is_foreign(headers: &HeaderMap, host: &Authority) -> bool {
+/// a link is no such thing; sending a form is.
+fn is_foreign(request: &Request, host: &Authority) -> bool {
+    let headers = request.headers();
     let is = |name, value: &str| headers.get(name).is_some_and(|found| found == value);
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let is_other = !origins.all(|origin| is_origin(origin, host));
-    (is("sec-fetch-site", "cross-site") || is_other) && !is("sec-fetch-mode", "navigate")
+    let follows_link = request.method().is_safe() && is("sec-fetch-mode", "navigate");
+    (is("sec-fetch-site", "cross-site") || is_other) && !follows_link
 }
 
 /// Whether an origin (RFC 6454 section 7) is the one that a request is addressed to; `null` is none.

@@ -7,7 +7,10 @@ use axum::{
     middleware,
     routing::get,
 };
-use utoipa::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
 use utoipa_axum::router::OpenApiRouter;
 
 /// What the document says of the whole; the rest comes from the paths.
@@ -16,9 +19,20 @@ use utoipa_axum::router::OpenApiRouter;
     title = "Netweir",
     description = "What crosses the network interfaces of this host. Counts are since the start, \
                    rates over the last tick. Bytes are those of whole link-layer frames without \
-                   checksum. Errors are problems of RFC 9457."
-))]
+                   checksum. Errors are problems of RFC 9457. Rules are changed by who bears the token."
+), modifiers(&Bearer))]
 struct Document;
+
+/// How the token is borne.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", scheme);
+    }
+}
 
 /// Every path, the page's included.
 pub fn router(state: State) -> Router {
@@ -49,7 +63,11 @@ async fn not_found(uri: Uri) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, detail).hint("/api/openapi.json lists every path")
 }
 
-async fn method_not_allowed() -> Problem {
+async fn method_not_allowed(uri: Uri) -> Problem {
+    if uri.path().starts_with("/api/rules") {
+        let detail = "this path takes other methods: the header Allow has them";
+        return Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail);
+    }
     let detail = "this path is only read: the method must be GET or HEAD";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

@@ -1,6 +1,7 @@
 //! What all requests share, and the one way to the meter.
 
-use crate::{Ticks, json::Json, problem::Problem};
+use crate::{Changed, KnownRules, RuleBook, RuleOrder, Ticks, Token, json::Json, problem::Problem};
+use axum::http::StatusCode;
 use netweir_flow::Meter;
 use serde::Serialize;
 use std::{
@@ -20,13 +21,17 @@ use tokio::{
 const MAX_READERS: usize = 2;
 
 /// What may be set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Names, besides `localhost` and all IP addresses, that a request may be addressed to.
     /// Without ports; in any case.
     pub allowed_hosts: Vec<String>,
     /// Simultaneous streams at most.
     pub max_streams: usize,
+    /// Who keeps the rules; without anybody there are none.
+    pub rules: Option<Arc<dyn RuleBook>>,
+    /// What a request has to bear to change them; without it, nobody may.
+    pub token: Option<Token>,
 }
 
 impl Default for Settings {
@@ -34,6 +39,8 @@ impl Default for Settings {
         Self {
             allowed_hosts: Vec::new(),
             max_streams: 64,
+            rules: None,
+            token: None,
         }
     }
 }
@@ -64,6 +71,8 @@ struct Shared {
     streams: Arc<Semaphore>,
     streams_refused: AtomicU64,
     closing: watch::Sender<bool>,
+    rules: Option<Arc<dyn RuleBook>>,
+    token: Option<Token>,
 }
 
 impl State {
@@ -83,6 +92,8 @@ impl State {
             streams: Arc::new(Semaphore::new(max_streams)),
             streams_refused: AtomicU64::new(0),
             closing: watch::Sender::new(false),
+            rules: settings.rules,
+            token: settings.token,
         }))
     }
 
@@ -103,6 +114,11 @@ impl State {
     /// Names that a request may be addressed to.
     pub(crate) fn allowed_hosts(&self) -> &[String] {
         &self.0.allowed_hosts
+    }
+
+    /// What a request has to bear to change something.
+    pub(crate) fn token(&self) -> Option<&Token> {
+        self.0.token.as_ref()
     }
 
     /// Time since the state was made.
@@ -143,6 +159,32 @@ impl State {
         self.look(|access| access.with(take), tell).await
     }
 
+    /// Makes JSON of what the rules are.
+    pub(crate) async fn read_rules<V: Serialize>(
+        &self,
+        tell: impl FnOnce(&KnownRules, &Access) -> Result<V, Problem> + Send + 'static,
+    ) -> Result<Json, Problem> {
+        let readers = Arc::clone(&self.0.readers);
+        let permit = readers.acquire_owned().await;
+        let rules = self.0.rules.clone();
+        let access = Access(Arc::clone(&self.0.meter));
+        blocking(move || {
+            let _permit = permit;
+            let known = rules.map_or_else(|| Ok(Arc::default()), |rules| rules.known())?;
+            Json::new(&tell(&known, &access)?)
+        })
+        .await
+    }
+
+    /// Changes the rules.
+    pub(crate) async fn change_rules(&self, order: RuleOrder) -> Result<Changed, Problem> {
+        let Some(rules) = self.0.rules.clone() else {
+            let detail = "there are no rules here";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        };
+        blocking(move || Ok(rules.change(order)?)).await
+    }
+
     /// The same for what is taken in slices: the lock is held for each by itself, and whoever
     /// writes to the meter gets in between.
     pub(crate) async fn look<T, V: Serialize>(
@@ -158,9 +200,16 @@ impl State {
             let taken = take(&access)?;
             Json::new(&tell(taken))
         };
-        let answer = tokio::task::spawn_blocking(look).await;
-        answer.unwrap_or_else(|error| Err(Problem::internal(&error)))
+        blocking(look).await
     }
+}
+
+/// Does what may take its time on a thread for what blocks.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let answer = tokio::task::spawn_blocking(work).await;
+    answer.unwrap_or_else(|error| Err(Problem::internal(&error)))
 }
 
 /// The meter, for one look after the other.

@@ -71,7 +71,7 @@ async fn flows_tell_all_that_is_known() {
         "duration_seconds": 0.5, "source_mac": "02:00:00:00:00:01", "destination_mac": null,
         "tcp_flags": "SYN|ACK", "tcp_flags_number": 18, "dscp": 46,
         "first_fragment": false, "later_fragment": false, "icmp_type": null, "icmp_code": null,
-        "sampling": 1,
+        "sampling": 1, "label": null, "rule": null, "action": null,
     });
     let arp = json!({
         "interface": "eth1", "ifindex": 3, "netns": 9, "direction": "ingress",
@@ -84,7 +84,7 @@ async fn flows_tell_all_that_is_known() {
         "duration_seconds": 0.5, "source_mac": "02:00:00:00:00:01", "destination_mac": null,
         "tcp_flags": null, "tcp_flags_number": null, "dscp": null,
         "first_fragment": false, "later_fragment": false, "icmp_type": null, "icmp_code": null,
-        "sampling": 1,
+        "sampling": 1, "label": null, "rule": null, "action": null,
     });
     assert_eq!(answer.json(), json!({ "flows": [opening, arp] }));
 }
@@ -127,7 +127,7 @@ async fn connections_have_both_directions() {
             "bandwidth_bps": 2000.0, "packets_per_sec": 2.5 },
         "first_seen": "2026-01-01T00:00:01.000Z", "last_seen": "2026-01-01T00:00:01.500Z",
         "duration_seconds": 0.5, "icmp_type": null, "icmp_code": null, "state": "open",
-        "sampling": 1,
+        "sampling": 1, "label": null, "rule": null, "action": null,
     });
     assert_eq!(answer.json(), json!({ "connections": [connection] }));
 }
@@ -199,9 +199,13 @@ async fn accounting_is_balanced() {
             "seen": volume(17, 1642), "counted": volume(16, 1542),
             "filtered": none, "sampled": none, "lost": volume(1, 100),
             "lost_by_reason": { "flow_map_full": volume(1, 100), "flow_map_busy": none, "ring_full": none },
+            "dropped": none, "spared": none,
             "kernel_difference": none, "in_flight": none, "received": count(16, 1542),
             "in_flows": count(16, 1542), "table_full": nothing, "malformed": nothing,
-            "table_difference": none, "unlisted": nothing,
+            "table_difference": none, "unlisted": nothing, "mislabelled": nothing,
+            "heads": { "drawn": 0, "told": 0, "lost": 0, "passed_over": 0, "received": 0,
+                "malformed": 0, "kept": 0,
+                "lost_by_reason": { "over_allowance": 0, "ring_full": 0, "unreadable": 0 } },
             "strays": { "interface_map_full": none, "unreadable": none },
             "hosts_full": none, "interfaces_passed_over": 0, "flows": 3, "hosts": 2,
             "interfaces": null,

@@ -24,7 +24,7 @@ async fn what_cannot_be_read_is_refused() {
             refused(
                 "sort",
                 "unknown sort key `size`: expected bytes, packets, rate, \
-            first, last, source, destination or protocol",
+            first, last, source, destination, protocol or label",
             ),
         ),
         (

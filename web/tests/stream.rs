@@ -45,6 +45,7 @@ async fn an_event_comes_after_a_tick() {
         "accounting",
         "flows",
         "interfaces",
+        "labels",
         "realtime",
         "summary",
         "tick",

@@ -107,6 +107,10 @@ function showAccounting(balance) {
   const strays = Object.values(balance.strays).reduce((sum, { packets }) => sum + packets, 0);
   const open = Math.abs(balance.kernel_difference.packets) + Math.abs(balance.table_difference.packets);
   at("balance").className = balance.balanced && !strays ? "good" : "warn";
+  const { dropped, spared } = balance;
+  at("dropped").hidden = dropped.packets + spared.packets === 0;
+  text("dropped", `· ${integer.format(dropped.packets)} of them dropped by rules`
+    + (spared.packets ? `, ${integer.format(spared.packets)} spared where nothing can be dropped` : ""));
   text("balance", strays ? `and ${integer.format(strays)} charged to no interface`
     : balance.balanced ? "✓ balanced" : `${integer.format(open)} being counted now`);
 }
@@ -136,6 +140,46 @@ function showInterfaces(interfaces) {
   }));
 }
 
+/** Shows the flows of a label, or those without one if it is null. */
+function chooseLabel(label) {
+  at("filter").value = `label ${label ?? '""'}`;
+  at("query").requestSubmit();
+}
+
+function labelCell(label) {
+  const td = cell("");
+  const button = document.createElement("button");
+  button.textContent = label ?? "unlabelled";
+  button.addEventListener("click", () => chooseLabel(label));
+  td.append(button);
+  return td;
+}
+
+function showLabels(labels) {
+  at("labels-section").hidden = labels.length === 0;
+  at("flows-label").hidden = labels.length === 0;
+  text("labels-shown", "on all interfaces, since the start");
+  const focused = at("labels").contains(document.activeElement) ? document.activeElement.textContent : null;
+  rows("labels", labels.map(({ label, rules, flows, packets, bytes: volume, bandwidth_bps, dropped, spared }) => [
+    labelCell(label),
+    cell(rules.join(", ") || "–", { label: "rules", kind: rules.length ? "" : "idle",
+      title: label !== null && !rules.length ? "no rule gives it any more" : "" }),
+    cell(integer.format(flows), { label: "flows", number: true }),
+    cell(integer.format(packets), { label: "packets", number: true }),
+    cell(bytes(volume), { label: "bytes", number: true, title: `${integer.format(volume)} bytes` }),
+    cell(bits(bandwidth_bps), { label: "rate", number: true, kind: bandwidth_bps ? "" : "idle" }),
+    cell(integer.format(dropped.packets), { label: "dropped", number: true, kind: dropped.packets ? "warn" : "idle",
+      title: spared.packets ? `${integer.format(spared.packets)} more spared, where nothing can be dropped` : "" }),
+  ]));
+  // Whoever is at a button stays there.
+  if (focused !== null) [...at("labels").querySelectorAll("button")].find((one) => one.textContent === focused)?.focus();
+}
+
+// What a rule has decided about a flow.
+function ruling({ rule, action }) {
+  return rule === null ? "" : `rule ${rule}: ${action}`;
+}
+
 // A number as it is: those of JSON have 53 bits here, and backends may have 64.
 const exact = (hex) => hex && BigInt(hex).toString();
 
@@ -159,7 +203,7 @@ function detail(flow) {
   return parts.filter(Boolean).join(" · ");
 }
 
-function showFlows({ flows, accounting, summary }) {
+function showFlows({ flows, labels, accounting, summary }) {
   text("shown", flows.length ? `${integer.format(flows.length)} of ${integer.format(accounting.flows)} live` : "");
   rows("flows", flows.map((flow) => [
     cell(flow.protocol + (flow.quic ? ` · QUIC${flow.quic.certainty === "guessed" ? "?" : ""}` : ""),
@@ -167,6 +211,8 @@ function showFlows({ flows, accounting, summary }) {
     cell(end(flow.source_address, flow.source_port), { title: flow.source_mac ?? "" }),
     cell(end(flow.destination_address, flow.destination_port), { label: "→", title: flow.destination_mac ?? "" }),
     cell(`${flow.interface} ${flow.direction === "ingress" ? "in" : "out"}`),
+    ...(labels.length ? [cell(flow.label ?? "–", { label: "label", title: ruling(flow),
+      kind: flow.action === "drop" ? "warn" : flow.label === null ? "idle" : "" })] : []),
     cell(integer.format(flow.packets), { label: "packets", number: true }),
     cell(bytes(flow.bytes), { label: "bytes", number: true, title: `${integer.format(flow.bytes)} bytes` }),
     cell(bits(flow.bandwidth_bps), { label: "rate", number: true, kind: flow.bandwidth_bps ? "" : "idle" }),
@@ -233,6 +279,7 @@ function show(tick) {
   showTotals(tick);
   showAccounting(tick.accounting);
   showInterfaces(tick.interfaces);
+  showLabels(tick.labels);
   showFlows(tick);
   askQuic();
 }
@@ -265,11 +312,13 @@ async function ask() {
   const on = wanted.interface ? `?${new URLSearchParams({ interface: wanted.interface })}` : "";
   try {
     const { flows } = await get(`/api/flows?${query()}`);
-    const [realtime, summary, accounting, { interfaces }] = await Promise.all([
-      get(`/api/metrics/realtime${on}`), get(`/api/stats/summary${on}`), get("/api/accounting"), get("/api/interfaces")]);
+    const [realtime, summary, accounting, { interfaces }, told] = await Promise.all([
+      get(`/api/metrics/realtime${on}`), get(`/api/stats/summary${on}`), get("/api/accounting"), get("/api/interfaces"),
+      get("/api/labels")]);
     if (mine !== turn) return false;
     showProblem(null);
-    show({ realtime, summary, accounting, flows, interfaces: interfaces.filter(({ present }) => present) });
+    const labels = told.labels.some(({ label }) => label !== null) ? told.labels : [];
+    show({ realtime, summary, accounting, flows, labels, interfaces: interfaces.filter(({ present }) => present) });
   } catch ({ problem }) {
     if (mine !== turn) return false;
     if (!problem) {
@@ -365,7 +414,7 @@ at("filter").addEventListener("search", ({ target }) => target.value || at("quer
 for (const button of document.querySelectorAll("[data-sort]")) {
   button.addEventListener("click", () => {
     const { sort } = button.dataset;
-    const words = ["protocol", "source", "destination"];
+    const words = ["protocol", "source", "destination", "label"];
     const first = words.includes(sort) ? "asc" : "desc";
     wanted.order = wanted.sort !== sort ? first : wanted.order === "asc" ? "desc" : "asc";
     wanted.sort = sort;

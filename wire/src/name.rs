@@ -65,5 +65,25 @@ pub const BACKENDS_EVEN: &str = "BACKENDS_EVEN";
 pub const BACKENDS_ODD: &str = "BACKENDS_ODD";
 /// One [`crate::map::LayoutProgram`].
 pub const LAYOUT: &str = "LAYOUT";
+/// Two [`crate::map::RuleTable`]s.
+pub const RULES: &str = "RULES";
+/// By the number of a rule with the action `sample`, one in how many frames it wants: `u32`.
+pub const RULE_RATES: &str = "RULE_RATES";
+/// Ring buffer of [`crate::map::PacketHead`]s, each with the bytes of a frame behind it.
+pub const HEADS: &str = "HEADS";
+/// One [`crate::map::HeadCounters`] per CPU.
+pub const HEAD_COUNTERS: &str = "HEAD_COUNTERS";
 /// Read-only [`crate::map::SkbOffsets`].
 pub const SKB_OFFSETS: &str = "SKB_OFFSETS";
+
+/// One [`crate::map::About`]: what is pinned beside it.
+pub const ABOUT: &str = "ABOUT";
+/// [`crate::map::Carried`]: for each side, one for each number of counters.
+pub const CARRIED: &str = "CARRIED";
+/// One [`crate::map::CarriedSums`].
+pub const CARRIED_SUMS: &str = "CARRIED_SUMS";
+/// What was counted by programs of an older ABI and taken by nobody:
+/// [`crate::map::FlowKey`] → [`crate::map::FlowValue`].
+pub const MOVED: &str = "MOVED";
+/// The same of what connection IDs name: [`crate::map::QuicBackendKey`] → [`crate::map::Volume`].
+pub const MOVED_BACKENDS: &str = "MOVED_BACKENDS";

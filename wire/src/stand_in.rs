@@ -67,6 +67,11 @@ pub const QUIC_OF_CPU: u64 = loaded(0x2d);
 /// [`QuicLimits::pause_ticks`](crate::map::QuicLimits::pause_ticks).
 pub const QUIC_PAUSE: u64 = loaded(0x2e);
 
+/// Ticks of the cheap clock in a second; 0 where no heads are told.
+pub const HEAD_TICKS: u64 = loaded(0x40);
+/// Heads that a CPU may tell in a second.
+pub const HEADS_OF_CPU: u64 = loaded(0x41);
+
 /// The words of a [`CacheSeed`](crate::map::CacheSeed).
 pub const CACHE_SEED: [u64; KEY_WORDS] = {
     let mut words = [0; KEY_WORDS];

@@ -15,14 +15,19 @@ mod tc;
 mod tracepoint;
 mod xdp;
 
+use std::path::PathBuf;
+
+use aya::programs::links::{FdLink, LinkError};
 use netweir_flow::Hook;
 use netweir_wire::packet::LinkType;
 
 pub use tc::TcMode;
+pub use xdp::XdpChoice;
 
 pub(crate) use layout::Layout;
-pub use object::{Object, Purpose, Variant};
+pub use object::{Build, Object, Purpose, Variant};
 pub use size::MapSizes;
+pub(crate) use tc::programs as tc_programs;
 pub(crate) use tracepoint::attach as attach_tracepoints;
 
 use crate::{Error, error::Chain, netns::Netns, watch::Device};
@@ -41,19 +46,29 @@ pub enum HookChoice {
     Tracepoint,
 }
 
+/// How a hook is entered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modes {
+    /// TC.
+    pub tc: TcMode,
+    /// XDP.
+    pub xdp: XdpChoice,
+}
+
 /// Programs attached to one interface.
 pub(crate) struct Attachment {
     /// The hook, and the way that was taken.
     pub(crate) hook: Hook,
+    /// Names of the programs, ingress first.
+    pub(crate) programs: Vec<&'static str>,
     links: Vec<AttachedLink>,
 }
 
-/// Kept only to be dropped: that is what detaches.
-#[expect(dead_code, reason = "held for what dropping does")]
+/// Kept to be dropped: that is what detaches.
 enum AttachedLink {
     Tc(aya::programs::tc::SchedClassifierLink),
     Xdp(aya::programs::xdp::XdpLink),
-    Clsact(clsact::Claim),
+    Clsact(#[expect(dead_code, reason = "held for what dropping does")] clsact::Claim),
 }
 
 impl Attachment {
@@ -62,17 +77,47 @@ impl Attachment {
         object: &mut Object,
         device: &Device,
         choice: HookChoice,
-        mode: TcMode,
+        modes: Modes,
     ) -> Result<Self, Error> {
         let link = link_type(device)?;
-        match choice {
-            HookChoice::Xdp if matches!(link, LinkType::Ethernet) => xdp::attach(object, device)
-                .or_else(|error| {
-                    tracing::warn!(interface = device.name, error = %Chain(&error), "no XDP here, taking TC");
-                    tc::attach(object, device, link, mode)
-                }),
-            _ => tc::attach(object, device, link, mode),
+        if choice != HookChoice::Xdp {
+            return tc::attach(object, device, link, modes.tc);
         }
+        if !matches!(link, LinkType::Ethernet) {
+            let is_any = modes.xdp == XdpChoice::Auto;
+            return match is_any {
+                true => tc::attach(object, device, link, modes.tc),
+                false => Err(Error::LinkType {
+                    interface: device.name.clone(),
+                    kind: device.kind,
+                }),
+            };
+        }
+        match xdp::attach(object, device, modes.xdp) {
+            Err(error) if modes.xdp == XdpChoice::Auto => {
+                tracing::warn!(interface = device.name, error = %Chain(&error), "no XDP here, taking TC");
+                tc::attach(object, device, link, modes.tc)
+            }
+            attached => attached,
+        }
+    }
+
+    /// Pins the links, ingress first, and lets go of them: what is pinned stays.
+    pub(crate) fn pin(self, paths: &[PathBuf]) -> Result<(), Error> {
+        let pinned = self.links.into_iter().zip(paths).map(|(link, path)| {
+            let link = match link {
+                AttachedLink::Tc(link) => FdLink::try_from(link),
+                AttachedLink::Xdp(link) => FdLink::try_from(link),
+                AttachedLink::Clsact(_) => Err(LinkError::InvalidLink),
+            };
+            // What is no link of the kernel ends with its process.
+            let link = link.map_err(|_| Error::NoLinks)?;
+            link.pin(path).map(drop).map_err(|error| Error::Pin {
+                path: path.clone(),
+                source: std::io::Error::other(error),
+            })
+        });
+        pinned.collect()
     }
 
     /// Detaches, from inside the interface's namespace.
@@ -95,7 +140,7 @@ pub fn hooks(device: &Device) -> Vec<&'static str> {
 }
 
 /// How the frames of a device begin, by its hardware type (`ARPHRD_` of `linux/if_arp.h`).
-fn link_type(device: &Device) -> Result<LinkType, Error> {
+pub(crate) fn link_type(device: &Device) -> Result<LinkType, Error> {
     match device.kind {
         // Ethernet and loopback.
         1 | 772 => Ok(LinkType::Ethernet),

@@ -5,11 +5,11 @@ use std::io::ErrorKind;
 use aya::{
     Ebpf, EbpfError, EbpfLoader, GlobalData, include_bytes_aligned,
     maps::Map,
-    programs::{ProgramError, ProgramType},
+    programs::{ProgramError, ProgramFd, ProgramType},
     sys::{BpfHelper, is_helper_supported},
 };
 use netweir_wire::{
-    map::{CacheSeed, FLOWS_PER_BUCKET, QuicLimits, SkbOffsets},
+    map::{CacheSeed, Epoch, FLOWS_PER_BUCKET, QuicLimits, SkbOffsets},
     name, stand_in, version,
 };
 use rustix::time::{ClockId, clock_getres};
@@ -26,6 +26,30 @@ use crate::{Cpus, Error, error::Doing};
 /// The object as it is committed; `make build-ebpf` builds it.
 static OBJECT: &[u8] = include_bytes_aligned!("../../../kernel/netweir.bpf.o");
 
+/// What was built of some version's sources.
+#[derive(Clone, Copy)]
+pub struct Build<'a> {
+    /// The object.
+    pub object: &'a [u8],
+    /// The number of its layouts.
+    pub abi: u32,
+    /// Bytes of its [`netweir_wire::map::Epoch`].
+    pub epoch_bytes: u32,
+}
+
+impl<'a> Build<'a> {
+    /// An object of these sources.
+    pub const fn current(object: &'a [u8]) -> Self {
+        Self {
+            object,
+            abi: version::ABI,
+            epoch_bytes: size_of::<Epoch>() as u32,
+        }
+    }
+}
+
+/// Bytes of the ring buffer for heads of packets: a power of two.
+const HEADS_RING_BYTES: u32 = 1 << 18;
 /// Events of a QUIC flow in a second: a handshake has a dozen long headers.
 const QUIC_EVENTS_OF_FLOW: u32 = 64;
 /// Events of all QUIC flows of a CPU in a second.
@@ -57,6 +81,8 @@ pub struct Variant {
     /// Whether QUIC connection IDs are read by the layouts that
     /// [`Collector::set_layouts`](crate::collect::Collector::set_layouts) sets.
     pub layouts: bool,
+    /// Heads of packets that rules may sample on each CPU in a second; 0 for none.
+    pub heads_per_second: u32,
 }
 
 impl Default for Variant {
@@ -66,6 +92,7 @@ impl Default for Variant {
             filters: false,
             sampling: 1,
             layouts: false,
+            heads_per_second: 0,
         }
     }
 }
@@ -85,8 +112,12 @@ pub struct Object {
     pub(crate) ring_bytes: u32,
     /// Bytes of the ring buffer for QUIC; 0 for none.
     pub(crate) quic_bytes: u32,
+    /// Bytes of the ring buffer for heads of packets; 0 for none.
+    pub(crate) heads_bytes: u32,
     /// Nanoseconds in a tick of the programs' cheap clock.
     pub(crate) tick_ns: u64,
+    /// The number of its layouts.
+    pub(crate) abi: u32,
 }
 
 impl Object {
@@ -108,7 +139,7 @@ impl Object {
         sizes: MapSizes,
         variant: Variant,
     ) -> Result<Self, Error> {
-        Self::load_from(OBJECT, purpose, sizes, variant)
+        Self::load_build(Build::current(OBJECT), purpose, sizes, variant)
     }
 
     /// As [`Self::load`], from another object than the one that is built in.
@@ -121,6 +152,20 @@ impl Object {
         sizes: MapSizes,
         variant: Variant,
     ) -> Result<Self, Error> {
+        Self::load_build(Build::current(object), purpose, sizes, variant)
+    }
+
+    /// As [`Self::load`], from an object of whichever version: who loads one of an older version has to
+    /// know its layouts.
+    ///
+    /// # Errors
+    /// As of [`Self::load_from`].
+    pub fn load_build(
+        build: Build<'_>,
+        purpose: &Purpose,
+        sizes: MapSizes,
+        variant: Variant,
+    ) -> Result<Self, Error> {
         let types = KernelTypes::of_running_kernel();
         let (netns, any, offsets) = match (purpose, &types) {
             (Purpose::Interfaces { netns }, _) => (*netns, false, SkbOffsets::default()),
@@ -129,17 +174,19 @@ impl Object {
                 return Err(types.err().unwrap_or(Error::Broken));
             }
         };
-        let mut object = object.to_vec();
+        let mut object = build.object.to_vec();
         let mut patch = Patch(&mut object);
         let paged = put_kernel_into(&mut patch, types.as_ref().ok());
         let cpus = Cpus::of_machine()?;
         let cache_flows = sizes.cache_flows(&cpus);
         let cache_buckets = cache_flows.div_ceil(FLOWS_PER_BUCKET);
-        let tables = Tables::new(2 * cpus.present(), cache_flows, cache_buckets)?;
+        let lists = 2 * cpus.present();
+        let tables = Tables::new((lists, cache_flows, cache_buckets), build.epoch_bytes)?;
         tables.put_into(&mut patch);
         let jiffies = has_jiffies();
         let tick_ns = if jiffies { jiffy_ns() } else { 1 << 20 };
         let quic = quic_limits(sizes, tick_ns);
+        let (heads_bytes, head_ticks) = heads(variant, tick_ns);
         for (stand_in, setting) in [
             (stand_in::CACHE_CPUS, cpus.present()),
             (stand_in::CACHE_FLOWS, cache_flows),
@@ -155,6 +202,8 @@ impl Object {
             (stand_in::QUIC_OF_FLOW, quic.of_flow),
             (stand_in::QUIC_OF_CPU, quic.of_cpu),
             (stand_in::QUIC_PAUSE, quic.pause_ticks),
+            (stand_in::HEAD_TICKS, head_ticks),
+            (stand_in::HEADS_OF_CPU, variant.heads_per_second),
         ] {
             patch.load(stand_in, Loaded::Number(setting.into()));
         }
@@ -162,24 +211,41 @@ impl Object {
             patch.load(stand_in, Loaded::Number(word));
         }
         if patch.is_incomplete() {
-            return Err(Error::Abi {
-                wanted: version::ABI,
-            });
+            return Err(Error::Abi { wanted: build.abi });
         }
         Ok(Self {
-            ebpf: load(&object, sizes, &Layout(offsets))?,
+            abi: build.abi,
+            ebpf: load((&object, build.abi), (sizes, heads_bytes), &Layout(offsets))?,
             tables: tables.into_maps()?,
             paged,
             cache_flows,
             cache_cpus: cpus.present(),
             ring_bytes: sizes.ring_bytes(),
             quic_bytes: sizes.quic_bytes(),
+            heads_bytes,
             tick_ns,
         })
     }
 
+    /// The number of its layouts.
+    pub const fn abi(&self) -> u32 {
+        self.abi
+    }
+
+    /// A descriptor of a program that was loaded before.
+    pub(crate) fn loaded(&self, name: &'static str) -> Result<&ProgramFd, Error> {
+        let program = self.ebpf.program(name).ok_or(Error::Missing { name })?;
+        program.fd().map_err(|source| Error::Program {
+            program: name,
+            source,
+        })
+    }
+
     /// Takes a map out of the object without looking at what it is.
-    pub(crate) fn take_raw(&mut self, name: &'static str) -> Result<Map, Error> {
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn take_raw(&mut self, name: &'static str) -> Result<Map, Error> {
         if let Some(place) = self.tables.iter().position(|(of, _)| *of == name) {
             return Ok(self.tables.swap_remove(place).1);
         }
@@ -244,16 +310,30 @@ fn quic_limits(sizes: MapSizes, tick_ns: u64) -> QuicLimits {
     }
 }
 
+/// Bytes of the ring buffer for heads of packets, and ticks in a second; nothing where there are none.
+fn heads(variant: Variant, tick_ns: u64) -> (u32, u32) {
+    if variant.heads_per_second == 0 {
+        return (0, 0);
+    }
+    let ticks = (1_000_000_000 / tick_ns.max(1)) as u32;
+    (HEADS_RING_BYTES.max(page_bytes()), ticks)
+}
+
 /// Creates the other maps of an object, with these sizes.
-fn load(object: &[u8], sizes: MapSizes, offsets: &Layout<SkbOffsets>) -> Result<Ebpf, Error> {
-    let abi = format!("ABI_{}", version::ABI);
+fn load(
+    (object, number): (&[u8], u32),
+    (sizes, heads_bytes): (MapSizes, u32),
+    offsets: &Layout<SkbOffsets>,
+) -> Result<Ebpf, Error> {
+    let abi = format!("ABI_{number}");
     EbpfLoader::new()
-        .override_global(&abi, &version::ABI, true)
+        .override_global(&abi, &number, true)
         .override_global(name::SKB_OFFSETS, GlobalData::from(offsets), true)
         .map_max_entries(name::FLOWS_EVEN, sizes.flows)
         .map_max_entries(name::FLOWS_ODD, sizes.flows)
         .map_max_entries(name::OVERFLOW, sizes.ring_bytes().max(page_bytes()))
         .map_max_entries(name::QUIC_EVENTS, sizes.quic_bytes().max(page_bytes()))
+        .map_max_entries(name::HEADS, heads_bytes.max(page_bytes()))
         .map_max_entries(name::QUIC_PLACE, sizes.quic_places())
         .map_max_entries(name::BACKENDS_EVEN, sizes.quic_backends())
         .map_max_entries(name::BACKENDS_ODD, sizes.quic_backends())
@@ -262,7 +342,7 @@ fn load(object: &[u8], sizes: MapSizes, offsets: &Layout<SkbOffsets>) -> Result<
         .map_max_entries(name::FREE_COUNTERS, sizes.interfaces)
         .load(object)
         .map_err(|source| {
-            let known = permission(&source).or_else(|| other_abi(&source, &abi));
+            let known = permission(&source).or_else(|| other_abi(&source, (&abi, number)));
             known.unwrap_or(Error::Load { source })
         })
 }
@@ -293,14 +373,13 @@ fn jiffy_ns() -> u64 {
 }
 
 /// The plain answer where the object has other layouts: it lacks the symbol that names ours.
-fn other_abi(error: &EbpfError, symbol: &str) -> Option<Error> {
+fn other_abi(error: &EbpfError, (symbol, wanted): (&str, u32)) -> Option<Error> {
     // The loader does not export the type of this cause; that it names the symbol tells enough.
     let EbpfError::ParseError(cause) = error else {
         return None;
     };
-    cause.to_string().contains(symbol).then_some(Error::Abi {
-        wanted: version::ABI,
-    })
+    let is_missing = cause.to_string().contains(symbol);
+    is_missing.then_some(Error::Abi { wanted })
 }
 
 /// The plain answer where the kernel did not permit what was asked.

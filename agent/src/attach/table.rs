@@ -33,12 +33,18 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Makes the epoch and a cache of so many lists.
-    pub(super) fn new(lists: u32, flows: u32, buckets: u32) -> Result<Self, Error> {
+    /// Makes the epoch, with so many bytes, and a cache of so many lists.
+    pub(super) fn new(
+        (lists, flows, buckets): (u32, u32, u32),
+        epoch_bytes: u32,
+    ) -> Result<Self, Error> {
         // Places are counted from 1.
         let entries = table::<CacheEntry>(name::CACHE, lists * flows + 1);
         let index = table::<Bucket>(name::CACHE_INDEX, (lists * buckets).max(1));
-        let epoch = create(&table::<Epoch>(name::EPOCH, 1))?;
+        let epoch = create(&NewMap {
+            value_bytes: epoch_bytes,
+            ..table::<Epoch>(name::EPOCH, 1)
+        })?;
         let direct = follows_places() && is_small(&entries) && is_small(&index);
         let create_one = |table| {
             if direct {

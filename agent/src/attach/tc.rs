@@ -35,6 +35,7 @@ pub(super) fn attach(
     match attach_both(object, device, link, &tcx) {
         Ok(links) => Ok(Attachment {
             hook: Hook::Tcx,
+            programs: programs(link).to_vec(),
             links,
         }),
         // Of one that is gone the name may be another's by now.
@@ -57,8 +58,17 @@ fn attach_clsact(
     links.push(AttachedLink::Clsact(claim));
     Ok(Attachment {
         hook: Hook::Clsact,
+        programs: programs(link).to_vec(),
         links,
     })
+}
+
+/// The programs of both directions, for frames that begin so.
+pub(crate) const fn programs(link: LinkType) -> [&'static str; 2] {
+    match link {
+        LinkType::Ethernet => [name::TC_INGRESS, name::TC_EGRESS],
+        _ => [name::TC_INGRESS_IP, name::TC_EGRESS_IP],
+    }
 }
 
 /// Behind the programs of others: what they drop was not let in.
@@ -77,10 +87,7 @@ fn attach_both(
     link: LinkType,
     options: &dyn Fn() -> TcAttachOptions,
 ) -> Result<Vec<AttachedLink>, Error> {
-    let (ingress, egress) = match link {
-        LinkType::Ethernet => (name::TC_INGRESS, name::TC_EGRESS),
-        _ => (name::TC_INGRESS_IP, name::TC_EGRESS_IP),
-    };
+    let [ingress, egress] = programs(link);
     let ingress = attach_one(object, device, (ingress, TcAttachType::Ingress), options())?;
     let egress = attach_one(object, device, (egress, TcAttachType::Egress), options())?;
     Ok(vec![AttachedLink::Tc(ingress), AttachedLink::Tc(egress)])

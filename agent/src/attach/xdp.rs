@@ -7,8 +7,24 @@ use netweir_wire::name;
 use super::{AttachedLink, Attachment, object::Object};
 use crate::{Error, watch::Device};
 
+/// How programs are put into XDP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum XdpChoice {
+    /// In the driver if it can, else behind it; TC where neither works.
+    #[default]
+    Auto,
+    /// In the driver or nothing.
+    Native,
+    /// Behind the driver or nothing.
+    Generic,
+}
+
 /// Attaches to the receive path of a device, the best way that works.
-pub(super) fn attach(object: &mut Object, device: &Device) -> Result<Attachment, Error> {
+pub(super) fn attach(
+    object: &mut Object,
+    device: &Device,
+    choice: XdpChoice,
+) -> Result<Attachment, Error> {
     let ways = [
         (name::XDP, XdpMode::Driver, Hook::XdpNative),
         (name::XDP_ASKING, XdpMode::Driver, Hook::XdpNative),
@@ -19,10 +35,19 @@ pub(super) fn attach(object: &mut Object, device: &Device) -> Result<Attachment,
     ];
     let mut last = Error::Missing { name: name::XDP };
     for (name, mode, hook) in ways {
+        let is_wanted = match choice {
+            XdpChoice::Auto => true,
+            XdpChoice::Native => hook == Hook::XdpNative,
+            XdpChoice::Generic => hook == Hook::XdpGeneric,
+        };
+        if !is_wanted {
+            continue;
+        }
         match attach_one(object, device, name, mode) {
             Ok(link) => {
                 return Ok(Attachment {
                     hook,
+                    programs: vec![name],
                     links: vec![AttachedLink::Xdp(link)],
                 });
             }

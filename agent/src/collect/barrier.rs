@@ -13,13 +13,13 @@ use crate::{
 /// When user space replaces the entry of such a map, the kernel returns only after every program
 /// has ended that ran meanwhile: it promises this so that two inner maps can be used in turns
 /// (Linux 4.19, `maybe_wait_bpf_programs`).
-pub(super) struct Barrier {
+pub(crate) struct Barrier {
     outer: OwnedFd,
     inner: OwnedFd,
 }
 
 impl Barrier {
-    pub(super) fn new() -> Result<Self, Error> {
+    pub(crate) fn new() -> Result<Self, Error> {
         let map = |name, kind| NewMap {
             name,
             kind,
@@ -34,7 +34,7 @@ impl Barrier {
     }
 
     /// Returns when every program has ended that was running at the call.
-    pub(super) fn wait(&self) -> Result<(), Error> {
+    pub(crate) fn wait(&self) -> Result<(), Error> {
         sys::update_map_of_maps(self.outer.as_fd(), self.inner.as_fd())
             .doing("wait for the kernel programs")
     }

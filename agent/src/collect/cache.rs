@@ -5,18 +5,18 @@
 
 use std::os::fd::OwnedFd;
 
-use aya::maps::{MapData, PerCpuArray};
+use aya::maps::{Map, MapData, PerCpuArray};
 use netweir_wire::{
-    map::{CacheEntry, CacheState},
+    map::{CacheState, Pod},
     name,
 };
 use rustix::mm::ProtFlags;
 
-use super::{Maps, map_error, memory::Memory};
+use super::{Constants, Maps, map_error, memory::Memory};
 use crate::{Cpus, Error, attach::Layout};
 
 /// The lists of all CPUs.
-pub(super) struct Cache {
+pub(crate) struct Cache {
     entries: OwnedFd,
     state: PerCpuArray<MapData, Layout<CacheState>>,
     /// Flows in a list; 0 for no cache.
@@ -30,12 +30,28 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn new(maps: &Maps) -> Result<Self, Error> {
-        let flows = maps.constants().cache_flows;
+        let Constants {
+            cache_flows,
+            cache_cpus,
+            ..
+        } = maps.constants();
+        let maps = [name::CACHE, name::CACHE_STATE].map(|name| maps.descriptor(name));
+        let [entries, state] = maps;
+        Self::open((entries?, state?), (cache_flows, cache_cpus))
+    }
+
+    /// Of these maps, with so many flows in the list of each of so many CPUs.
+    pub(crate) fn open(
+        (entries, state): (OwnedFd, OwnedFd),
+        (flows, cached): (u32, u32),
+    ) -> Result<Self, Error> {
+        let state = MapData::from_fd(state).and_then(Map::from_map_data);
+        let state = state.and_then(PerCpuArray::try_from);
         Ok(Self {
-            entries: maps.descriptor(name::CACHE)?,
-            state: maps.get(name::CACHE_STATE)?,
+            entries,
+            state: state.map_err(map_error(name::CACHE_STATE))?,
             flows,
-            cached: maps.constants().cache_cpus,
+            cached,
             cpus: Cpus::of_machine()?,
             told: false,
         })
@@ -64,11 +80,11 @@ impl Cache {
     }
 
     /// Hands over the flows of an epoch that has passed; they stay where they are until the lists
-    /// are used for the epoch after the next.
-    pub(super) fn read(
+    /// are used for the epoch after the next. `E` is the layout of an entry.
+    pub(crate) fn read<E: Pod>(
         &mut self,
         epoch: u32,
-        hand_over: &mut dyn FnMut(&CacheEntry),
+        hand_over: &mut dyn FnMut(&E),
     ) -> Result<(), Error> {
         if self.flows == 0 {
             return Ok(());
@@ -81,7 +97,7 @@ impl Cache {
             if state.epoch[side] == epoch && used > 0 {
                 let list = cpu << 1 | side as u32;
                 // Places are counted from 1.
-                self.read_list(list * self.flows + 1, used, epoch, hand_over)?;
+                self.read_list(list * self.flows + 1, used, hand_over)?;
             }
         }
         Ok(())
@@ -104,25 +120,23 @@ impl Cache {
     }
 
     /// Reads so many entries from a place on, in the memory of the map.
-    fn read_list(
+    fn read_list<E: Pod>(
         &self,
         first: u32,
         used: u32,
-        epoch: u32,
-        hand_over: &mut dyn FnMut(&CacheEntry),
+        hand_over: &mut dyn FnMut(&E),
     ) -> Result<(), Error> {
-        const ENTRY_BYTES: u64 = size_of::<CacheEntry>() as u64;
+        let entry_bytes = size_of::<E>() as u64;
         let page = rustix::param::page_size() as u64;
-        let from = u64::from(first) * ENTRY_BYTES;
-        let end = from + u64::from(used) * ENTRY_BYTES;
+        let from = u64::from(first) * entry_bytes;
+        let end = from + u64::from(used) * entry_bytes;
         let mapped = from - from % page;
         // Only for the moment: what is mapped counts as memory of this process.
         let bytes = (end - mapped) as usize;
         let memory = Memory::map(&self.entries, ProtFlags::READ, (mapped, bytes))?;
-        for place in (from..end).step_by(ENTRY_BYTES as usize) {
+        for place in (from..end).step_by(size_of::<E>()) {
             // SAFETY: it consists of numbers, any of which is one.
-            let entry: CacheEntry = unsafe { memory.value((place - mapped) as usize) };
-            debug_assert_eq!(entry.epoch, epoch, "{entry:?}");
+            let entry: E = unsafe { memory.value((place - mapped) as usize) };
             hand_over(&entry);
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use aya::maps::{HashMap, MapData};
+use aya::maps::{HashMap, Map, MapData};
 use netweir_wire::map::Pod;
 
 use super::{BATCH_ENTRIES, Maps, map_error};
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A hash map of the programs.
-pub(super) struct EntryMap<K, V> {
+pub(crate) struct EntryMap<K, V> {
     name: &'static str,
     map: HashMap<MapData, Layout<K>, Layout<V>>,
     /// The same map, for calls that aya does not know.
@@ -27,10 +27,18 @@ pub(super) struct EntryMap<K, V> {
 
 impl<K: Pod + Default, V: Pod + Default> EntryMap<K, V> {
     pub(super) fn new(maps: &Maps, name: &'static str) -> Result<Self, Error> {
+        Self::open(name, maps.descriptor(name)?)
+    }
+
+    /// The map of this descriptor.
+    pub(crate) fn open(name: &'static str, descriptor: OwnedFd) -> Result<Self, Error> {
+        let same = descriptor.try_clone().doing("share a map")?;
+        let map = MapData::from_fd(same).and_then(Map::from_map_data);
+        let map = map.and_then(HashMap::try_from);
         Ok(Self {
             name,
-            map: maps.get(name)?,
-            descriptor: maps.descriptor(name)?,
+            map: map.map_err(map_error(name))?,
+            descriptor,
             keys: Vec::new(),
             values: Vec::new(),
             batches: true,
@@ -42,7 +50,7 @@ impl<K: Pod + Default, V: Pod + Default> EntryMap<K, V> {
     }
 
     /// Hands over all entries; they stay in the map.
-    pub(super) fn read(&mut self, hand_over: &mut dyn FnMut(&K, &V)) -> Result<(), Error> {
+    pub(crate) fn read(&mut self, hand_over: &mut dyn FnMut(&K, &V)) -> Result<(), Error> {
         if self.batches {
             match self.walk(Reading::Copy, hand_over) {
                 Err(error) if sys::is_without_batches(&error) => {

@@ -43,6 +43,10 @@ impl Epoch {
         self.memory.half_word(offset_of!(map::Epoch, current))
     }
 
+    fn generation_cell(&self) -> &AtomicU32 {
+        self.memory.half_word(offset_of!(map::Epoch, generation))
+    }
+
     fn prepared_cell(&self) -> &AtomicU32 {
         self.memory.half_word(offset_of!(map::Epoch, prepared))
     }
@@ -59,6 +63,16 @@ impl Epoch {
     /// Lets programs count in another epoch from now on.
     pub(super) fn set_current(&self, epoch: u32) {
         self.current_cell().store(epoch, Ordering::Release);
+    }
+
+    /// The generation of the rules in force; 0 where there never were any.
+    pub(super) fn generation(&self) -> u32 {
+        self.generation_cell().load(Ordering::Acquire)
+    }
+
+    /// Lets the rules of a generation be in force from now on.
+    pub(super) fn set_generation(&self, generation: u32) {
+        self.generation_cell().store(generation, Ordering::Release);
     }
 
     /// Whether an agent has prepared the maps before.

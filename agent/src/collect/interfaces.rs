@@ -12,13 +12,13 @@ use aya::maps::{Array, HashMap as KernelMap, MapData, PerCpuArray, Queue};
 use netweir_flow::InterfaceSample;
 use netweir_wire::{
     map::{
-        FlowValue, InterfaceCounters, InterfaceKey, InterfacePlace, NearInterface, Volume,
-        near_place,
+        Carried, Count, FlowValue, InterfaceCounters, InterfaceKey, InterfacePlace, NearInterface,
+        Volume, near_place,
     },
     name,
 };
 
-use super::{Maps, map_error};
+use super::{InterfaceNames, Kept, Maps, map_error};
 use crate::{Cpus, Error, attach::Layout, error::Doing};
 
 /// Insert only where there is none: `BPF_NOEXIST`.
@@ -71,8 +71,13 @@ pub(super) struct Interfaces {
     admitted: u64,
     /// What is known of [`Self::places`].
     known: HashMap<InterfaceKey, Known>,
-    /// By number, the classes of what is in flows; the kernel counts those of the other packets.
+    /// By number, what is added to what the kernel counts: the classes of what is in flows, and what
+    /// was counted before these programs.
     classes: Vec<InterfaceCounters>,
+    /// By number, what was handed over in flows, by collectors before this one too.
+    taken: Vec<Count>,
+    /// By number, what collectors before this one had taken.
+    taken_before: Vec<Count>,
     /// What [`Self::read`] found: interface, number, and the kernel's own counters. The numbers of one
     /// interface come one behind the other.
     read: Vec<(InterfaceKey, u32, InterfaceCounters)>,
@@ -98,6 +103,8 @@ impl Interfaces {
             cpus: Cpus::of_machine()?.possible().len(),
             known: HashMap::new(),
             classes: Vec::new(),
+            taken: Vec::new(),
+            taken_before: Vec::new(),
             read: Vec::new(),
             gone: Vec::new(),
             removed: Vec::new(),
@@ -108,6 +115,10 @@ impl Interfaces {
         interfaces
             .classes
             .resize(numbers as usize, InterfaceCounters::ZERO);
+        interfaces.taken.resize(numbers as usize, Count::ZERO);
+        interfaces
+            .taken_before
+            .resize(numbers as usize, Count::ZERO);
         if !prepared {
             for number in 0..numbers {
                 interfaces.give_back(number)?;
@@ -117,9 +128,49 @@ impl Interfaces {
         Ok(interfaces)
     }
 
-    /// Makes an entry for an interface, so that it is counted from its first packet; `names` are
-    /// the bits of the filter's names that it has.
-    pub(super) fn add(&mut self, key: InterfaceKey, names: u32) -> Result<(), Error> {
+    /// Goes on with what was kept when so many epochs had been taken.
+    pub(super) fn restore(&mut self, kept: &Kept, taken_epochs: u32) -> Result<(), Error> {
+        let numbers = kept.numbers().min(self.counters.len());
+        for number in 0..numbers {
+            let Carried { counters, taken } = kept.get(number, taken_epochs)?;
+            let place = number as usize;
+            self.classes[place] = counters;
+            self.taken[place] = taken;
+            self.taken_before[place] = taken;
+        }
+        Ok(())
+    }
+
+    /// Writes down what will hold when so many epochs have been taken.
+    pub(super) fn keep(&self, kept: &mut Kept, taken_epochs: u32) -> Result<(), Error> {
+        for known in self.known.values() {
+            let place = known.number as usize;
+            let carried = Carried {
+                counters: self.classes[place],
+                taken: self.taken[place],
+            };
+            kept.set(known.number, taken_epochs, carried)?;
+        }
+        Ok(())
+    }
+
+    /// The number of an interface's counters.
+    pub(super) fn number(&self, key: InterfaceKey) -> Option<u32> {
+        self.known.get(&key).map(|known| known.number)
+    }
+
+    /// What programs know of an interface's names.
+    pub(super) fn names(&self, key: InterfaceKey) -> Result<InterfaceNames, Error> {
+        let place = self.places.get(&Layout(key), 0);
+        let Layout(place) = place.map_err(map_error(name::INTERFACES))?;
+        Ok(InterfaceNames {
+            filter: place.names,
+            rules: place.rules,
+        })
+    }
+
+    /// Makes an entry for an interface, so that it is counted from its first packet.
+    pub(super) fn add(&mut self, key: InterfaceKey, names: InterfaceNames) -> Result<(), Error> {
         self.gone.retain(|gone| *gone != key);
         if let Some(known) = self.known.get(&key) {
             return self.tell(key, known.number, names);
@@ -131,7 +182,7 @@ impl Interfaces {
             Some((_, number)) => number,
             None => self.take_free()?,
         };
-        if let Err(error) = self.put(key, InterfacePlace { number, names }, NEW) {
+        if let Err(error) = self.put(key, names.place(number), NEW) {
             match had {
                 Some(removed) => self.removed.push(removed),
                 None => self.give_back(number)?,
@@ -152,8 +203,8 @@ impl Interfaces {
     }
 
     /// Tells the programs what names an interface has that has a number.
-    fn tell(&mut self, key: InterfaceKey, number: u32, names: u32) -> Result<(), Error> {
-        self.put(key, InterfacePlace { number, names }, 0)?;
+    fn tell(&mut self, key: InterfaceKey, number: u32, names: InterfaceNames) -> Result<(), Error> {
+        self.put(key, names.place(number), 0)?;
         self.know(key, Known::new(number, true))
     }
 
@@ -234,6 +285,8 @@ impl Interfaces {
             let cleared = self.counters.set(number, zero, 0);
             cleared.map_err(map_error(name::COUNTERS))?;
             self.classes[number as usize] = InterfaceCounters::ZERO;
+            self.taken[number as usize] = Count::ZERO;
+            self.taken_before[number as usize] = Count::ZERO;
             self.give_back(number)?;
         }
         // What was read says nothing of numbers that somebody else may have now.
@@ -252,8 +305,16 @@ impl Interfaces {
             packets: value.packets,
             bytes: value.bytes,
         };
-        if let Some(sums) = self.classes.get_mut(value.interface_number() as usize) {
+        let number = value.interface_number() as usize;
+        if let Some(sums) = self.classes.get_mut(number) {
             sums.add_classes(value.classes, volume);
+        }
+        if let Some(taken) = self.taken.get_mut(number) {
+            *taken += Count {
+                packets: value.packets,
+                frames: value.frames,
+                bytes: value.bytes,
+            };
         }
     }
 
@@ -279,8 +340,11 @@ impl Interfaces {
             self.read.sort_unstable_by_key(|&(key, ..)| key);
         }
         // Counters of nothing say nothing, not even that there is an interface.
-        self.read
-            .retain(|(.., counters)| *counters != InterfaceCounters::ZERO);
+        let classes = &self.classes;
+        self.read.retain(|(_, number, counters)| {
+            *counters != InterfaceCounters::ZERO
+                || classes[*number as usize] != InterfaceCounters::ZERO
+        });
         self.make_room();
         Ok(())
     }
@@ -296,6 +360,15 @@ impl Interfaces {
         let is_idle = |known: &Known| !known.told && known.idle >= IDLE_READS;
         let idle = self.known.iter().filter(|(_, known)| is_idle(known));
         self.gone.extend(idle.map(|(key, _)| *key));
+    }
+
+    /// What collectors before this one had taken of what was read.
+    pub(super) fn taken_before(&self, taken: &mut Vec<(InterfaceKey, Count)>) {
+        let counts = self.read.iter().map(|(key, number, _)| {
+            let count = self.taken_before[*number as usize];
+            (*key, count)
+        });
+        taken.extend(counts);
     }
 
     /// What was read, with the classes of what has been handed over in flows until now.

@@ -12,7 +12,7 @@ use super::map_error;
 use crate::{Error, attach::Object, error::Doing};
 
 /// Every map that a collector uses.
-const NAMES: [&str; 18] = [
+pub(crate) const NAMES: [&str; 22] = [
     name::EPOCH,
     name::OVERFLOW,
     name::CACHE,
@@ -31,6 +31,10 @@ const NAMES: [&str; 18] = [
     name::BACKENDS_EVEN,
     name::BACKENDS_ODD,
     name::LAYOUT,
+    name::RULES,
+    name::RULE_RATES,
+    name::HEADS,
+    name::HEAD_COUNTERS,
 ];
 
 /// What the programs were loaded with, as far as the maps do not tell.
@@ -44,6 +48,8 @@ pub struct Constants {
     pub ring_bytes: u32,
     /// Bytes of the ring buffer for what is told of QUIC; 0 where nothing is.
     pub quic_bytes: u32,
+    /// Bytes of the ring buffer for heads of packets; 0 where none are told.
+    pub heads_bytes: u32,
     /// Nanoseconds in a tick of the programs' cheap clock.
     pub tick_ns: u64,
 }
@@ -73,6 +79,7 @@ impl Maps {
                 cache_cpus: object.cache_cpus,
                 ring_bytes: object.ring_bytes,
                 quic_bytes: object.quic_bytes,
+                heads_bytes: object.heads_bytes,
                 tick_ns: object.tick_ns,
             },
         })

@@ -88,8 +88,14 @@ impl Drop for Memory {
 }
 
 /// The value that bytes begin with, and those behind it; `None` where they are too few.
-pub(super) fn split_value<T: Pod>(bytes: &[u8]) -> Option<(T, &[u8])> {
+pub(crate) fn split_value<T: Pod>(bytes: &[u8]) -> Option<(T, &[u8])> {
     let (value, rest) = bytes.split_at_checked(size_of::<T>())?;
     // SAFETY: there are so many bytes, and any are such a value.
     Some((unsafe { value.as_ptr().cast::<T>().read_unaligned() }, rest))
+}
+
+/// The bytes of a value.
+pub(crate) const fn bytes_of<T: Pod>(value: &T) -> &[u8] {
+    // SAFETY: it consists of numbers, without padding.
+    unsafe { slice::from_raw_parts(ptr::from_ref(value).cast(), size_of::<T>()) }
 }

@@ -11,11 +11,16 @@ mod cache;
 mod entries;
 mod epoch;
 mod interfaces;
+mod kept;
 mod maps;
 mod memory;
+mod names;
 mod pieces;
 mod quic;
+mod raw;
 mod ring;
+mod rules;
+mod set;
 
 use aya::maps::{Array, MapData, MapError, PerCpuArray};
 use netweir_flow::{Batch, Sample};
@@ -31,16 +36,21 @@ use crate::{
     Error,
     attach::{Layout, Object},
 };
-use barrier::Barrier;
-use cache::Cache;
-use entries::EntryMap;
+pub(crate) use barrier::Barrier;
+pub(crate) use cache::Cache;
+pub(crate) use entries::EntryMap;
 use epoch::{Epoch, Taken};
 use interfaces::Interfaces;
+pub use kept::{Kept, Moved};
+pub(crate) use maps::NAMES as MAP_NAMES;
 pub use maps::{Constants, Maps};
-use memory::split_value;
+pub(crate) use memory::{bytes_of, split_value};
+pub use names::InterfaceNames;
 use pieces::Pieces;
 use quic::Quic;
-use ring::Ring;
+pub(crate) use raw::RawMap;
+pub(crate) use ring::Ring;
+use rules::Rules;
 
 /// Entries of a map that are read with one system call, and flows that are handed over at once.
 const BATCH_ENTRIES: usize = 4096;
@@ -66,6 +76,7 @@ pub struct Collector {
     flows: [EntryMap<FlowKey, FlowValue>; 2],
     ring: Option<Ring>,
     quic: Option<Quic>,
+    rules: Rules,
     interfaces: Interfaces,
     ports: Array<MapData, Layout<PortClasses>>,
     filter: Array<MapData, Layout<FilterProgram>>,
@@ -77,6 +88,8 @@ pub struct Collector {
     is_malformed_told: bool,
     stage: Stage,
     maps: Maps,
+    /// Where the maps are pinned.
+    kept: Option<Kept>,
 }
 
 impl Collector {
@@ -93,6 +106,14 @@ impl Collector {
     /// # Errors
     /// A map cannot be used, or mapped into memory.
     pub fn open(maps: Maps) -> Result<Self, Error> {
+        Self::open_kept(maps, None)
+    }
+
+    /// The same with maps that are pinned, and with what is kept beside them.
+    ///
+    /// # Errors
+    /// As of [`Self::open`].
+    pub fn open_kept(maps: Maps, kept: Option<Kept>) -> Result<Self, Error> {
         let epoch = Epoch::new(maps.descriptor(name::EPOCH)?)?;
         let Constants {
             ring_bytes,
@@ -117,6 +138,7 @@ impl Collector {
             ],
             ring,
             quic: Quic::new(&maps)?,
+            rules: Rules::new(&maps)?,
             ports: maps.get(name::PORTS)?,
             filter: maps.get(name::FILTER)?,
             layouts: maps.get(name::LAYOUT)?,
@@ -126,8 +148,13 @@ impl Collector {
             is_malformed_told: false,
             stage: Stage::Taken,
             maps,
+            kept,
             epoch,
         };
+        if let Some(kept) = &collector.kept {
+            let taken = collector.epoch.taken().epochs;
+            collector.interfaces.restore(kept, taken)?;
+        }
         if collector.epoch.is_prepared() {
             collector.recover()?;
         }
@@ -158,33 +185,6 @@ impl Collector {
         Ok(())
     }
 
-    /// Says which ports belong to which application.
-    ///
-    /// # Errors
-    /// The map cannot be written.
-    pub fn set_ports(&mut self, ports: &PortClasses) -> Result<(), Error> {
-        let set = self.ports.set(0, Layout(*ports), 0);
-        set.map_err(map_error(name::PORTS))
-    }
-
-    /// Says which flows are counted, before programs are attached.
-    ///
-    /// # Errors
-    /// The map cannot be written.
-    pub fn set_filter(&mut self, filter: &FilterProgram) -> Result<(), Error> {
-        let set = self.filter.set(0, Layout(*filter), 0);
-        set.map_err(map_error(name::FILTER))
-    }
-
-    /// Says how QUIC connection IDs are read, before programs are attached.
-    ///
-    /// # Errors
-    /// The map cannot be written.
-    pub fn set_layouts(&mut self, layouts: &LayoutProgram) -> Result<(), Error> {
-        let set = self.layouts.set(0, Layout(*layouts), 0);
-        set.map_err(map_error(name::LAYOUT))
-    }
-
     /// Reads maps one by one from now on, as a kernel without batches needs it (before Linux 5.6).
     /// Found out by itself where that is so.
     pub fn read_singly(&mut self) {
@@ -197,16 +197,32 @@ impl Collector {
     /// # Errors
     /// [`Error::InterfaceMapFull`], or the map cannot be written.
     pub fn add_interface(&mut self, key: InterfaceKey) -> Result<(), Error> {
-        self.add_named_interface(key, 0)
+        self.add_named_interface(key, InterfaceNames::default())
     }
 
-    /// The same, or a change, with the bits of those names that it has of the ones that the filter
-    /// asks for.
+    /// The same, or a change, with the names that the filter and the rules ask for.
     ///
     /// # Errors
     /// As of [`Self::add_interface`].
-    pub fn add_named_interface(&mut self, key: InterfaceKey, names: u32) -> Result<(), Error> {
+    pub fn add_named_interface(
+        &mut self,
+        key: InterfaceKey,
+        names: InterfaceNames,
+    ) -> Result<(), Error> {
         self.interfaces.add(key, names)
+    }
+
+    /// What programs know of the names of an interface that has counters.
+    ///
+    /// # Errors
+    /// It has none.
+    pub(crate) fn interface_names(&self, key: InterfaceKey) -> Result<InterfaceNames, Error> {
+        self.interfaces.names(key)
+    }
+
+    /// The number of the counters of an interface, if it has some.
+    pub(crate) fn interface_number(&self, key: InterfaceKey) -> Option<u32> {
+        self.interfaces.number(key)
     }
 
     /// Lets an interface's counters go once they have been read a last time.
@@ -246,8 +262,13 @@ impl Collector {
         batch.settled.append(&mut self.interfaces.settled());
         self.interfaces.samples(&mut batch.interfaces);
         self.read_strays(batch)?;
+        batch.heads += &self.rules.counters()?;
         if let Some(quic) = &mut self.quic {
             quic.read_counters(self.epoch.current().wrapping_sub(1), batch)?;
+        }
+        if let Some(kept) = &mut self.kept {
+            self.interfaces.taken_before(&mut batch.taken_before);
+            kept.add_sums(batch)?;
         }
         self.stage = Stage::Begun;
         Ok(())
@@ -265,7 +286,10 @@ impl Collector {
         let passed = self.epoch.current().wrapping_sub(1);
         let mut pieces = Pieces::new(self.tick_ns, &mut self.interfaces, hand_over);
         let cache = &mut self.cache;
-        cache.read(passed, &mut |entry| pieces.add(&entry.key, &entry.value))?;
+        cache.read(passed, &mut |entry: &CacheEntry| {
+            debug_assert_eq!(entry.epoch, passed, "{entry:?}");
+            pieces.add(&entry.key, &entry.value);
+        })?;
         let flows = &mut self.flows[(passed & 1) as usize];
         flows.read(&mut |key, value| pieces.add(key, value))?;
         if let Some(ring) = &mut self.ring {
@@ -273,6 +297,9 @@ impl Collector {
                 Some((entry, [])) => pieces.add(&entry.key, &entry.value),
                 _ => pieces.add_malformed(),
             });
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.read_moved(&mut pieces)?;
         }
         pieces.finish();
         let frames = pieces.malformed();
@@ -323,6 +350,9 @@ impl Collector {
         if let Some(quic) = &mut self.quic {
             quic.clear(passed)?;
         }
+        if let Some(kept) = &mut self.kept {
+            kept.let_go();
+        }
         self.interfaces.let_go()?;
         self.stage = Stage::Taken;
         Ok(())
@@ -337,8 +367,11 @@ impl Collector {
         if self.stage != Stage::Read {
             return Err(Error::Broken);
         }
-        self.stage = Stage::Taken;
         let current = self.epoch.current();
+        if let Some(kept) = &mut self.kept {
+            self.interfaces.keep(kept, current)?;
+        }
+        self.stage = Stage::Taken;
         self.epoch.set_taken(Taken {
             epochs: current,
             ring: self.ring.as_ref().map_or(0, Ring::position),

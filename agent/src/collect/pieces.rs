@@ -1,7 +1,7 @@
 //! Flows on their way from the maps to whoever collects them.
 
 use netweir_flow::Sample;
-use netweir_wire::map::{FlowCounters, FlowKey, FlowValue};
+use netweir_wire::map::{FlowCounters, FlowKey, FlowValue, RuleMark};
 
 use super::{BATCH_ENTRIES, interfaces::Interfaces};
 
@@ -40,8 +40,13 @@ impl<'a> Pieces<'a> {
     pub(super) fn add(&mut self, key: &FlowKey, value: &FlowValue) {
         self.interfaces.credit(value);
         self.push(Sample {
-            key: *key,
+            // Outside of the cache the rule stands there too.
+            key: FlowKey {
+                reserved: [0; 4],
+                ..*key
+            },
             counters: value.counters(self.tick_ns),
+            rule: RuleMark(value.rule),
         });
     }
 
@@ -59,6 +64,7 @@ impl<'a> Pieces<'a> {
                 frames: 1,
                 ..FlowCounters::ZERO
             },
+            rule: RuleMark::NONE,
         });
     }
 

@@ -21,7 +21,7 @@ const BUSY: u32 = 1 << 31;
 const DISCARDED: u32 = 1 << 30;
 
 /// The ring buffer in our memory.
-pub(super) struct Ring {
+pub(crate) struct Ring {
     /// Begins with the consumer's position.
     consumer: Memory,
     /// Begins with the producer's position.
@@ -35,7 +35,7 @@ pub(super) struct Ring {
 
 impl Ring {
     /// Maps a ring buffer of `bytes`, to go on behind what was let go.
-    pub(super) fn new(map: impl AsFd, bytes: u32) -> Result<Self, Error> {
+    pub(crate) fn new(map: impl AsFd, bytes: u32) -> Result<Self, Error> {
         let page = rustix::param::page_size();
         let consumer = Memory::map(&map, ProtFlags::READ | ProtFlags::WRITE, (0, page))?;
         let length = page + 2 * bytes as usize;
@@ -51,21 +51,32 @@ impl Ring {
         Ok(ring)
     }
 
+    /// Bytes that nobody has let go, of a ring buffer that somebody else reads.
+    pub(crate) fn unread(map: impl AsFd) -> Result<u64, Error> {
+        let page = rustix::param::page_size();
+        let consumer = Memory::map(&map, ProtFlags::READ, (0, page))?;
+        let producer = Memory::map(&map, ProtFlags::READ, (page as u64, page))?;
+        // The reader first: it never gets ahead of the writer.
+        let read = consumer.word(0).load(Ordering::Acquire);
+        let written = producer.word(0).load(Ordering::Acquire);
+        Ok(written.wrapping_sub(read))
+    }
+
     /// Does not read what was taken up to `taken` (modulo 2^32): an agent that died right after it had
     /// taken that may not have let it go.
-    pub(super) fn pass_over(&mut self, taken: u32) {
+    pub(crate) fn pass_over(&mut self, taken: u32) {
         self.read += u64::from(taken.wrapping_sub(self.read as u32));
         self.let_go();
     }
 
     /// Leaves entries from now on for the next time.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.end = self.producer.word(0).load(Ordering::Acquire);
     }
 
     /// Hands over the bytes of every entry that was there when it was [closed](Self::close), without
     /// letting it go.
-    pub(super) fn read(&mut self, mut hand_over: impl FnMut(&[u8])) {
+    pub(crate) fn read(&mut self, mut hand_over: impl FnMut(&[u8])) {
         while self.read < self.end {
             let Some(length) = self.length_at(self.read) else {
                 return;

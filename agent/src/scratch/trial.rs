@@ -11,8 +11,8 @@ use netweir_wire::map::{Direction, PortClasses};
 
 use super::{FrameSocket, veth};
 use crate::{
-    Agent, Choice, Error, Interfaces, Netns, QuicSettings, Settings,
-    attach::{HookChoice, MapSizes, TcMode},
+    Agent, Choice, Error, Interfaces, Netns, QuicSettings, RuleSettings, Settings,
+    attach::{HookChoice, MapSizes, Modes, TcMode},
     now_ns,
 };
 
@@ -72,7 +72,10 @@ fn settings(hook: HookChoice, tc: TcMode) -> Settings {
             hook: None,
         }],
         hook,
-        tc,
+        modes: Modes {
+            tc,
+            ..Modes::default()
+        },
         trace_any: false,
         maps: MapSizes {
             cache: 64,
@@ -85,6 +88,8 @@ fn settings(hook: HookChoice, tc: TcMode) -> Settings {
         only: None,
         sampling: 1,
         quic: QuicSettings::default(),
+        rules: RuleSettings::default(),
+        pins: None,
     }
 }
 

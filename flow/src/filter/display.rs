@@ -78,6 +78,11 @@ impl fmt::Display for Term {
             Self::Direction(Direction::Ingress) => f.write_str("in"),
             Self::Direction(Direction::Egress) => f.write_str("out"),
             Self::Vlan(vlan) => write!(f, "vlan {vlan}"),
+            Self::Label(name) => {
+                f.write_str("label ")?;
+                write_name(f, name)
+            }
+            Self::Rule(number) => write!(f, "rule {number}"),
         }
     }
 }

@@ -9,16 +9,20 @@ use std::net::IpAddr;
 /// A term about something that is not known does not match.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Facts<'a> {
-    pub(super) source: Option<IpAddr>,
-    pub(super) destination: Option<IpAddr>,
-    pub(super) source_port: Option<u16>,
-    pub(super) destination_port: Option<u16>,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) destination: Option<IpAddr>,
+    pub(crate) source_port: Option<u16>,
+    pub(crate) destination_port: Option<u16>,
     pub(super) ethertype: Option<u16>,
     /// Only where there is an IP header.
-    pub(super) protocol: Option<u8>,
-    pub(super) vlans: Option<[u16; 2]>,
-    pub(super) direction: Option<Direction>,
-    pub(super) interface: Option<&'a str>,
+    pub(crate) protocol: Option<u8>,
+    pub(crate) vlans: Option<[u16; 2]>,
+    pub(crate) direction: Option<Direction>,
+    pub(crate) interface: Option<&'a str>,
+    /// Number of the rule that has decided about it; 0 for none.
+    pub(crate) rule: Option<u16>,
+    /// The label that this rule gives.
+    pub(crate) label: Option<&'a str>,
 }
 
 impl<'a> Facts<'a> {
@@ -34,6 +38,16 @@ impl<'a> Facts<'a> {
             vlans: Some([key.outer_vlan, key.inner_vlan].map(u16::from_be_bytes)),
             direction: Some(direction(key)),
             interface: Some(interface),
+            ..Self::default()
+        }
+    }
+
+    /// The same with the rule that has decided, 0 for none, and its label.
+    pub(crate) const fn under(self, rule: u16, label: Option<&'a str>) -> Self {
+        Self {
+            rule: Some(rule),
+            label,
+            ..self
         }
     }
 
@@ -49,6 +63,8 @@ impl<'a> Facts<'a> {
             vlans: Some(record.vlans),
             direction: Some(record.direction),
             interface: Some(&record.interface),
+            rule: Some(record.decision.as_ref().map_or(0, |by| by.rule)),
+            label: record.label().map(|label| &*label.name),
         }
     }
 

@@ -40,6 +40,12 @@ pub enum TooComplex {
          {FILTER_CLAUSES}, and so has its opposite; the kernel takes no more"
     )]
     Clauses,
+    /// It asks for what rules decide.
+    #[error(
+        "what is counted cannot depend on `label` or `rule`: the kernel filters by addresses, ports, \
+         protocols, interfaces, directions and VLANs"
+    )]
+    Rules,
 }
 
 impl Filter {
@@ -48,6 +54,9 @@ impl Filter {
     /// # Errors
     /// It asks too much.
     pub fn for_kernel(&self) -> Result<KernelFilter, TooComplex> {
+        if self.root.asks_rules() {
+            return Err(TooComplex::Rules);
+        }
         let mut asked = Asked::default();
         asked.add(&self.root);
         if asked.terms.len() > FILTER_TERMS {
@@ -73,6 +82,17 @@ impl Filter {
             program,
             interfaces: asked.interfaces,
         })
+    }
+}
+
+impl Node {
+    /// Whether any term is about what rules decide.
+    fn asks_rules(&self) -> bool {
+        match self {
+            Self::Term(term) => matches!(term, Term::Label(_) | Term::Rule(_)),
+            Self::Not(node) => node.asks_rules(),
+            Self::And(nodes) | Self::Or(nodes) => nodes.iter().any(Self::asks_rules),
+        }
     }
 }
 
@@ -132,6 +152,8 @@ impl Asked {
             Term::Ethertype(ethertype) => number(FilterKind::Ethertype, *ethertype),
             Term::Direction(direction) => number(FilterKind::Direction, *direction as u16),
             Term::Vlan(vlan) => number(FilterKind::Vlan, *vlan),
+            // Refused before.
+            Term::Label(_) | Term::Rule(_) => FilterTerm::default(),
             Term::Interface(name) => {
                 let place = self.interfaces.iter().position(|known| known == name);
                 // Names past the limit of terms are refused with the terms.

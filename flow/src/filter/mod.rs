@@ -6,7 +6,8 @@
 //!
 //! Terms are `host A`, `net A/N`, `port N` or `port N-M`, each after `src` or `dst` or neither;
 //! an address or a network alone; `proto NAME` or a number; `tcp udp icmp icmp6 sctp esp gre arp ip
-//! ip6`; `interface NAME`; `in` and `out`; `vlan N` (0 for none); `ethertype 0x88cc` or a name.
+//! ip6`; `interface NAME`; `in` and `out`; `vlan N` (0 for none); `ethertype 0x88cc` or a name;
+//! `label NAME` (`""` for none), and `rule N` for the number of the rule that has decided (0 for none).
 //! They are joined by `and`, `or`, `not`, by `&&`, `||`, `!`, and by parentheses. Words are taken
 //! in any case. A name with characters that mean something here stands in double quotes.
 
@@ -21,6 +22,7 @@ mod word;
 pub(crate) use facts::Facts;
 pub use kernel::{KernelFilter, TooComplex};
 pub(crate) use kernel::{mapped, mask};
+pub(crate) use word::{net, ports, vlan_number};
 
 use crate::Record;
 use parse::Parser;
@@ -84,6 +86,19 @@ impl Filter {
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let root = Parser::new(text)?.parse()?;
         Ok(Self { root })
+    }
+
+    /// Flows that have this label; those that have none if it is empty.
+    pub fn of_label(name: &str) -> Self {
+        let root = Node::Term(Term::Label(name.to_owned()));
+        Self { root }
+    }
+
+    /// What matches both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let root = Node::And(vec![self.root, other.root]);
+        Self { root }
     }
 
     /// Whether a flow is wanted.

@@ -4,7 +4,7 @@ use super::{
     FilterError, MAX_DEPTH, Node,
     term::{Side, Term},
     token::{Placed, Token, split},
-    word::{ethertype, named, net, ports, protocol, vlan},
+    word::{ethertype, named, net, ports, protocol, rule, vlan},
 };
 use netweir_wire::map::Direction;
 
@@ -16,6 +16,8 @@ const A_PROTOCOL: &str = "a protocol's name or its number, 0 to 255";
 const AN_ETHERTYPE: &str = "an ethertype such as 0x88cc or `lldp`";
 const A_VLAN: &str = "a VLAN identifier, 0 to 4095";
 const A_NAME: &str = "the name of an interface";
+const A_LABEL: &str = "a label";
+const A_RULE: &str = "the number of a rule, or 0 for none";
 const A_JOINT: &str = "`and`, `or` or the end";
 const A_JOINT_INSIDE: &str = "`and`, `or` or `)`";
 
@@ -129,7 +131,9 @@ impl Parser {
             "proto" => |parser: &mut Self| parser.argument(A_PROTOCOL, protocol),
             "ethertype" => |parser: &mut Self| parser.argument(AN_ETHERTYPE, ethertype),
             "vlan" => |parser: &mut Self| parser.argument(A_VLAN, vlan),
-            "interface" | "iface" => Self::interface,
+            "interface" | "iface" => |parser: &mut Self| parser.name(A_NAME).map(Term::Interface),
+            "label" => |parser: &mut Self| parser.name(A_LABEL).map(Term::Label),
+            "rule" => |parser: &mut Self| parser.argument(A_RULE, rule),
             _ => return Err(self.unexpected(A_TERM)),
         };
         self.at += 1;
@@ -155,13 +159,13 @@ impl Parser {
         }
     }
 
-    fn interface(&mut self) -> Result<Term, FilterError> {
+    fn name(&mut self, expected: &'static str) -> Result<String, FilterError> {
         let (Token::Word(name) | Token::Quoted(name)) = self.peek() else {
-            return Err(self.unexpected(A_NAME));
+            return Err(self.unexpected(expected));
         };
-        let term = Term::Interface(name.clone());
+        let name = name.clone();
         self.at += 1;
-        Ok(term)
+        Ok(name)
     }
 
     /// Reads a word that must mean something.

@@ -25,6 +25,10 @@ pub(super) enum Term {
     Direction(Direction),
     /// On either tag; 0 for no tag at all.
     Vlan(u16),
+    /// What the rule gives that has decided about it; empty for none.
+    Label(String),
+    /// The number of that rule; 0 for none.
+    Rule(u16),
 }
 
 impl Term {
@@ -42,6 +46,8 @@ impl Term {
             Self::Ethertype(number) => facts.ethertype == Some(*number),
             Self::Interface(name) => facts.interface == Some(name),
             Self::Direction(direction) => facts.direction == Some(*direction),
+            Self::Label(name) => facts.rule.is_some() && facts.label.unwrap_or("") == name,
+            Self::Rule(number) => facts.rule == Some(*number),
             Self::Vlan(0) => facts.vlans == Some([0, 0]),
             Self::Vlan(vlan) => facts.vlans.is_some_and(|vlans| vlans.contains(vlan)),
         }

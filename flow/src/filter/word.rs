@@ -3,6 +3,7 @@
 use super::term::Term;
 use crate::Protocol;
 use ipnet::IpNet;
+use netweir_wire::map::RULE_NUMBERS;
 use std::{net::IpAddr, ops::RangeInclusive};
 
 /// The protocol or the ethertype of that name.
@@ -31,19 +32,31 @@ pub(super) fn ethertype(word: &str) -> Option<Term> {
 
 /// A VLAN identifier; 0 for none.
 pub(super) fn vlan(word: &str) -> Option<Term> {
-    let vlan = word.parse().ok().filter(|&vlan| vlan <= 0x0fff);
-    vlan.map(Term::Vlan)
+    vlan_number(word).map(Term::Vlan)
+}
+
+/// The same as a number.
+pub(crate) fn vlan_number(word: &str) -> Option<u16> {
+    word.parse().ok().filter(|&vlan| vlan <= 0x0fff)
+}
+
+/// The number of a rule; 0 for none.
+pub(super) fn rule(word: &str) -> Option<Term> {
+    let number = word.parse().ok();
+    number
+        .filter(|&number| number < RULE_NUMBERS)
+        .map(Term::Rule)
 }
 
 /// One port, or the first and the last of several.
-pub(super) fn ports(word: &str) -> Option<RangeInclusive<u16>> {
+pub(crate) fn ports(word: &str) -> Option<RangeInclusive<u16>> {
     let (low, high) = word.split_once('-').unwrap_or((word, word));
     let (low, high) = (low.parse().ok()?, high.parse().ok()?);
     (low <= high).then_some(low..=high)
 }
 
 /// An address, or a network of which only the prefix counts.
-pub(super) fn net(word: &str) -> Option<IpNet> {
+pub(crate) fn net(word: &str) -> Option<IpNet> {
     let host = word.parse::<IpAddr>().ok().map(IpNet::from);
     host.or_else(|| word.parse::<IpNet>().ok().map(|net| net.trunc()))
 }

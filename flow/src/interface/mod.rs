@@ -56,6 +56,16 @@ impl Hook {
     }
 }
 
+impl Hook {
+    /// Whether packets that a rule says are to be dropped are dropped there.
+    pub const fn drops(self) -> bool {
+        match self {
+            Self::Tcx | Self::Clsact | Self::XdpNative | Self::XdpGeneric => true,
+            Self::Tracepoint | Self::Replay | Self::Unknown => false,
+        }
+    }
+}
+
 impl fmt::Display for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

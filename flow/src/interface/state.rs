@@ -65,6 +65,10 @@ impl InterfaceState {
 pub struct DirectionState {
     counters: Cumulative,
     received: Count,
+    /// What was taken in flows before there was this meter.
+    taken_before: Count,
+    /// Whether it shows for the first time what was counted before there was this meter.
+    is_older: bool,
     /// The counters when the last tick ended.
     ticked: Option<Box<InterfaceCounters>>,
     rate: Rate,
@@ -98,6 +102,18 @@ impl DirectionState {
         self.peak
     }
 
+    /// What was taken in flows before there was this meter, of counters that are older.
+    pub const fn taken_before(&self) -> Count {
+        self.taken_before
+    }
+
+    pub(crate) fn set_taken_before(&mut self, taken: Count) {
+        if self.counters.total() == InterfaceCounters::ZERO {
+            self.is_older = true;
+        }
+        self.taken_before = taken;
+    }
+
     pub(crate) fn observe(&mut self, shown: &InterfaceCounters) {
         self.begin_change();
         self.counters.observe(shown);
@@ -121,7 +137,9 @@ impl DirectionState {
     }
 
     fn tick(&mut self, interval_ns: u64) {
-        let Some(before) = self.ticked.take() else {
+        // What was counted before is no rate of a tick.
+        let is_older = std::mem::take(&mut self.is_older);
+        let Some(before) = self.ticked.take().filter(|_| !is_older) else {
             self.rate = Rate::default();
             self.class_rates = Default::default();
             return;

@@ -55,6 +55,8 @@ struct Place {
     short_ns: Option<u64>,
     /// The last event of the spin bit.
     spin_ns: u64,
+    /// What the last connection ID that could be read named.
+    backend: Option<u32>,
 }
 
 /// A UDP payload.
@@ -93,8 +95,17 @@ impl Look {
         self.time_spin(event, first & SPIN_BIT != 0);
         self.tell_short(event, payload.captured);
         if !self.layouts.is_empty() {
-            self.count_backend(&key, payload);
+            let backend = self.count_backend(&key, payload);
+            if let Some(backend) = backend {
+                self.place(&key, frame.timestamp_ns).backend = Some(backend);
+            }
         }
+    }
+
+    /// The backend that the connection IDs of a flow named last.
+    pub(crate) fn backend(&self, key: &FlowKey) -> Option<u32> {
+        let place = self.places.get(self.number(key)?)?.as_ref()?;
+        place.backend.filter(|_| place.key == *key)
     }
 
     /// How many events wait to be handed over.
@@ -162,7 +173,8 @@ impl Look {
         }
     }
 
-    fn count_backend(&mut self, key: &FlowKey, payload: Payload<'_>) {
+    /// Counts a datagram by what its connection ID names; returns the backend.
+    fn count_backend(&mut self, key: &FlowKey, payload: Payload<'_>) -> Option<u32> {
         match self.route(key, payload.captured) {
             Ok((layout, route)) => {
                 let key = QuicBackendKey {
@@ -177,8 +189,12 @@ impl Look {
                     bytes: payload.bytes.into(),
                 };
                 self.counters.decoded += 1;
+                route.backend.and_then(|backend| backend.try_into().ok())
             }
-            Err(reason) => self.counters.undecoded[reason as usize] += 1,
+            Err(reason) => {
+                self.counters.undecoded[reason as usize] += 1;
+                None
+            }
         }
     }
 
@@ -197,13 +213,18 @@ impl Look {
         self.layouts.route(&server, &cid)
     }
 
+    /// Where a flow is remembered; none while nothing is.
+    fn number(&self, key: &FlowKey) -> Option<usize> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        (hasher.finish() as usize).checked_rem(self.places.len())
+    }
+
     fn place(&mut self, key: &FlowKey, now_ns: u64) -> &mut Place {
         if self.places.is_empty() {
             self.places.resize_with(QUIC_PLACES as usize, || None);
         }
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        let number = hasher.finish() as usize % self.places.len();
+        let number = self.number(key).unwrap_or_default();
         let place = &mut self.places[number];
         if place.as_ref().is_none_or(|place| place.key != *key) {
             *place = None;
@@ -221,6 +242,7 @@ impl Place {
             turned_ns: None,
             short_ns: None,
             spin_ns: now_ns,
+            backend: None,
         }
     }
 }

@@ -166,8 +166,12 @@ impl Listed for Record {
 }
 
 fn is_wanted(meter: &Meter, query: &Query, connection: &Connection) -> bool {
-    let name = || meter.interfaces.name(interface_of(connection));
-    query.admits_all() || query.admits(&name(), &keys(connection))
+    if query.admits_all() {
+        return true;
+    }
+    let name = meter.interfaces.name(interface_of(connection));
+    let keys = keys(connection);
+    query.admits(&name, keys.iter().map(|key| meter.table.facts(key, &name)))
 }
 
 const fn interface_of(connection: &Connection) -> InterfaceId {
@@ -190,6 +194,7 @@ fn rank(sort: SortKey, connections: &Connections, id: u32, connection: &Connecti
         SortKey::Source => end_rank(connection.client),
         SortKey::Destination => end_rank(connection.server),
         SortKey::Protocol => (connection.version.map_or(0, |version| version.0.into()), 0),
+        SortKey::Label => (0, 0),
     }
 }
 

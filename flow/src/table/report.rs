@@ -47,6 +47,7 @@ impl Table {
         self.links.let_go(flow.link);
         self.let_go_of_address(flow.source);
         self.let_go_of_address(flow.destination);
+        self.known.remove_flow(flow.rule);
         self.live = take_back(self.live, flow.count);
         self.ended += flow.count;
     }
@@ -67,7 +68,7 @@ impl Table {
         for id in left.by_ref().take(at_most) {
             looked_at += 1;
             let flow = &self.flows[id];
-            if flow.is_live && flow.has_unreported() {
+            if flow.is_live() && flow.has_unreported() {
                 report(&self.live(id), EndReason::Exit);
                 self.flows[id].mark_reported(now_ns);
             }

@@ -1,6 +1,6 @@
 //! That numbers and what flows share are given back.
 
-use super::{Limits, Table};
+use super::{Arrival, Limits, Table};
 use crate::{Sample, rate::Ticks};
 use netweir_wire::map::{FlowCounters, FlowKey};
 
@@ -11,14 +11,20 @@ fn what_flows_share_goes_with_the_last_of_them() {
         active_ns: 10,
         max_flows: 20_000,
     };
-    let mut table = Table::new(limits, 3);
+    let mut table = Table::new(limits, 3, 0);
     let ticks = Ticks::new(0);
     for round in 0..3_u64 {
         let now_ns = round * 1_000_000_000;
         for number in 0..30_000_u32 {
             let sample = sample(number);
             let hash = table.prepare(&[sample])[0];
-            table.add(&sample, hash, true, (now_ns, ticks));
+            let arrival = Arrival {
+                is_credit: true,
+                drops: false,
+                now_ns,
+                ticks,
+            };
+            table.add(&sample, hash, arrival);
         }
         assert_eq!((table.len(), table.hosts.len()), (20_000, 3));
         assert!(table.guests.len() > 10_000 && table.links.len() == 14);
@@ -55,5 +61,6 @@ fn sample(number: u32) -> Sample {
             source_mac: [(number % 7) as u8; 6],
             ..FlowCounters::default()
         },
+        ..Sample::default()
     }
 }

@@ -118,6 +118,7 @@ pub(crate) fn sample(key: FlowKey, count: Count, at_ns: u64) -> Sample {
             last_ns: at_ns,
             ..FlowCounters::default()
         },
+        ..Sample::default()
     }
 }
 

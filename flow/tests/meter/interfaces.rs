@@ -178,3 +178,34 @@ fn interfaces_past_the_limit_are_passed_over_and_counted() {
     assert_eq!(driver.meter.interfaces().count(), 2);
     assert_eq!(driver.meter.accounting().interfaces_passed_over, 2);
 }
+
+/// What was counted and taken before there was this meter is in the totals and in the books, and in no
+/// rate.
+#[test]
+fn counters_that_are_older_than_the_meter() {
+    let key = InterfaceKey {
+        netns: ID.netns,
+        ifindex: ID.ifindex,
+        direction: Direction::Ingress as u32,
+    };
+    let mut driver = Driver::new(&Settings::default());
+    for seen in [count(30, 3000), count(34, 3400)] {
+        driver.meter.apply(&Batch {
+            now_ns: driver.now_ns,
+            interfaces: vec![InterfaceSample {
+                key,
+                counters: tcp_counters(seen),
+            }],
+            taken_before: vec![(key, count(20, 2000))],
+            ..Batch::default()
+        });
+        driver.tick(SECOND);
+        let ingress = state(&driver, 2).direction(Direction::Ingress);
+        assert_eq!(ingress.counters().seen, seen);
+        // What was taken before is not on its way.
+        let in_flight = driver.meter.accounting().imbalance().in_flight;
+        assert_eq!(in_flight.packets, seen.packets as i64 - 20);
+        let expected = if seen.packets == 30 { 0.0 } else { 400.0 };
+        assert_eq!(ingress.rate().bytes_per_second, expected);
+    }
+}

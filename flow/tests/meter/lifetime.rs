@@ -158,6 +158,7 @@ fn times_that_cannot_be_are_mended() {
             last_ns,
             ..sample(key(), count(1, 100), 0).counters
         },
+        ..Sample::default()
     };
     let mut driver = Driver::new(&Settings::default());
     driver.drain(&[times(u64::MAX, u64::MAX)]);

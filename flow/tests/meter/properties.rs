@@ -2,11 +2,13 @@
 
 use crate::driver::{START, interface};
 use netweir_flow::{
-    Batch, Difference, Filter, InterfaceSample, Listing, Meter, Query, Sample, Settings, SortKey,
+    Accounting, Batch, Difference, Filter, InterfaceSample, Label, Labelled, Listing, Meter, Query,
+    Sample, Settings, SortKey,
     quic::{self, connection},
 };
 use netweir_wire::map::{
-    Count, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, QuicEvent, Volume,
+    Count, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, PacketHead, QuicEvent,
+    RuleAction, RuleMark, Volume,
 };
 use proptest::{prelude::*, sample::select};
 
@@ -93,8 +95,9 @@ fn sample() -> impl Strategy<Value = Sample> {
         number(),
         any::<[u8; 4]>(),
     );
-    (key, counters).prop_map(
-        |(key, (packets, frames, bytes, first_ns, last_ns, rest))| Sample {
+    let rule = prop_oneof![2 => Just(0), 1 => 1..4_u16, 1 => any::<u16>()];
+    (key, counters, rule).prop_map(
+        |(key, (packets, frames, bytes, first_ns, last_ns, rest), rule)| Sample {
             key,
             counters: FlowCounters {
                 packets,
@@ -107,6 +110,7 @@ fn sample() -> impl Strategy<Value = Sample> {
                 marks: rest[3],
                 ..FlowCounters::default()
             },
+            rule: RuleMark(rule),
         },
     )
 }
@@ -162,6 +166,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             max_interfaces: few,
             sampling: few as u32,
             wall_offset_ns: -5,
+            max_heads: few,
             quic: quic_settings(idle_ns, few),
         }
     })
@@ -206,8 +211,25 @@ fn read_all(meter: &Meter) {
         ));
     }
     meter.totals(None);
-    meter.accounting().imbalance();
+    let accounting = meter.accounting();
+    accounting.imbalance();
+    read_labels(meter, &accounting);
     read_quic(meter);
+}
+
+/// What was counted under labels is all that came, but for what has no direction.
+fn read_labels(meter: &Meter, accounting: &Accounting) {
+    let one_in = u64::from(accounting.sampling);
+    let labels = meter.label_totals();
+    if one_in == 1 {
+        let zero = Count::default();
+        let all = labels.iter().fold(zero, |sum, it| sum + it.hits.count);
+        assert_eq!(all + accounting.malformed, accounting.received);
+    }
+    let flows: usize = labels.iter().map(|it| it.hits.flows).sum();
+    assert_eq!(flows, accounting.flows);
+    meter.rule_totals();
+    meter.heads(1);
 }
 
 fn read_quic(meter: &Meter) {
@@ -241,19 +263,36 @@ fn event() -> impl Strategy<Value = (QuicEvent, Vec<u8>)> {
     })
 }
 
+/// Rules with any number, and few labels.
+fn labelled() -> impl Strategy<Value = Labelled> {
+    let number = prop_oneof![3 => 0..4_u16, 1 => any::<u16>()];
+    (number, select(RuleAction::ALL.to_vec()), "[ab]").prop_map(|(number, action, name)| Labelled {
+        number,
+        action,
+        label: Label {
+            id: number,
+            name: name.into(),
+        },
+    })
+}
+
 proptest! {
     #[test]
     fn every_packet_is_accounted_for(
         settings in settings(),
         batches in prop::collection::vec((batch(), number()), 1..12),
         events in prop::collection::vec(event(), 0..12),
+        rules in prop::collection::vec(labelled(), 1..5),
     ) {
         let mut meter = Meter::new(&settings, START);
         meter.add_interface(interface(1, "lo"));
         for (number, (batch, tick_ns)) in batches.iter().enumerate() {
             for (event, bytes) in events.iter().skip(number) {
                 meter.apply_quic(event, bytes);
+                let rule = event.kind.into();
+                meter.apply_head(&PacketHead { key: event.key, rule, ..PacketHead::default() }, bytes);
             }
+            meter.set_rules(&rules[number % rules.len()..]);
             meter.apply(batch);
             read_all(&meter);
             meter.tick(*tick_ns);
@@ -317,7 +356,7 @@ proptest! {
 /// Pieces of expressions in any order.
 fn words() -> impl Strategy<Value = String> {
     let pieces = "tcp ip6 src dst host net port and or not ( ) ! && || & | 10.0.0.1 10.0.0.0/8 80 \
-                  80-90 proto vlan ethertype 0x88cc interface \" \\ in out";
+                  80-90 label rule proto vlan ethertype 0x88cc interface \" \\ in out";
     let pieces: Vec<&str> = pieces.split(' ').collect();
     prop::collection::vec(select(pieces), 0..12).prop_map(|words| words.join(" "))
 }
@@ -338,6 +377,8 @@ fn expression() -> impl Strategy<Value = String> {
         any::<u8>().prop_map(|number| format!("proto {number}")),
         any::<u16>().prop_map(|number| format!("ethertype {number}")),
         (0..4096_u16).prop_map(|number| format!("vlan {number}")),
+        (0..16384_u16).prop_map(|number| format!("rule {number}")),
+        "[a-z:./_-]{1,9}".prop_map(|name| format!("label {name}")),
         ".*".prop_map(|name| {
             format!(
                 "interface \"{}\"",

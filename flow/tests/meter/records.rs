@@ -41,6 +41,7 @@ fn every_field_is_told() {
             traffic_class: 0xb9,
             marks: FLOW_FIRST_FRAGMENT,
         },
+        ..Sample::default()
     });
     assert_eq!(
         (record.netns, record.ifindex, &*record.interface),

@@ -206,6 +206,7 @@ fn step(table: &mut Connections, input: &mut Input<'_>, now_ns: &mut u64) {
                 last_ns: *now_ns,
                 ..FlowCounters::ZERO
             },
+            ..Sample::default()
         }),
         _ => {
             *now_ns = now_ns.saturating_add(u64::from(input.byte()) << 30);

@@ -1,7 +1,7 @@
 //! TC: both directions, after the driver on receive and before the queue on transmit.
 
 use aya_ebpf::{
-    bindings::{__sk_buff, TC_ACT_UNSPEC},
+    bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC},
     helpers::generated::bpf_skb_load_bytes,
     macros::classifier,
     programs::TcContext,
@@ -15,8 +15,9 @@ use netweir_wire::{
 use crate::{
     account::{account, account_usual},
     map::{self, Work},
-    quic::{self, MOST_DATAGRAMS, Payload, QuicWork},
-    reader::{Copied, Direct, Linear},
+    quic::{self, MOST_DATAGRAMS, QuicWork},
+    reader::{Copied, Direct, Linear, Payload},
+    rule,
     setting::setting,
 };
 
@@ -64,35 +65,54 @@ fn meter(context: &TcContext, direction: Direction, link: LinkType) -> i32 {
     if known == Some(true) {
         return TC_ACT_UNSPEC;
     }
-    if let Some(work) = meter_unusual(context, skb, (direction, link)) {
-        look(context.skb.skb, work);
-    }
-    TC_ACT_UNSPEC
+    meter_unusual(context, skb, (direction, link))
 }
 
-/// Accounts for a frame the long way; returns what a look at it needs.
+/// Accounts for a frame the long way, and does what is to be done with it.
 #[inline(always)]
 fn meter_unusual(
     context: &TcContext,
     skb: &__sk_buff,
     (direction, link): (Direction, LinkType),
-) -> Option<&'static mut QuicWork> {
-    let work = map::work()?;
+) -> i32 {
+    let Some(work) = map::work() else {
+        return TC_ACT_UNSPEC;
+    };
     read(work, context, link);
     if skb.vlan_present != 0 {
         work.headers.push_outer_tag(skb.vlan_tci as u16);
     }
     let count = count(skb, direction, u32::from(work.headers.payload_offset));
-    let may_be_quic = account(work, interface(skb, direction), count);
-    quic::begin_look(work, may_be_quic)
+    let then = account::<true>(work, interface(skb, direction), count);
+    if rule::samples(then) {
+        sample(context.skb.skb, work);
+    }
+    if then.is_dropped() {
+        return TC_ACT_SHOT;
+    }
+    if let Some(work) = quic::begin_look(work, then.may_be_quic())
+        && look(context.skb.skb, work)
+    {
+        quic::outdate(work);
+    }
+    TC_ACT_UNSPEC
 }
 
-/// Looks at the datagrams of a frame. Not a part of the programs that call it: its stack is its own.
+/// Tells the head of a frame that a rule samples. A function of its own, as [`look`] is.
 #[inline(never)]
-fn look(skb: *mut __sk_buff, work: &mut QuicWork) {
+fn sample(skb: *mut __sk_buff, work: &Work) {
+    // SAFETY: the context is the one that the kernel passed in.
+    let bytes = unsafe { (*skb).len };
+    rule::sample(&Skb(skb), work, bytes);
+}
+
+/// Looks at the datagrams of a frame, and says whether their backend is another now. Not a part of the
+/// programs that call it: its stack is its own.
+#[inline(never)]
+fn look(skb: *mut __sk_buff, work: &mut QuicWork) -> bool {
     // SAFETY: the context is the one that the kernel passed in.
     let frame = unsafe { ((*skb).len, (*skb).gso_size) };
-    quic::look::<_, MOST_DATAGRAMS>(&Skb(skb), work, frame);
+    quic::look::<_, MOST_DATAGRAMS>(&Skb(skb), work, frame)
 }
 
 /// The frame of a TC context.

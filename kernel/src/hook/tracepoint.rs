@@ -18,8 +18,9 @@ use netweir_wire::{
 use crate::{
     account::{account, account_watched, stray},
     map::{self, KernelFrame, Work},
-    quic::{self, MOST_DATAGRAMS, Payload, QuicWork},
-    reader::{Copied, field, read_paged},
+    quic::{self, MOST_DATAGRAMS, QuicWork},
+    reader::{Copied, Payload, field, read_paged},
+    rule,
     setting::setting,
 };
 
@@ -93,7 +94,7 @@ fn meter<const PAGED: bool>(skb: u64, direction: Direction) -> i32 {
         stray(StrayReason::Unreadable, frame);
         return 0;
     };
-    if quic::is_on() {
+    if quic::is_on() || rule::can_sample() {
         // For a look at it later: until then it would take room on the stack.
         work.frame = KernelFrame {
             start: skb.start,
@@ -105,22 +106,34 @@ fn meter<const PAGED: bool>(skb: u64, direction: Direction) -> i32 {
     }
     read_headers(work, &skb, PAGED);
     let count = count(&skb, &work.headers);
-    let may_be_quic = if setting::<{ stand_in::TRACE_ANY }>() == 1 {
-        account(work, skb.interface, count)
+    let then = if setting::<{ stand_in::TRACE_ANY }>() == 1 {
+        account::<false>(work, skb.interface, count)
     } else {
         account_watched(work, skb.interface, count)
     };
-    if let Some(quic) = quic::begin_look(work, may_be_quic) {
-        look::<PAGED>(skb.address, &work.frame, quic);
+    if rule::samples(then) {
+        sample::<PAGED>(skb.address, work);
+    }
+    if let Some(quic) = quic::begin_look(work, then.may_be_quic())
+        && look::<PAGED>(skb.address, &work.frame, quic)
+    {
+        quic::outdate(quic);
     }
     0
 }
 
+/// Tells the head of a frame that a rule samples. A function of its own, as [`look`] is.
+#[inline(never)]
+fn sample<const PAGED: bool>(skb: u64, work: &Work) {
+    let frame = &work.frame;
+    rule::sample(&Traced::<PAGED> { skb, frame }, work, frame.bytes);
+}
+
 /// Looks at the datagrams of a frame. Not a part of the programs that call it: its stack is its own.
 #[inline(never)]
-fn look<const PAGED: bool>(skb: u64, frame: &KernelFrame, work: &mut QuicWork) {
+fn look<const PAGED: bool>(skb: u64, frame: &KernelFrame, work: &mut QuicWork) -> bool {
     let lengths = (frame.bytes, frame.segment);
-    quic::look::<_, MOST_DATAGRAMS>(&Traced::<PAGED> { skb, frame }, work, lengths);
+    quic::look::<_, MOST_DATAGRAMS>(&Traced::<PAGED> { skb, frame }, work, lengths)
 }
 
 /// The frame of an skb at this address.

@@ -2,7 +2,10 @@
 
 use aya_ebpf::{
     EbpfContext,
-    bindings::{xdp_action::XDP_PASS, xdp_md},
+    bindings::{
+        xdp_action::{XDP_DROP, XDP_PASS},
+        xdp_md,
+    },
     helpers::generated::{bpf_probe_read_kernel, bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
     macros::xdp,
     programs::XdpContext,
@@ -15,9 +18,10 @@ use netweir_wire::{
 
 use crate::{
     account::{account, account_usual},
-    map,
-    quic::{self, Payload, QuicWork},
-    reader::{Direct, Linear, kernel_context},
+    map::{self, Work},
+    quic::{self, QuicWork},
+    reader::{Direct, Linear, Payload, kernel_context},
+    rule,
     setting::setting,
 };
 
@@ -79,27 +83,44 @@ fn meter<const FRAGS: bool>(context: &XdpContext, bytes: u64) -> u32 {
     if known == Some(true) {
         return XDP_PASS;
     }
-    if let Some(work) = meter_unusual(context, bytes) {
-        look::<FRAGS>(context.as_ptr().cast(), work, bytes as u32);
+    meter_unusual::<FRAGS>(context, bytes)
+}
+
+/// Accounts for a frame of so many bytes the long way, and does what is to be done with it.
+#[inline(always)]
+fn meter_unusual<const FRAGS: bool>(context: &XdpContext, bytes: u64) -> u32 {
+    let Some(work) = map::work() else {
+        return XDP_PASS;
+    };
+    let packet = Linear::new(context.data(), context.data_end(), &work.offset);
+    work.headers.read_from(&packet, LinkType::Ethernet);
+    let then = account::<true>(work, interface(context), count(bytes));
+    let md = context.as_ptr().cast();
+    if rule::samples(then) {
+        sample::<FRAGS>(md, work, bytes);
+    }
+    if then.is_dropped() {
+        return XDP_DROP;
+    }
+    if let Some(work) = quic::begin_look(work, then.may_be_quic())
+        && look::<FRAGS>(md, work, bytes as u32)
+    {
+        quic::outdate(work);
     }
     XDP_PASS
 }
 
-/// Accounts for a frame of so many bytes the long way; returns what a look at it needs.
-#[inline(always)]
-fn meter_unusual(context: &XdpContext, bytes: u64) -> Option<&'static mut QuicWork> {
-    let work = map::work()?;
-    let packet = Linear::new(context.data(), context.data_end(), &work.offset);
-    work.headers.read_from(&packet, LinkType::Ethernet);
-    let may_be_quic = account(work, interface(context), count(bytes));
-    quic::begin_look(work, may_be_quic)
+/// Tells the head of a frame that a rule samples. A function of its own, as [`look`] is.
+#[inline(never)]
+fn sample<const FRAGS: bool>(md: *mut xdp_md, work: &Work, bytes: u64) {
+    rule::sample(&Buffer::<FRAGS>(md), work, bytes as u32);
 }
 
-/// Looks at the datagram of a frame of so many bytes. Not a part of the programs that call it: its stack
-/// is its own.
+/// Looks at the datagram of a frame of so many bytes, and says whether its backend is another now. Not a
+/// part of the programs that call it: its stack is its own.
 #[inline(never)]
-fn look<const FRAGS: bool>(md: *mut xdp_md, work: &mut QuicWork, bytes: u32) {
-    quic::look::<_, 1>(&Buffer::<FRAGS>(md), work, (bytes, 0));
+fn look<const FRAGS: bool>(md: *mut xdp_md, work: &mut QuicWork, bytes: u32) -> bool {
+    quic::look::<_, 1>(&Buffer::<FRAGS>(md), work, (bytes, 0))
 }
 
 /// The packet of an XDP context.

@@ -13,9 +13,14 @@ use netweir_wire::{
 
 use super::{
     Look, Payload,
-    work::{MOST_RUNS, Run, open, volatile},
+    work::{MOST_RUNS, Run, open},
 };
-use crate::{account::opaque, map, reader::forget, table};
+use crate::{
+    account::opaque,
+    map::{self, Numbered},
+    reader::{forget, volatile},
+    table::Era,
+};
 
 /// Bytes of a connection ID at most.
 const MOST_BYTES: u32 = MAX_CID_BYTES as u32;
@@ -32,7 +37,7 @@ impl<P: Payload> Look<'_, P> {
         }
         let available = walk.segment.saturating_sub(1).min(MOST_BYTES);
         let cid = open(&self.work.head.cid, available);
-        let bytes = match (cid, map::LAYOUT.get(0)) {
+        let bytes = match (cid, map::LAYOUT.value(0)) {
             (Ok(cid), Some(program)) if self.work.head.first & LONG_FORM == 0 => {
                 self.seen_bytes(program, &cid)
             }
@@ -71,7 +76,7 @@ impl<P: Payload> Look<'_, P> {
     /// Counts the runs of short headers by what their connection IDs name.
     #[inline(always)]
     pub(super) fn count_backends<const MOST: u32>(&mut self) {
-        let Some(program) = map::LAYOUT.get(0) else {
+        let Some(program) = map::LAYOUT.value(0) else {
             return;
         };
         for number in 0..MOST_RUNS.min(MOST as usize) {
@@ -81,6 +86,11 @@ impl<P: Payload> Look<'_, P> {
             let run = &self.work.found.run[number];
             let packets = u64::from(run.packets);
             let key = self.decode(program, run);
+            if let Ok(key) = &key
+                && key.named & 1 != 0
+            {
+                self.place.backend = u32::try_from(key.backend).map_or(0, |it| it.wrapping_add(1));
+            }
             match key {
                 Ok(key) if add(&key, run) => self.counters.decoded += packets,
                 Ok(_) => self.counters.no_room += packets,
@@ -122,7 +132,7 @@ const fn low_bytes(bytes: u32) -> u64 {
 /// Adds datagrams to what is counted of a backend; says whether there is room.
 #[inline(always)]
 fn add(key: &QuicBackendKey, run: &Run) -> bool {
-    let backends = if table::epoch() & 1 == 1 {
+    let backends = if Era::now().epoch() & 1 == 1 {
         &map::BACKENDS_ODD
     } else {
         &map::BACKENDS_EVEN

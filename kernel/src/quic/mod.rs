@@ -12,7 +12,7 @@ mod tell;
 mod work;
 
 use netweir_wire::{
-    map::{FlowKey, KEY_WORDS, QUIC_PLACES, QuicCounters, QuicPlace, SpinSums},
+    map::{FlowKey, QUIC_PLACES, QuicCounters, QuicPlace, SpinSums},
     packet::Problem,
     stand_in,
 };
@@ -21,21 +21,14 @@ pub(crate) use work::QuicWork;
 
 use crate::{
     account::tick,
-    map::{self, Work},
+    cache,
+    map::{self, Numbered, Work},
+    reader::Payload,
     setting::{hash, setting},
 };
 
 /// Datagrams of an offloaded frame at most (the kernel's `UDP_MAX_SEGMENTS`).
 pub(crate) const MOST_DATAGRAMS: u32 = 128;
-
-/// The bytes of a frame, wherever they are.
-pub(crate) trait Payload {
-    /// Copies `bytes` (at least one) at `offset` to `to`; says whether they are there.
-    ///
-    /// # Safety
-    /// `to` must have room for them.
-    unsafe fn load(&self, offset: u32, to: *mut u8, bytes: u32) -> bool;
-}
 
 /// Whether anything is looked at.
 #[inline(always)]
@@ -57,7 +50,7 @@ pub(crate) fn begin_look(work: &Work, may_be_quic: bool) -> Option<&'static mut 
 /// the many ways to the look are one.
 #[inline(always)]
 fn begin(key: &FlowKey, offset: u16) -> Option<&'static mut QuicWork> {
-    let work = map::QUIC_WORK.get_ptr_mut(0)?;
+    let work = map::QUIC_WORK.place(0)?;
     // SAFETY: this CPU's own memory, and programs do not interrupt one another; all bytes that it
     // ever holds are zero or written by these programs.
     let work = unsafe { &mut *work };
@@ -67,22 +60,19 @@ fn begin(key: &FlowKey, offset: u16) -> Option<&'static mut QuicWork> {
 }
 
 /// Looks at the datagrams of a frame of so many bytes, of which there are `MOST` at most; all but the
-/// last have `segment` bytes, where that is not 0.
+/// last have `segment` bytes, where that is not 0. Says whether the flow's backend is another now.
 #[inline(always)]
 pub(crate) fn look<P: Payload, const MOST: u32>(
     payload: &P,
     work: &mut QuicWork,
     (bytes, segment): (u32, u32),
-) {
-    let words = core::ptr::from_ref(&work.event.key).cast::<[u64; KEY_WORDS]>();
-    // SAFETY: a key consists of so many words and is aligned as they are.
-    let hash = hash(unsafe { &*words }) | 1;
+) -> bool {
+    let hash = hash(cache::words(&work.event.key)) | 1;
     let number = (hash >> 40) as u32 & (QUIC_PLACES - 1);
-    let (Some(place), Some(counters)) = (
-        map::QUIC_PLACE.get_ptr_mut(number),
-        map::QUIC_COUNTERS.get_ptr_mut(0),
-    ) else {
-        return;
+    let (Some(place), Some(counters)) =
+        (map::QUIC_PLACE.place(number), map::QUIC_COUNTERS.place(0))
+    else {
+        return false;
     };
     // SAFETY: counters are this CPU's own, and programs do not interrupt one another. A place is
     // shared with other CPUs: what they write at once is a right value each, and what is lost by it is
@@ -106,9 +96,19 @@ pub(crate) fn look<P: Payload, const MOST: u32>(
         look.spin();
         look.tell_short();
         if setting::<{ stand_in::LAYOUTS }>() != 0 {
+            let before = look.place.backend;
             look.count_backends::<MOST>();
+            return look.place.backend != before;
         }
     }
+    false
+}
+
+/// Lets the rules decide anew about the flow that was looked at. A function of its own, as the hooks'
+/// looks are.
+#[inline(never)]
+pub(crate) fn outdate(work: &QuicWork) {
+    cache::outdate(cache::words(&work.event.key));
 }
 
 /// Another flow takes a place over, and what is left of its allowance.
@@ -120,6 +120,7 @@ fn take_over(place: &mut QuicPlace, hash: u64, now: u32) {
         place.allowance = 2 * setting::<{ stand_in::QUIC_OF_FLOW }>();
     }
     place.flow = hash;
+    place.backend = 0;
     place.turned_ns = 0;
     place.spin = SpinSums::default();
     place.spin_bit = 2;

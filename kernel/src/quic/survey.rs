@@ -8,9 +8,12 @@ use netweir_wire::{
 
 use super::{
     Look, Payload,
-    work::{BYTES_BEFORE, Run, volatile},
+    work::{BYTES_BEFORE, Run},
 };
-use crate::setting::{masked, setting};
+use crate::{
+    reader::volatile,
+    setting::{masked, setting},
+};
 
 /// The first byte of a datagram, and a connection ID behind it.
 const HEAD_BYTES: u32 = 1 + MAX_CID_BYTES as u32;

@@ -9,13 +9,11 @@ use netweir_wire::{
     stand_in,
 };
 
-use super::{
-    Look, Payload,
-    work::{MOST_LONG, volatile},
-};
+use super::{Look, Payload, work::MOST_LONG};
 use crate::{
     account::opaque,
     map,
+    reader::volatile,
     setting::{masked, setting},
 };
 

@@ -130,10 +130,3 @@ pub(super) struct Found {
     /// Which bits of a connection ID have to be those of the first run's, for another to say the same.
     pub(super) mask: [u64; 3],
 }
-
-/// What stands in memory, read anew: the verifier is not to follow what was written before.
-#[inline(always)]
-pub(super) fn volatile<T: Copy>(place: &T) -> T {
-    // SAFETY: a reference is valid for reads.
-    unsafe { core::ptr::from_ref(place).read_volatile() }
-}

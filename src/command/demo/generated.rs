@@ -13,7 +13,14 @@ use netweir_flow::{Meter, Settings, Tally};
 use netweir_web::{Ticker, ticker};
 
 use super::{CLIENT_INTERFACE, capture};
-use crate::{command::flows::print_books, config::Config, frame, serving::Serving, stop::Stop};
+use crate::{
+    command::flows::print_books,
+    config::Config,
+    frame,
+    rules::{Desk, Store},
+    serving::Serving,
+    stop::Stop,
+};
 
 /// Serves while the capture is played.
 pub(super) fn run(
@@ -39,6 +46,8 @@ pub(super) fn run(
         stop: Arc::clone(stop),
     };
     let playing = thread::spawn(move || player.run());
+    let rules = Desk::new(Store::new(&config.rules.file))?;
+    let serving = serving.with_rules(Arc::new(rules), None);
     let served = serving.run(Arc::clone(&meter), ticks, stop);
     stop.now();
     let played = playing.join();

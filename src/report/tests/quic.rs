@@ -196,10 +196,10 @@ fn flows_of_a_connection_say_so_and_others_have_no_columns_for_it() {
     );
     let csv = report(By::Connection, Format::Csv, &meter);
     assert!(
-        csv.contains(",v1,proven,netweir.example,300,44,\n"),
+        csv.contains(",v1,proven,netweir.example,300,44,,,,\n"),
         "{csv}"
     );
-    assert!(csv.contains(",v2,proven,,,,client_chosen\n"), "{csv}");
+    assert!(csv.contains(",v2,proven,,,,client_chosen,,,\n"), "{csv}");
     let json = report(By::Flow, Format::Json, &meter);
     assert!(
         json.contains(r#""quic":{"certainty":"proven","version":"v1""#),

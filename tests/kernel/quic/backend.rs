@@ -1,15 +1,19 @@
 //! Short headers by what their connection IDs name.
 
 use netweir_agent::attach::Variant;
-use netweir_flow::quic::layout::{Layout, Layouts};
+use netweir_flow::{
+    quic::layout::{Layout, Layouts},
+    rule::Rule,
+};
 use netweir_packets::quic::short;
 use netweir_tests::{Program, Rig, is_root};
 use netweir_wire::{
-    map::{QuicBackendKey, Undecoded, Volume},
+    map::{QuicBackendKey, RuleAction, RuleMark, Undecoded, Volume},
     packet::LinkType,
 };
 
 use super::{SIZES, check_books, frame, rig_of, run_offloaded};
+use crate::rule::{enforce, numbered};
 
 /// Layouts of some lines.
 pub(super) fn layouts(lines: &[&str]) -> Layouts {
@@ -141,4 +145,34 @@ fn too_many_connection_ids_of_a_frame_are_counted_as_such() {
     let batch = rig.drain().unwrap();
     check_books(&batch, true);
     assert_eq!((batch.quic.decoded, batch.quic.no_room), (4, 26));
+}
+
+/// A rule that asks for a backend decides from the packet on that is behind the one which names it.
+#[test]
+fn rules_know_the_backend() {
+    if !is_root() {
+        return;
+    }
+    let layouts = layouts(&["telementry port=443"]);
+    let set = numbered([Rule {
+        label: "five".into(),
+        backend: Some(5),
+        ..Rule::default()
+    }]);
+    for program in Program::all().filter(|program| program.link != LinkType::Ip) {
+        let mut rig = rig_with_layouts(program, &layouts);
+        enforce(&mut rig, program, &set);
+        for backend in [5, 5, 5, 70, 70] {
+            let payload = short(&cid(backend, 1), &[1; 41]);
+            rig.run(program, &frame(5000, &payload)).unwrap();
+        }
+        let batch = rig.drain().unwrap();
+        let of = |rule: RuleMark| {
+            let flows = batch.flows.iter().filter(|flow| flow.rule == rule);
+            flows.map(|flow| flow.counters.packets).sum::<u64>()
+        };
+        // The first one names it, and the fourth one is the first that names another.
+        let five = RuleMark::new(1, RuleAction::Count);
+        assert_eq!((of(RuleMark::NONE), of(five)), (2, 3), "{}", program.name);
+    }
 }

@@ -28,6 +28,7 @@ const LAYOUTS: Variant = Variant {
     filters: false,
     sampling: 1,
     layouts: true,
+    heads_per_second: 0,
 };
 
 /// What is sent: a frame of long headers and one of short ones.

@@ -4,16 +4,21 @@
 //! [`crate::view`].
 
 mod accounting;
+mod body;
 mod connections;
 mod flows;
+mod heads;
 mod health;
 mod hosts;
 mod interfaces;
+mod labels;
 mod list;
 mod metrics;
 mod name;
+mod packet;
 mod parameters;
 mod quic;
+mod rules;
 mod stream;
 
 use crate::State;
@@ -29,7 +34,12 @@ pub(crate) fn router() -> OpenApiRouter<State> {
         .routes(routes!(connections::connections))
         .routes(routes!(hosts::hosts))
         .routes(routes!(interfaces::interfaces))
+        .routes(routes!(labels::labels))
+        .routes(routes!(heads::heads))
         .routes(routes!(accounting::accounting))
         .routes(routes!(quic::quic))
+        .routes(routes!(rules::rules, rules::add, rules::replace))
+        .routes(routes!(rules::remove))
+        .routes(routes!(rules::test))
         .routes(routes!(stream::stream))
 }

@@ -55,6 +55,9 @@ pub(super) struct OfList {
     filter: Option<String>,
     /// Those alone that are on an interface of this name; all if it is empty.
     interface: Option<String>,
+    /// Those alone that have this label; those without one if it is empty.
+    #[param(example = "payments")]
+    label: Option<String>,
     /// What they are ordered by; `bytes` unless told otherwise.
     #[param(value_type = Option<Sort>, inline)]
     sort: Option<String>,
@@ -87,6 +90,46 @@ pub(super) struct OfHosts {
     limit: Option<String>,
 }
 
+/// In what order labels are, and how many.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OfLabels {
+    /// What they are ordered by; `bytes` unless told otherwise. What only flows have is taken for
+    /// `label`.
+    #[param(value_type = Option<Sort>, inline)]
+    sort: Option<String>,
+    /// Whether the least or the greatest come first; `desc` unless told otherwise.
+    #[param(value_type = Option<Order>, inline)]
+    order: Option<String>,
+    /// No more than so many, 100 unless told otherwise; 0 stands for 10000.
+    #[param(value_type = Option<u16>, maximum = 10_000)]
+    limit: Option<String>,
+}
+
+/// Which heads, and how many.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OfHeads {
+    /// Those alone that came behind the one of this number; all if it is empty.
+    #[param(value_type = Option<u64>)]
+    after: Option<String>,
+    /// Those alone that have this label; those without one if it is empty.
+    #[param(example = "suspect")]
+    label: Option<String>,
+    /// No more than so many, 100 unless told otherwise; 0 stands for 10000.
+    #[param(value_type = Option<u16>, maximum = 10_000)]
+    limit: Option<String>,
+}
+
+/// The same, read.
+pub(super) struct WantedHeads {
+    pub(super) after: u64,
+    pub(super) label: Option<String>,
+    pub(super) limit: usize,
+}
+
 impl OfInterface {
     /// The name, if there is one.
     pub(super) fn name(self) -> Option<String> {
@@ -97,8 +140,11 @@ impl OfInterface {
 impl OfList {
     /// What to ask the meter for, if that is no more than `max_limit`.
     pub(super) fn query(self, max_limit: usize) -> Result<netweir_flow::Query, Problem> {
+        let asked = given(self.filter).as_deref().map(filter).transpose()?;
+        let label = self.label.as_deref().map(Filter::of_label);
+        let both = asked.clone().zip(label.clone());
         Ok(netweir_flow::Query {
-            filter: given(self.filter).as_deref().map(filter).transpose()?,
+            filter: both.map(|(one, other)| one.and(other)).or(asked).or(label),
             interface: given(self.interface),
             sort: self.sort.as_deref().map_or(Ok(SortKey::Bytes), sort)?,
             descending: self.order.as_deref().map_or(Ok(true), descending)?,
@@ -113,11 +159,43 @@ impl OfHosts {
         let list = OfList {
             filter: self.filter,
             interface: None,
+            label: None,
             sort: self.sort,
             order: self.order,
             limit: self.limit,
         };
         list.query(MAX_LIMIT)
+    }
+}
+
+impl OfLabels {
+    /// What to ask the meter for.
+    pub(super) fn query(self) -> Result<netweir_flow::Query, Problem> {
+        let list = OfList {
+            filter: None,
+            interface: None,
+            label: None,
+            sort: self.sort,
+            order: self.order,
+            limit: self.limit,
+        };
+        list.query(MAX_LIMIT)
+    }
+}
+
+impl OfHeads {
+    /// What is wanted.
+    pub(super) fn wanted(self) -> Result<WantedHeads, Problem> {
+        let after = given(self.after).map(|word| {
+            let wrong = || format!("after {word:?} is not the number of a head");
+            let number = word.parse::<u64>();
+            number.map_err(|_wrong| Problem::parameter("after", wrong()))
+        });
+        Ok(WantedHeads {
+            after: after.transpose()?.unwrap_or(0),
+            label: self.label,
+            limit: limit(self.limit.as_deref(), MAX_LIMIT)?,
+        })
     }
 }
 

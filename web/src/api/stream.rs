@@ -12,7 +12,7 @@ use crate::{
     Problem, State, Ticks,
     json::Json,
     state::Access,
-    view::{Interface, Tick},
+    view::{Interface, Label, Tick},
 };
 use axum::{
     extract,
@@ -23,7 +23,9 @@ use axum::{
     },
 };
 use futures_util::stream::{self, Stream};
-use netweir_flow::{Accounting, InterfaceState, Listing, Meter, Query, Record, Totals};
+use netweir_flow::{
+    Accounting, InterfaceState, LabelTotals, Listing, Meter, Query, Record, Totals,
+};
 use netweir_wire::map::Direction;
 use std::{cmp::Reverse, convert::Infallible};
 use tokio::sync::OwnedSemaphorePermit;
@@ -32,6 +34,8 @@ use tokio::sync::OwnedSemaphorePermit;
 const MAX_FLOWS: usize = 1000;
 /// Interfaces at most in an event.
 const MAX_INTERFACES: usize = 100;
+/// Labels at most in an event.
+const MAX_LABELS: usize = 100;
 
 /// Everything that a page shows, after each tick.
 ///
@@ -106,6 +110,8 @@ struct Taken {
     totals: Totals,
     accounting: Accounting,
     flows: Vec<Record>,
+    labels: Vec<LabelTotals>,
+    sampling: u32,
     interfaces: Vec<InterfaceState>,
 }
 
@@ -120,21 +126,36 @@ impl Taken {
                 totals: totals(meter, interface.as_deref())?,
                 accounting: meter.accounting(),
                 flows,
+                labels: labels(meter),
+                sampling: meter.sampling(),
                 interfaces: interfaces(meter),
             })
         })
     }
 
     fn tell(self, tick: u64) -> Tick {
+        let label = |totals| Label::new(totals, self.sampling);
         Tick {
             tick,
             realtime: (&self.totals).into(),
             summary: (&self.totals).into(),
             accounting: (&self.accounting).into(),
             flows: self.flows.iter().map(Into::into).collect(),
+            labels: self.labels.iter().map(label).collect(),
             interfaces: self.interfaces.iter().map(Interface::from).collect(),
         }
     }
+}
+
+/// The labels with the most bytes; none where there never was a rule.
+fn labels(meter: &Meter) -> Vec<LabelTotals> {
+    if !meter.has_rules() {
+        return Vec::new();
+    }
+    meter.labels(&Query {
+        limit: Some(MAX_LABELS),
+        ..Query::default()
+    })
 }
 
 /// The interfaces that exist, those with the most bytes if there are too many.

@@ -1,7 +1,7 @@
 //! Where every packet went, as JSON has it.
 
 use super::{
-    Count, Difference, Volume,
+    Count, Difference, HeadAccounting, Volume,
     interface::{lost, problems},
     name,
 };
@@ -43,6 +43,11 @@ pub struct Balance {
     pub lost: Volume,
     /// The same by reason.
     pub lost_by_reason: BTreeMap<&'static str, Volume>,
+    /// As much of what was seen as was dropped, because a rule says so. It stands beside the sum, and not
+    /// in it: dropped packets are counted too.
+    pub dropped: Volume,
+    /// As much of what was seen as a rule says is to be dropped, at hooks that cannot.
+    pub spared: Volume,
     /// Seen less counted, filtered, sampled and lost.
     pub kernel_difference: Difference,
     /// Counted less received: what waits in the kernel's maps for the next drain.
@@ -59,6 +64,11 @@ pub struct Balance {
     pub table_difference: Difference,
     /// As much of `received` as stands in no line of an interface, for want of room.
     pub unlisted: Count,
+    /// No more than so much do records tell under another rule than it was counted under, for want of
+    /// room. The totals of labels are exact all the same.
+    pub mislabelled: Count,
+    /// What became of the frames that rules sample.
+    pub heads: HeadAccounting,
     /// What the kernel could charge to no interface, by reason.
     pub strays: BTreeMap<&'static str, Volume>,
     /// What was credited to no host, for want of room; once for each end.
@@ -102,6 +112,11 @@ pub struct InterfaceAccounting {
     pub lost: Volume,
     /// The same by reason.
     pub lost_by_reason: BTreeMap<&'static str, Volume>,
+    /// As much of what was seen as was dropped, because a rule says so. It stands beside the sum, and not
+    /// in it.
+    pub dropped: Volume,
+    /// As much of what was seen as a rule says is to be dropped, where the hook cannot.
+    pub spared: Volume,
     /// Seen less counted, filtered, sampled and lost.
     pub kernel_difference: Difference,
     /// Counted less received: what waits in the kernel's maps for the next drain.
@@ -138,6 +153,8 @@ impl From<&netweir_flow::Accounting> for Balance {
             sampled: sums.sampled.into(),
             lost: sums.lost.into(),
             lost_by_reason: lost(sums.lost_by_reason),
+            dropped: sums.dropped.into(),
+            spared: sums.spared.into(),
             kernel_difference: imbalance.kernel.into(),
             in_flight: imbalance.in_flight.into(),
             received: accounting.received.into(),
@@ -146,6 +163,8 @@ impl From<&netweir_flow::Accounting> for Balance {
             malformed: accounting.malformed.into(),
             table_difference: imbalance.table.into(),
             unlisted: accounting.unlisted.into(),
+            mislabelled: accounting.mislabelled.into(),
+            heads: (&accounting.heads).into(),
             strays: stray_names
                 .zip(accounting.strays.map(Volume::from))
                 .collect(),
@@ -173,6 +192,8 @@ impl From<&netweir_flow::InterfaceAccounting> for InterfaceAccounting {
             sampled: line.sampled.into(),
             lost: line.lost_total().into(),
             lost_by_reason: lost(line.lost),
+            dropped: line.dropped.into(),
+            spared: line.spared.into(),
             kernel_difference: imbalance.kernel.into(),
             in_flight: imbalance.in_flight.into(),
             received: line.received.into(),
@@ -189,6 +210,8 @@ struct Sums {
     filtered: map::Volume,
     sampled: map::Volume,
     lost: map::Volume,
+    dropped: map::Volume,
+    spared: map::Volume,
     lost_by_reason: [map::Volume; LossReason::ALL.len()],
 }
 
@@ -199,6 +222,8 @@ impl Sums {
         self.filtered += line.filtered;
         self.sampled += line.sampled;
         self.lost += line.lost_total();
+        self.dropped += line.dropped;
+        self.spared += line.spared;
         for (sum, &more) in self.lost_by_reason.iter_mut().zip(&line.lost) {
             *sum += more;
         }

@@ -1,6 +1,8 @@
 //! Whole answers: what one request gets.
 
-use super::{Balance, Connection, Flow, Host, Interface, Realtime, Summary};
+use super::{
+    Balance, Connection, Flow, Head, HeadAccounting, Host, Interface, Label, Realtime, Summary,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -37,6 +39,22 @@ pub struct Hosts {
     pub hosts: Vec<Host>,
 }
 
+/// The labels, and what is unlabelled.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Labels {
+    /// In the order that was asked for.
+    pub labels: Vec<Label>,
+}
+
+/// The latest heads of packets that rules sample, and what became of all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Heads {
+    /// What became of the frames that rules sample.
+    pub accounting: HeadAccounting,
+    /// Those that were asked for, the latest first.
+    pub heads: Vec<Head>,
+}
+
 /// The interfaces that were asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Interfaces {
@@ -57,6 +75,9 @@ pub struct Tick {
     pub accounting: Balance,
     /// The flows that were asked for, in that order.
     pub flows: Vec<Flow>,
+    /// The labels with the most bytes, and what is unlabelled, on all interfaces; empty where there
+    /// never was a rule.
+    pub labels: Vec<Label>,
     /// The interfaces that exist, those with the most bytes if there are too many for a stream.
     pub interfaces: Vec<Interface>,
 }

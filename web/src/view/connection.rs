@@ -1,7 +1,7 @@
 //! A connection as JSON has it.
 
 use super::{
-    QuicSummary, Time, Traffic,
+    Decision, QuicSummary, Time, Traffic,
     flow::{end, icmp, vlans},
     time::seconds,
 };
@@ -55,6 +55,9 @@ pub struct Connection {
     /// One frame in so many was counted, and counts and rates are multiplied by it; 1 where every
     /// frame was.
     pub sampling: u32,
+    /// What a rule has decided about what the initiator sent; if none has, about what was answered.
+    #[serde(flatten)]
+    pub decision: Decision,
     /// What is known of the QUIC connection that it is; absent where it is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quic: Option<QuicSummary>,
@@ -91,6 +94,7 @@ impl From<&netweir_flow::Connection> for Connection {
             icmp_code,
             state: connection.state.map(ConnectionState::name),
             sampling: connection.sampling,
+            decision: connection.decision.as_ref().into(),
             quic: connection.quic.as_deref().map(Into::into),
         }
     }

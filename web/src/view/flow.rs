@@ -1,6 +1,6 @@
 //! A flow as JSON has it.
 
-use super::{QuicSummary, Time, Traffic, name, time::seconds};
+use super::{Decision, QuicSummary, Time, Traffic, name, time::seconds};
 use netweir_flow::{Address, Endpoint, Icmp, Mac, Record};
 use netweir_wire::packet::protocol;
 use serde::Serialize;
@@ -69,10 +69,13 @@ pub struct Flow {
     /// One frame in so many was counted, and counts and rates are multiplied by it; 1 where every
     /// frame was.
     pub sampling: u32,
+    /// What a rule has decided about it: the last one, or in a record that under which it was counted.
+    #[serde(flatten)]
+    pub decision: Decision,
     /// What is known of the QUIC connection that it is a part of; absent where it is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quic: Option<QuicSummary>,
-    /// `idle`, `active` or `exit`: why it was reported; absent where flows are live.
+    /// `idle`, `active`, `exit` or `relabelled`: why it was reported; absent where flows are live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_reason: Option<&'static str>,
 }
@@ -115,6 +118,7 @@ impl From<&Record> for Flow {
             icmp_type,
             icmp_code,
             sampling: record.sampling,
+            decision: record.decision.as_ref().into(),
             quic: record.quic.as_deref().map(Into::into),
             end_reason: record.reason.map(netweir_flow::EndReason::name),
         }

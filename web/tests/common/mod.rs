@@ -13,11 +13,14 @@ use axum::{
     http::{HeaderMap, Request, StatusCode, header},
 };
 use http_body_util::BodyExt;
-use netweir_flow::{Batch, Hook, Interface, InterfaceId, InterfaceSample, Meter, Sample, Settings};
+use netweir_flow::{
+    Batch, Hook, Interface, InterfaceId, InterfaceSample, Label, Labelled, Meter, Sample, Settings,
+};
 use netweir_web::{State, Ticker, router, ticker};
 use netweir_wire::{
     map::{
-        Class, Count, Direction, FlowCounters, FlowKey, InterfaceCounters, InterfaceKey, Volume,
+        Class, Count, Direction, FlowCounters, FlowKey, HeadCounters, InterfaceCounters,
+        InterfaceKey, PacketHead, RuleAction, RuleMark, Volume,
     },
     packet::LinkType,
 };
@@ -150,6 +153,58 @@ pub fn sampled_meter() -> Meter {
     meter
 }
 
+/// The same under rules: `payments` counts what comes in by TCP, `suspect` drops what goes out, of which
+/// the first heads are told; then another rule decides about what comes in.
+pub fn labelled_meter() -> Meter {
+    let mut meter = empty_meter();
+    let told = |number, action, name: &str| Labelled {
+        number,
+        action,
+        label: Label {
+            id: number + 6,
+            name: name.into(),
+        },
+    };
+    let rules = [
+        told(1, RuleAction::Count, "payments"),
+        told(2, RuleAction::Drop, "suspect"),
+        told(3, RuleAction::Sample, "suspect"),
+    ];
+    meter.set_rules(&rules);
+    for (ifindex, name) in [(2, "eth0"), (3, "eth1")] {
+        meter.add_interface(interface(ifindex, name));
+    }
+    let mut batch = batch();
+    batch.flows[0].rule = RuleMark::new(1, RuleAction::Count);
+    batch.flows[1].rule = RuleMark::new(2, RuleAction::Drop);
+    batch.interfaces[1].counters.dropped = batch.flows[1].counters.count().volume();
+    batch.heads = HeadCounters {
+        told: 3,
+        passed_over: 90,
+        lost: [4, 2, 1],
+        ..HeadCounters::default()
+    };
+    let key = batch.flows[1].key;
+    meter.apply(&batch);
+    for (rule, byte) in [(3, 0xab), (3, 0), (0, 1)] {
+        let mark = match rule {
+            0 => RuleMark::NONE,
+            number => RuleMark::new(number, RuleAction::Sample),
+        };
+        let head = PacketHead {
+            key,
+            time_ns: SECOND_NS,
+            frame_bytes: 1514,
+            captured_bytes: 2,
+            rule: mark.0,
+        };
+        meter.apply_head(&head, &[byte, 0x0f]);
+    }
+    meter.tick(2 * SECOND_NS);
+    meter.set_rules(&rules[1..]);
+    meter
+}
+
 fn feed(meter: &mut Meter) {
     for (ifindex, name) in [(2, "eth0"), (3, "eth1")] {
         meter.add_interface(interface(ifindex, name));
@@ -224,7 +279,11 @@ pub fn interface(ifindex: u32, name: &str) -> Interface {
 }
 
 fn sample(key: FlowKey, counters: FlowCounters) -> Sample {
-    Sample { key, counters }
+    Sample {
+        key,
+        counters,
+        ..Sample::default()
+    }
 }
 
 fn of(ifindex: u32, direction: Direction, counters: InterfaceCounters) -> InterfaceSample {

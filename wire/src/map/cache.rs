@@ -134,18 +134,23 @@ pub struct FlowValue {
     /// Always zero.
     pub reserved: u8,
     /// Number of the counters of the flow's interface and direction, and [`LONG_WAY`].
-    pub interface: u32,
+    pub interface: u16,
+    /// The [`super::RuleMark`] of the rule that decided about the flow; 0 for none.
+    pub rule: u16,
 }
 
 /// Set in [`FlowValue::interface`] where each packet takes the long way through a program, which looks
 /// at more of it: the short way finds no counters of such a number. So it asks nothing for the sake of
 /// packets that are not its own.
-pub const LONG_WAY: u32 = 1 << 31;
+pub const LONG_WAY: u16 = 1 << 15;
+
+/// Numbers of counters at most.
+pub const MAX_COUNTERS: u32 = LONG_WAY as u32;
 
 impl FlowValue {
     /// Number of the counters of the flow's interface and direction.
     pub const fn interface_number(&self) -> u32 {
-        self.interface & !LONG_WAY
+        (self.interface & !LONG_WAY) as u32
     }
 
     /// The counters of a sample; `tick_ns` is the length of a tick of the cheap clock.
@@ -177,8 +182,8 @@ pub struct CacheEntry {
     pub key: FlowKey,
     /// Which epoch it was counted in.
     pub epoch: u32,
-    /// Always zero.
-    pub reserved: u32,
+    /// The [`Epoch::generation`] of the rules that decided about it.
+    pub generation: u32,
     /// What was counted.
     pub value: FlowValue,
 }
@@ -189,11 +194,16 @@ pub struct CacheEntry {
 pub struct Epoch {
     /// The epoch that programs count in: its lowest bit chooses between two of everything.
     pub current: u32,
-    /// 1 once the agent has prepared the maps.
-    pub prepared: u32,
+    /// Number of the rules in force: its lowest bit chooses between two tables. 0 where there never
+    /// were any. Beside the epoch, so that programs read and compare both at once.
+    pub generation: u32,
     /// Epochs that user space has taken over for good (upper half), and how far it has read the ring
     /// buffer then (lower half, bytes modulo 2^32). One word, so that it changes at once.
     pub taken: u64,
+    /// 1 once the agent has prepared the maps.
+    pub prepared: u32,
+    /// Always zero.
+    pub reserved: u32,
 }
 
 /// How far a CPU's lists are filled.

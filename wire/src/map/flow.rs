@@ -61,6 +61,41 @@ impl FlowKey {
         ]
     }
 
+    /// The words of memory that it consists of.
+    pub fn to_words(&self) -> [u64; KEY_WORDS] {
+        let [ports, tags] = [
+            [self.source_port, self.destination_port],
+            [self.ethertype, self.outer_vlan],
+        ]
+        .map(|[first, second]| [first[0], first[1], second[0], second[1]]);
+        let address = |bytes: [u8; 16]| {
+            let bytes = u128::from_le_bytes(bytes).to_le();
+            let halves = bytes.to_ne_bytes();
+            let half = |from: usize| {
+                let mut word = [0; 8];
+                word.copy_from_slice(&halves[from..from + 8]);
+                u64::from_ne_bytes(word)
+            };
+            [half(0), half(8)]
+        };
+        let [source, destination] = [self.source, self.destination].map(address);
+        let rest = u32::from_ne_bytes([
+            self.inner_vlan[0],
+            self.inner_vlan[1],
+            self.protocol,
+            self.direction,
+        ]);
+        [
+            join(self.netns, self.ifindex),
+            source[0],
+            source[1],
+            destination[0],
+            destination[1],
+            join(u32::from_ne_bytes(ports), u32::from_ne_bytes(tags)),
+            join(rest, u32::from_ne_bytes(self.reserved)),
+        ]
+    }
+
     /// The flow that a packet with `headers` belongs to.
     #[inline(always)]
     pub fn new(interface: InterfaceKey, headers: &Headers) -> Self {

@@ -88,12 +88,16 @@ pub struct InterfaceKey {
 
 /// Where the counters of one direction of an interface are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct InterfacePlace {
-    /// Number of the counters.
-    pub number: u32,
+    /// For each of the two tables of rules, the number that it has for the interface; 0 where it names
+    /// it nowhere.
+    pub rules: [u32; 2],
     /// Which of the names that the filter asks for the interface has, as bits.
     pub names: u32,
+    /// Number of the counters. (Last: the others are cleared with one instruction, which has to be
+    /// aligned.)
+    pub number: u32,
 }
 
 /// A place where programs look for an interface and direction first: [`near_place`].
@@ -144,6 +148,10 @@ pub struct InterfaceCounters {
     pub classes: [Volume; INTERFACE_CLASSES],
     /// Frames seen, by [`Problem`]; the first place stays 0.
     pub problems: [u64; Problem::ALL.len()],
+    /// What was dropped because a rule says so. It is seen, and in a flow, as other packets are.
+    pub dropped: Volume,
+    /// What a rule says is to be dropped, at a hook that cannot.
+    pub spared: Volume,
 }
 
 impl Default for InterfaceCounters {
@@ -160,6 +168,8 @@ impl core::ops::AddAssign<&Self> for InterfaceCounters {
         self.short += other.short;
         self.filtered += other.filtered;
         self.sampled += other.sampled;
+        self.dropped += other.dropped;
+        self.spared += other.spared;
         for (sum, &more) in self.lost.iter_mut().zip(&other.lost) {
             *sum += more;
         }
@@ -204,6 +214,8 @@ impl InterfaceCounters {
         lost: [Volume::ZERO; LossReason::ALL.len()],
         classes: [Volume::ZERO; INTERFACE_CLASSES],
         problems: [0; Problem::ALL.len()],
+        dropped: Volume::ZERO,
+        spared: Volume::ZERO,
     };
 
     /// All losses together.

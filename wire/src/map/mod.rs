@@ -11,12 +11,15 @@ mod filter;
 mod flow;
 mod interface;
 mod layout;
+pub mod old;
+mod pin;
 mod quic;
+mod rule;
 mod skb;
 
 pub use cache::{
     Bucket, CacheEntry, CacheSeed, CacheState, Epoch, FLOWS_PER_BUCKET, FlowValue, IndexWord,
-    LONG_WAY, MAX_CACHED_FLOWS, WAYS,
+    LONG_WAY, MAX_CACHED_FLOWS, MAX_COUNTERS, WAYS,
 };
 pub use class::{Class, PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses, classes};
 pub use count::{Count, Volume, segments, wire_bytes};
@@ -35,9 +38,15 @@ pub use layout::{
     LAYOUT_CLEAR, LAYOUT_ENCRYPTED, LAYOUT_IPV4, LAYOUT_IPV6, LayoutField, LayoutProgram,
     LayoutRow, MAX_CID_BYTES, MAX_LAYOUTS, ServerChosen, Undecoded,
 };
+pub use pin::{About, Carried, CarriedSums, INTERFACE_NAME_BYTES, Phase};
 pub use quic::{
     QUIC_CAPTURED_BYTES, QUIC_PLACES, QUIC_SHORT_BYTES, QuicBackendKey, QuicCounters, QuicEvent,
     QuicEventKind, QuicLimits, QuicLoss, QuicPlace, SpinSums,
+};
+pub use rule::{
+    HEAD_BYTES, HeadCounters, HeadLoss, MAX_RULES, PacketHead, RULE_NUMBERS, RULE_ROWS, RULE_SLOTS,
+    RULE_STEPS, RuleAction, RuleFacts, RuleFlow, RuleMark, RuleMemory, RuleRow, RuleSlot,
+    RuleTable,
 };
 pub use skb::SkbOffsets;
 
@@ -66,13 +75,13 @@ pod! {
     CacheEntry: 128,
     CacheSeed: 56,
     CacheState: 32,
-    Epoch: 16,
+    Epoch: 24,
     Count: 24,
     Volume: 16,
     InterfaceKey: 12,
-    InterfacePlace: 8,
+    InterfacePlace: 16,
     NearInterface: 8,
-    InterfaceCounters: 3 * 24 + 2 * 16 + 3 * 16 + 13 * 16 + 10 * 8,
+    InterfaceCounters: 3 * 24 + 4 * 16 + 3 * 16 + 13 * 16 + 10 * 8,
     FilterTerm: 40,
     FilterClause: 8,
     FilterProgram: 16 * 40 + 8 * 8 + 4 * 4,
@@ -86,5 +95,19 @@ pod! {
     QuicLimits: 16,
     QuicPlace: 72,
     SpinSums: 32,
+    HeadCounters: 48,
+    RuleFacts: 64,
+    RuleRow: 112,
+    RuleTable: 4 * 4 + 32768 * 4 + 2048 * 112,
+    PacketHead: 72,
     SkbOffsets: 52,
+    About: 112,
+    Carried: size_of::<InterfaceCounters>() + 24,
+    CarriedSums: 2 * 16 + 160 + 48,
+    old::v3::Value: 64,
+    old::v3::Entry: 128,
+    old::v3::Counters: 3 * 24 + 2 * 16 + 3 * 16 + 13 * 16 + 10 * 8,
+    old::v3::Epoch: 16,
+    old::v3::Place: 8,
+    old::v3::Carried: size_of::<old::v3::Counters>() + 24,
 }

@@ -103,8 +103,9 @@ pub struct QuicPlace {
     pub spin_tick: u32,
     /// The spin bit of the last short header: 0 or 1, or 2 for none yet.
     pub spin_bit: u32,
-    /// Always zero.
-    pub reserved: u32,
+    /// One more than the backend that the last connection ID named; 0 for none, or for one that
+    /// does not fit.
+    pub backend: u32,
 }
 
 /// How much may be told.

@@ -29,6 +29,8 @@ fn seeds(target: &str) -> Result<Vec<Vec<u8>>> {
         "quic" => Ok(datagrams()),
         "initial" => Ok(payloads()),
         "quic_connection" => Ok(conversations()),
+        "rules" => Ok(rules()),
+        "rule_body" => Ok(rule_bodies()),
         _ => Ok(Vec::new()),
     }
 }
@@ -74,6 +76,28 @@ fn layouts() -> Vec<Vec<u8>> {
         [line.as_bytes(), b"\n", &cid].concat()
     });
     seeds.to_vec()
+}
+
+/// A file with everything that a rule can say, and one that has its numbers.
+fn rules() -> Vec<Vec<u8>> {
+    let whole = "[[rule]]\nlabel = \"a.b_c:d/e-1\"\naction = \"sample 100\"\npriority = -5\n\
+                 source = \"10.0.0.0/8\"\ndestination = \"10.1.2.3\"\nprotocol = \"tcp\"\n\
+                 source_port = \"1-1023\"\ndestination_port = 443\nboth_ways = true\n\
+                 interface = \"eth\\u0001\"\ndirection = \"in\"\nvlan = 0\nbackend = 7\n";
+    let kept = "next_number = 3\n[[rule]]\nnumber = 2\nlabel = \"a\"\nsource = \"2001:db8::/32\"\n\
+                action = \"drop\"\n[labels]\na = 1\nb = 7\n";
+    [whole, kept].map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+/// One rule with everything that it can say, and a list.
+fn rule_bodies() -> Vec<Vec<u8>> {
+    let one = r#"{"label": "a", "action": "sample 100", "priority": -5, "source": "10.0.0.0/8",
+        "destination": "10.1.2.3", "protocol": "tcp", "source_port": "1-1023",
+        "destination_port": 443, "both_ways": true, "interface": "eth\u0001",
+        "direction": "in", "vlan": 0, "backend": 7, "number": 1, "label_id": 1}"#;
+    let list =
+        r#"{"rules": [{"label": "a", "direction": null}, {"label": "b", "action": "drop"}]}"#;
+    [one, list].map(|text| text.as_bytes().to_vec()).to_vec()
 }
 
 fn filters() -> Vec<Vec<u8>> {

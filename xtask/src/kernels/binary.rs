@@ -18,8 +18,8 @@ const SUITES: [&str; 2] = ["kernel", "net"];
 /// Tests that are left out, by their beginning: the programs of the bench, which need not run
 /// everywhere; half a million packets, which take too long where every instruction is translated, and
 /// whose generator would have to be carried; losses, for nothing is lost of what is sent so slowly;
-/// and what is the same whatever the kernel.
-const TOO_MUCH: [&str; 10] = [
+/// kills at dozens of moments; and what is the same whatever the kernel.
+const TOO_MUCH: [&str; 23] = [
     "kernel yardstick::",
     "net generator::",
     "net generators::",
@@ -30,6 +30,19 @@ const TOO_MUCH: [&str; 10] = [
     "net replay::",
     "net failure::ends_",
     "net failure::says_",
+    "net rule::api::",
+    "net rule::command::",
+    "net rule::file::",
+    "net rule::wrong::",
+    "net pin::dump::",
+    "net pin::migrate::an_agent_",
+    "net pin::migrate::killed_",
+    "net pin::migrate::what_was_taken_",
+    "net pin::refused::",
+    "net pin::restart::an_interface_that_is_gone_",
+    "net pin::restart::one_that_has_",
+    "net pin::restart::what_finds_no_room_",
+    "kernel rule::heads_",
 ];
 
 /// A message of cargo, as far as it is of interest.

@@ -1,6 +1,7 @@
 //! The unit is the connection: what moves, what shares a 5-tuple, what began before we looked.
 
 use super::world::{CLIENT, FIRST, MS, SERVER, address, check, world, world_with};
+use netweir_flow::Sample;
 use netweir_flow::quic::{
     Sender,
     connection::{Certainty, CidOrigin, MoveKind, Outcome, Settings, Standing},
@@ -332,9 +333,11 @@ fn on_a_loopback_device_each_packet_counts_once() {
         packets: 7,
         ..netweir_wire::map::FlowCounters::ZERO
     };
-    world
-        .table
-        .add_sample(&netweir_flow::Sample { key, counters });
+    world.table.add_sample(&Sample {
+        key,
+        counters,
+        ..Sample::default()
+    });
     assert_eq!(world.packets(), [7, 0]);
     check(&world.table);
 }

@@ -130,7 +130,11 @@ impl World {
             ..FlowCounters::ZERO
         };
         let key = self.key(sender);
-        self.table.add_sample(&Sample { key, counters });
+        self.table.add_sample(&Sample {
+            key,
+            counters,
+            ..Sample::default()
+        });
     }
 
     /// Packets that client and server sent, as views show them.

@@ -99,13 +99,13 @@ impl Facts {
 
 /// Whether there is nothing behind the six bytes of a MAC.
 #[inline(always)]
-const fn is_mac(address: [u64; 2]) -> bool {
+pub(in crate::map) const fn is_mac(address: [u64; 2]) -> bool {
     const REST: u64 = u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0xff, 0xff]);
     ((address[0] & REST) | address[1]) == 0
 }
 
 #[inline(always)]
-const fn has_ports(number: u8) -> bool {
+pub(in crate::map) const fn has_ports(number: u8) -> bool {
     matches!(
         number,
         protocol::TCP | protocol::UDP | protocol::SCTP | protocol::DCCP | protocol::UDP_LITE

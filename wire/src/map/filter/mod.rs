@@ -11,6 +11,7 @@ mod term;
 
 pub(super) use address::is_mapped;
 pub use address::words;
+pub(super) use facts::{has_ports, is_mac};
 pub use program::{FILTER_CLAUSES, FILTER_TERMS, FilterClause, FilterProgram};
 pub use term::{FILTER_DESTINATION, FILTER_SOURCE, FilterKind, FilterTerm};
 

@@ -1,0 +1,139 @@
+//! Nanoseconds that rules add to a packet: to the first one of a flow, which they decide about, and to
+//! one whose flow is known.
+//!
+//! The rules are of the kinds that people write, in one list: networks and hosts at one end, at both,
+//! with ports, and ports alone. The addresses are those of the flows, so that many match.
+
+use netweir_agent::collect::InterfaceNames;
+use netweir_flow::rule::{Field, Numbered, Rule, RuleSet};
+use netweir_tests::{Pinned, Program, Rig, Target, Yardstick};
+
+use crate::{
+    minimum,
+    packet::segment,
+    sequence::{distinct, scattered},
+    sizes,
+    table::Table,
+};
+
+const ROUNDS: usize = 7;
+/// New flows of a round: the cache of one CPU has room for all.
+const FLOWS: u32 = 50_000;
+/// Packets of the known flow.
+const RUNS: u32 = 500_000;
+const COUNTS: [u32; 5] = [0, 10, 100, 400, 1024];
+const COLUMNS: [&str; 5] = ["empty", "new", "new_over_none", "known", "known_over_none"];
+
+/// Measures each hook with each number of rules, in turns with none.
+pub(crate) fn measure() -> anyhow::Result<Table> {
+    let _pinned = Pinned::to_one_cpu()?;
+    let mut rows = Vec::new();
+    for (place, program, empty) in [
+        ("XDP", Program::XDP, Program::EMPTY_XDP),
+        ("TC ingress", Program::TC_INGRESS, Program::EMPTY_TC),
+    ] {
+        let mut figures: Vec<Figures> = COUNTS.iter().map(|_| Figures::default()).collect();
+        for _ in 0..ROUNDS {
+            for (&count, figures) in COUNTS.iter().zip(&mut figures) {
+                round(figures, count, [program, empty])?;
+            }
+        }
+        let none = figures[0].least();
+        for (count, figures) in COUNTS.iter().zip(&figures) {
+            let [empty, new, known] = figures.least();
+            let over = [empty, new, new - none[1], known, known - none[2]];
+            rows.push((format!("{place} {count} rules"), over.to_vec()));
+        }
+    }
+    Ok(Table {
+        title: "a packet by BPF_PROG_TEST_RUN under rules, the lowest of all rounds, in nanoseconds",
+        columns: COLUMNS.to_vec(),
+        rows,
+    })
+}
+
+#[derive(Default)]
+struct Figures {
+    empty: Vec<f64>,
+    new: Vec<f64>,
+    known: Vec<f64>,
+}
+
+impl Figures {
+    fn least(&self) -> [f64; 3] {
+        [&self.empty, &self.new, &self.known].map(|rounds| minimum(rounds))
+    }
+}
+
+fn round(figures: &mut Figures, count: u32, [program, empty]: [Program; 2]) -> anyhow::Result<()> {
+    let frame = segment();
+    let mut yardstick = Yardstick::with_sequence(1, &distinct(FLOWS))?;
+    let target = Target::new(&mut yardstick, empty)?;
+    let time = yardstick.mix(&target, &frame, FLOWS)?;
+    figures.empty.push(time.as_nanos() as f64);
+    let mut rig = rig(program, count)?;
+    let target = Target::new(&mut rig.object, program)?;
+    let time = yardstick.mix(&target, &frame, FLOWS)?;
+    figures.new.push(time.as_nanos() as f64);
+    let mut rig = self::rig(program, count)?;
+    let time = program.run(&mut rig.object, &frame, RUNS)?;
+    figures.known.push(time.as_nanos() as f64);
+    Ok(())
+}
+
+/// A load with so many rules in force.
+fn rig(program: Program, count: u32) -> anyhow::Result<Rig> {
+    let mut rig = Rig::watching(7, sizes(1024))?;
+    if count == 0 {
+        return Ok(rig);
+    }
+    let rules = (0..count).map(|number| {
+        let rule = rule(number)?;
+        let number = number as u16 + 1;
+        anyhow::Ok(Numbered { number, rule })
+    });
+    let set = RuleSet::new(rules.collect::<anyhow::Result<_>>()?);
+    let compiled = set.compile()?;
+    rig.collector.write_rules(&compiled, 1)?;
+    let interface = rig.interface(program);
+    rig.collector
+        .add_named_interface(interface, InterfaceNames::default())?;
+    rig.collector.enforce_rules(1);
+    Ok(rig)
+}
+
+/// The rule of a number, of one of eight kinds.
+fn rule(number: u32) -> anyhow::Result<Rule> {
+    let address = std::net::Ipv4Addr::from(scattered(number));
+    let port = 1000 + number % 5000;
+    let mut rule = Rule {
+        label: format!("label-{number}"),
+        both_ways: number % 8 == 3,
+        ..Rule::default()
+    };
+    let fields: &[(Field, String)] = &match number % 8 {
+        0 | 1 => vec![(Field::Source, format!("{address}/24"))],
+        2 => vec![(Field::Source, format!("{address}/16"))],
+        3 => vec![(Field::Source, format!("{address}/32"))],
+        4 => vec![
+            (Field::Source, format!("{address}/20")),
+            (Field::DestinationPort, "443".into()),
+        ],
+        5 => vec![
+            (Field::Source, format!("{address}/12")),
+            (Field::Protocol, "tcp".into()),
+        ],
+        6 => vec![
+            (Field::Destination, format!("{address}/24")),
+            (Field::DestinationPort, format!("{port}-{}", port + 10)),
+        ],
+        _ => vec![
+            (Field::Protocol, "udp".into()),
+            (Field::DestinationPort, port.to_string()),
+        ],
+    };
+    for (field, value) in fields {
+        rule.set(*field, value).map_err(anyhow::Error::msg)?;
+    }
+    Ok(rule)
+}
