@@ -132,9 +132,9 @@ pub enum Command {
     },
 }
 
-/// Which interfaces are metered, and how.
+/// What is counted, and where.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct MeterArgs {
+pub struct CountArgs {
     /// An interface by name or pattern, `any`, or `default` for that of the default route; with
     /// `=HOOK` for a hook of its own. May be repeated.
     #[arg(
@@ -144,21 +144,29 @@ pub struct MeterArgs {
         value_name = "NAME[=HOOK]"
     )]
     pub interface: Vec<String>,
-    /// Where packets are counted: auto, tc, xdp (receive only) or tracepoint.
+    /// Where packets are counted: auto, tc, xdp (receive only), or tracepoint (only while netweir runs).
     #[arg(long, value_name = "HOOK")]
     pub hook: Option<String>,
-    /// Meter in this network namespace, by name, path or process id. May be repeated.
+    /// In this network namespace, by name, path or process id. May be repeated.
     #[arg(long, value_name = "NAME|PATH|PID")]
     pub netns: Vec<String>,
-    /// How often rates are worked out, such as 500ms or 1s.
-    #[arg(long, value_name = "DURATION")]
-    pub tick: Option<String>,
     /// Count only what this filter admits, in the kernel; the rest is `filtered`.
     #[arg(long, value_name = "EXPRESSION")]
     pub only: Option<String>,
     /// Count one frame in N at random, and multiply the counts by N; the rest is `sampled`.
     #[arg(long, value_name = "N")]
     pub sampling: Option<String>,
+}
+
+/// Which interfaces are metered, and how.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct MeterArgs {
+    /// What is counted.
+    #[command(flatten)]
+    pub count: CountArgs,
+    /// How often rates are worked out, such as 500ms or 1s.
+    #[arg(long, value_name = "DURATION")]
+    pub tick: Option<String>,
 }
 
 /// How a list looks.

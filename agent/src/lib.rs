@@ -16,13 +16,15 @@ mod netns;
 pub mod pin;
 mod place;
 pub mod scratch;
+mod settings;
 mod sys;
 mod tracer;
 mod wanted;
 pub mod watch;
 
-pub use agent::{Agent, QuicSettings, RuleSettings, Settings, now_ns};
+pub use agent::{Agent, now_ns};
 pub use choice::{Choice, Interfaces};
 pub use cpu::Cpus;
 pub use error::Error;
 pub use netns::Netns;
+pub use settings::{QuicSettings, RuleSettings, Settings};

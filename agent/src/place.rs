@@ -7,12 +7,12 @@ use netweir_wire::map::{Direction, InterfaceKey};
 
 use crate::{
     Error, Netns,
-    agent::Settings,
     attach::{Attachment, HookChoice, Object, Purpose},
     choice::hook_for,
     collect::Collector,
     error::Chain,
     pin::{Folder, Pinned},
+    settings::Settings,
     tracer::Tracer,
     wanted::{check_choices, default_name},
     watch::{Change, Device, Watch},

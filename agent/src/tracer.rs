@@ -2,9 +2,9 @@
 
 use crate::{
     Error,
-    agent::Settings,
     attach::{Object, Purpose, attach_tracepoints},
     collect::Collector,
+    settings::Settings,
 };
 
 /// The tracepoint programs and their maps.

@@ -2,9 +2,9 @@
 
 use crate::{
     Error, Netns,
-    agent::Settings,
     attach::HookChoice,
     choice::{Choice, Interfaces, hook_for},
+    settings::Settings,
     watch::{Device, default_route, list},
 };
 

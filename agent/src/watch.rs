@@ -168,7 +168,7 @@ impl Watch {
 }
 
 /// The name of an interface in the namespace of the calling thread.
-fn name_of(ifindex: u32) -> Option<String> {
+pub(crate) fn name_of(ifindex: u32) -> Option<String> {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
     netdevice::index_to_name(&socket, ifindex).ok()
 }

@@ -3,15 +3,11 @@
 //! A usual packet of a flow that the cache knows takes the short way of [`account_usual`]; every
 //! other packet the long way of [`account`].
 
-use aya_ebpf::{
-    bindings::BPF_NOEXIST,
-    helpers::generated::{bpf_get_prandom_u32, bpf_jiffies64, bpf_ktime_get_ns},
-};
+use aya_ebpf::helpers::generated::{bpf_get_prandom_u32, bpf_jiffies64, bpf_ktime_get_ns};
 use netweir_wire::{
     map::{
         CacheEntry, CacheState, Class, Count, FlowKey, FlowValue, InterfaceCounters, InterfaceKey,
         InterfacePlace, LONG_WAY, LossReason, RuleAction, RuleMark, StrayReason, Volume, classes,
-        near_place,
     },
     packet::{Headers, Problem, Usual},
     stand_in,
@@ -20,9 +16,10 @@ use netweir_wire::{
 use crate::{
     cache::{self, Home},
     flows,
+    interface::{admit, counters, find, nearby, stray},
     map::{self, Numbered, Work},
     quic,
-    reader::forget,
+    reader::{forget, opaque},
     rule,
     setting::setting,
     table::Era,
@@ -112,76 +109,6 @@ pub(crate) fn account_watched(work: &mut Work, interface: InterfaceKey, count: C
         Some(place) => add::<false>(work, place, interface, count),
         None => Then::NOTHING,
     }
-}
-
-/// Counts a packet that can be charged to no interface.
-#[inline(always)]
-pub(crate) fn stray(reason: StrayReason, volume: Volume) {
-    if let Some(sum) = map::STRAY.place(reason as u32) {
-        // SAFETY: this CPU's own value, and no other program runs here meanwhile.
-        unsafe { *sum += volume };
-    }
-}
-
-/// The number of an interface's counters, if it stands where it is looked for first.
-#[inline(always)]
-fn near(interface: InterfaceKey) -> Option<u32> {
-    // Other namespaces have interfaces of the same index. (The tracepoints have no namespace here.)
-    if interface.netns != setting::<{ stand_in::NETNS }>() {
-        return None;
-    }
-    let place = near_place(interface.ifindex, interface.direction);
-    let near = map::NEAR.value(place)?;
-    (near.ifindex == interface.ifindex).then_some(near.number)
-}
-
-/// The same as a place; with a filter, the names of an interface are asked for, which are elsewhere.
-#[inline(always)]
-fn nearby(interface: InterfaceKey) -> Option<InterfacePlace> {
-    if setting::<{ stand_in::FILTERS }>() != 0 {
-        return None;
-    }
-    near(interface).map(|number| InterfacePlace {
-        number,
-        ..InterfacePlace::default()
-    })
-}
-
-#[inline(always)]
-fn find(interface: &InterfaceKey) -> Option<InterfacePlace> {
-    // SAFETY: a place is numbers, which the agent writes before the interface is watched.
-    map::interface(*interface).map(|place| unsafe { *place })
-}
-
-/// Gives an interface that nobody told of counters of its own.
-#[inline(always)]
-fn admit(interface: &InterfaceKey) -> Option<InterfacePlace> {
-    let number = map::FREE_COUNTERS.pop().ok()??;
-    let place = InterfacePlace {
-        number,
-        ..InterfacePlace::default()
-    };
-    if map::INTERFACES
-        .insert(interface, &place, u64::from(BPF_NOEXIST))
-        .is_ok()
-    {
-        if let Some(state) = map::CACHE_STATE.place(0) {
-            // SAFETY: this CPU's own value, and no other program runs here meanwhile.
-            unsafe { (*state).admitted += 1 };
-        }
-        return Some(place);
-    }
-    // Another CPU was quicker, or there is no room. The queue has room for every number.
-    let _kept = map::FREE_COUNTERS.push(&number, 0);
-    find(interface)
-}
-
-#[inline(always)]
-fn counters(number: u32) -> Option<&'static mut InterfaceCounters> {
-    // SAFETY: the value is this CPU's own, and programs do not interrupt one another on a CPU.
-    map::COUNTERS
-        .place(number)
-        .map(|counters| unsafe { &mut *counters })
 }
 
 #[inline(always)]
@@ -449,15 +376,6 @@ fn merge(value: &mut FlowValue, headers: &Headers, count: Count) {
     value.tcp_flags |= headers.tcp_flags;
     value.traffic_class = headers.traffic_class;
     value.marks |= headers.fragment.marks();
-}
-
-/// The number of an enum as an index that the compiler knows nothing of, so that it keeps the
-/// comparison with the array's length: the verifier wants to see it.
-#[inline(always)]
-pub(crate) fn opaque<T>(number: &T) -> usize {
-    const { assert!(size_of::<T>() == 1) };
-    // SAFETY: one byte is read from a reference to one byte.
-    usize::from(unsafe { core::ptr::from_ref(number).cast::<u8>().read_volatile() })
 }
 
 /// The cheap clock: jiffies, or where the kernel has no such helper, about a millisecond.

@@ -22,6 +22,7 @@ mod account;
 mod cache;
 mod flows;
 mod hook;
+mod interface;
 mod map;
 mod quic;
 mod reader;

@@ -255,6 +255,15 @@ pub(crate) fn forget(memory: &AtomicU64, offset: usize) -> usize {
     }
 }
 
+/// The number of an enum as an index that the compiler knows nothing of, so that it keeps the
+/// comparison with the array's length: the verifier wants to see it.
+#[inline(always)]
+pub(crate) fn opaque<T>(number: &T) -> usize {
+    const { assert!(size_of::<T>() == 1) };
+    // SAFETY: one byte is read from a reference to one byte.
+    usize::from(unsafe { core::ptr::from_ref(number).cast::<u8>().read_volatile() })
+}
+
 /// Copies `bytes` (at least one) at `offset` of an skb's own data, paged or not; says whether they are
 /// there.
 ///

@@ -9,16 +9,16 @@ use aya_ebpf::{
 use netweir_wire::{
     map::{
         HEAD_BYTES, HeadCounters, HeadLoss, InterfaceKey, InterfacePlace, PacketHead, QUIC_PLACES,
-        RULE_STEPS, RuleFacts, RuleMark, RuleMemory, RuleTable,
+        RuleFacts, RuleMark, RuleMemory, RuleTable,
     },
     stand_in,
 };
 
 use crate::{
-    account::{Then, opaque, tick},
+    account::{Then, tick},
     cache,
     map::{self, Numbered, Work},
-    reader::{Payload, forget, volatile},
+    reader::{Payload, opaque, volatile},
     setting::{anew, hash, masked, setting},
     table::Era,
 };

@@ -2,35 +2,17 @@
 
 use clap::Subcommand;
 
-use super::FormatArgs;
+use super::{CountArgs, FormatArgs};
 
 /// Arguments of `attach`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct AttachArgs {
-    /// An interface by name or pattern, `any`, or `default` for that of the default route; with
-    /// `=HOOK` for a hook of its own. May be repeated.
-    #[arg(
-        long = "iface",
-        visible_alias = "interface",
-        short = 'i',
-        value_name = "NAME[=HOOK]"
-    )]
-    pub interface: Vec<String>,
-    /// Where packets are counted: auto, tc, or xdp (receive only).
-    #[arg(long, value_name = "HOOK")]
-    pub hook: Option<String>,
+    /// What is counted.
+    #[command(flatten)]
+    pub count: CountArgs,
     /// How XDP is entered: auto, native (in the driver) or generic.
     #[arg(long, value_name = "MODE")]
     pub mode: Option<String>,
-    /// The interface is in this network namespace, by name, path or process id.
-    #[arg(long, value_name = "NAME|PATH|PID")]
-    pub netns: Vec<String>,
-    /// Count only what this filter admits, in the kernel; the rest is `filtered`.
-    #[arg(long, value_name = "EXPRESSION")]
-    pub only: Option<String>,
-    /// Count one frame in N at random; the rest is `sampled`.
-    #[arg(long, value_name = "N")]
-    pub sampling: Option<String>,
     /// Take over what an older version has pinned, while it counts on.
     #[arg(long)]
     pub upgrade: bool,

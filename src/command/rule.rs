@@ -27,6 +27,7 @@ pub(super) fn run(config: &Config, command: &RuleCommand) -> anyhow::Result<()> 
             let rule = rule(&args.fields())?;
             warn_of(&rule);
             let number = store.change(|book| book.add(rule))?;
+            warn_of_hidden(&store, |pair| pair.contains(&number))?;
             refresh_rules(config)?;
             say(&format!("rule {number} is added"))
         }
@@ -41,6 +42,7 @@ pub(super) fn run(config: &Config, command: &RuleCommand) -> anyhow::Result<()> 
         RuleCommand::List(args) => list(&store.read()?.known(), args.format()),
         RuleCommand::Load { file } => {
             load(&store, file)?;
+            warn_of_hidden(&store, |_| true)?;
             refresh_rules(config)
         }
         RuleCommand::Export => {
@@ -78,6 +80,18 @@ fn warn_of(rule: &Rule) {
              everything, ARP and neighbour discovery too"
         );
     }
+}
+
+/// Says which of some rules never decide, and by which.
+#[expect(clippy::print_stderr, reason = "it is for who changes rules")]
+fn warn_of_hidden(store: &Store, is_of_interest: impl Fn(&[u16; 2]) -> bool) -> anyhow::Result<()> {
+    let hidden = store.read()?.known().set.hidden();
+    for [number, by] in hidden.into_iter().filter(is_of_interest) {
+        eprintln!(
+            "netweir: rule {number} never decides: rule {by} asks for the same and comes first"
+        );
+    }
+    Ok(())
 }
 
 /// A rule of these fields.

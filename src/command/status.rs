@@ -21,10 +21,13 @@ use crate::{
 #[derive(serde::Serialize)]
 struct Row {
     interface: String,
+    /// The name that it has now, where that is another one.
+    renamed: Option<String>,
     /// Inode number of its network namespace.
     netns: Option<u32>,
     ifindex: Option<u32>,
-    /// `attached`; `gone` where the interface is; `half made`, `migrating` or `unreadable`.
+    /// `attached`; `gone` where the interface is; `incomplete` where somebody has removed a pin that held
+    /// a program there; `half made`, `migrating` or `unreadable`.
     state: &'static str,
     hook: Option<&'static str>,
     /// What was asked for.
@@ -95,6 +98,7 @@ fn row(status: &Status) -> Row {
     let uptime_ns = about.map(|about| pin::boot_ns().saturating_sub(about.attached_ns));
     Row {
         interface: status.interface.clone(),
+        renamed: status.renamed.clone(),
         netns: about.map(|about| about.netns),
         ifindex: about.map(|about| about.ifindex),
         state: state(status),
@@ -119,7 +123,18 @@ fn row(status: &Status) -> Row {
             .iter()
             .map(|reason| (reason.name(), Volume::from(status.strays[*reason as usize])))
             .collect(),
-        problem: status.about.as_ref().err().cloned(),
+        problem: problem(status),
+    }
+}
+
+fn problem(status: &Status) -> Option<String> {
+    match (&status.about, status.missing.as_slice()) {
+        (Err(why), _) => Some(why.clone()),
+        (Ok(_), []) => None,
+        (Ok(_), missing) => Some(format!(
+            "somebody has removed {}: detach it and attach anew",
+            missing.join(" and ")
+        )),
     }
 }
 
@@ -129,6 +144,7 @@ fn state(status: &Status) -> &'static str {
     };
     match Phase::try_from(about.phase) {
         Ok(Phase::Attached) if status.is_attached == Some(false) => "gone",
+        Ok(Phase::Attached) if !status.missing.is_empty() => "incomplete",
         Ok(Phase::Attached) => "attached",
         Ok(Phase::Migrating) => "migrating",
         Ok(Phase::Making) if status.holder.is_some() => "being made",
@@ -214,7 +230,10 @@ fn cells(rows: &[Row], bytes: fn(u64) -> String) -> Cells {
         let programs = programs.map(|program| format!("{}:{}", program.name, program.id));
         let dash = || "-".to_owned();
         vec![
-            row.interface.clone(),
+            match &row.renamed {
+                Some(now) => format!("{} (now {now})", row.interface),
+                None => row.interface.clone(),
+            },
             row.state.to_owned(),
             row.hook.unwrap_or("-").to_owned(),
             row.asked.clone().unwrap_or_else(dash),

@@ -23,7 +23,7 @@ use netweir_agent::{
 use netweir_flow::KernelFilter;
 use netweir_wire::map::{MAX_COUNTERS, PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses};
 
-use crate::args::{Args, AttachArgs, ListenArgs, MeterArgs};
+use crate::args::{Args, AttachArgs, CountArgs, ListenArgs, MeterArgs};
 pub use quic::{QuicConfig, QuicPorts};
 use read::{
     address, choice, duration, hook, items, list, log_format, only, path, port, tc_mode, tick,
@@ -187,45 +187,35 @@ impl Layers {
         })
     }
 
+    fn put_list(&mut self, key: &str, values: &[String], flag: &'static str) -> anyhow::Result<()> {
+        let value = (!values.is_empty()).then(|| values.join(","));
+        self.put_some(key, value.as_ref(), flag)
+    }
+
     /// Adds the flags that say what is metered.
     ///
     /// # Errors
     /// None today; flags that name settings of their own cannot be wrong here.
-    pub fn with_meter(mut self, args: &MeterArgs) -> anyhow::Result<Self> {
-        if !args.interface.is_empty() {
-            self.put(
-                "interface",
-                args.interface.join(","),
-                Source::Flag("--iface"),
-            )?;
-        }
-        if !args.netns.is_empty() {
-            self.put("netns", args.netns.join(","), Source::Flag("--netns"))?;
-        }
-        self.put_some("hook", args.hook.as_ref(), "--hook")?;
-        self.put_some("tick", args.tick.as_ref(), "--tick")?;
-        self.put_some("only", args.only.as_ref(), "--only")?;
-        self.put_some("sampling", args.sampling.as_ref(), "--sampling")?;
-        Ok(self)
+    pub fn with_meter(self, args: &MeterArgs) -> anyhow::Result<Self> {
+        let mut layers = self.with_count(&args.count)?;
+        layers.put_some("tick", args.tick.as_ref(), "--tick")?;
+        Ok(layers)
     }
 
     /// Adds the flags that say what is attached to without a daemon, and how.
     ///
     /// # Errors
     /// None today, as of [`Self::with_meter`].
-    pub fn with_attach(mut self, args: &AttachArgs) -> anyhow::Result<Self> {
-        if !args.interface.is_empty() {
-            self.put(
-                "interface",
-                args.interface.join(","),
-                Source::Flag("--iface"),
-            )?;
-        }
-        if !args.netns.is_empty() {
-            self.put("netns", args.netns.join(","), Source::Flag("--netns"))?;
-        }
+    pub fn with_attach(self, args: &AttachArgs) -> anyhow::Result<Self> {
+        let mut layers = self.with_count(&args.count)?;
+        layers.put_some("xdp", args.mode.as_ref(), "--mode")?;
+        Ok(layers)
+    }
+
+    fn with_count(mut self, args: &CountArgs) -> anyhow::Result<Self> {
+        self.put_list("interface", &args.interface, "--iface")?;
+        self.put_list("netns", &args.netns, "--netns")?;
         self.put_some("hook", args.hook.as_ref(), "--hook")?;
-        self.put_some("xdp", args.mode.as_ref(), "--mode")?;
         self.put_some("only", args.only.as_ref(), "--only")?;
         self.put_some("sampling", args.sampling.as_ref(), "--sampling")?;
         Ok(self)

@@ -4,7 +4,7 @@
 //! The rules are of the kinds that people write, in one list: networks and hosts at one end, at both,
 //! with ports, and ports alone. The addresses are those of the flows, so that many match.
 
-use netweir_agent::collect::InterfaceNames;
+use netweir_agent::{attach::MapSizes, collect::InterfaceNames};
 use netweir_flow::rule::{Field, Numbered, Rule, RuleSet};
 use netweir_tests::{Pinned, Program, Rig, Target, Yardstick};
 
@@ -12,16 +12,33 @@ use crate::{
     minimum,
     packet::segment,
     sequence::{distinct, scattered},
-    sizes,
     table::Table,
 };
 
 const ROUNDS: usize = 7;
+/// Times in a round that all flows are new.
+const EPOCHS: usize = 5;
 /// New flows of a round: the cache of one CPU has room for all.
-const FLOWS: u32 = 50_000;
+const FLOWS: u32 = 6_000;
+/// Small enough for the cache of a processor, so that what rules cost is not lost in the waiting for memory.
+const SIZES: MapSizes = MapSizes {
+    cache: 16_384,
+    flows: 1024,
+    ring: 1 << 20,
+    quic: 1 << 20,
+    interfaces: 16,
+};
 /// Packets of the known flow.
-const RUNS: u32 = 500_000;
-const COUNTS: [u32; 5] = [0, 10, 100, 400, 1024];
+const RUNS: u32 = 200_000;
+/// Lists of so many rules, of all kinds or of one.
+const LISTS: [(u32, Kinds); 6] = [
+    (0, Kinds::All),
+    (10, Kinds::All),
+    (100, Kinds::All),
+    (400, Kinds::All),
+    (1024, Kinds::All),
+    (1024, Kinds::Networks),
+];
 const COLUMNS: [&str; 5] = ["empty", "new", "new_over_none", "known", "known_over_none"];
 
 /// Measures each hook with each number of rules, in turns with none.
@@ -32,17 +49,17 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
         ("XDP", Program::XDP, Program::EMPTY_XDP),
         ("TC ingress", Program::TC_INGRESS, Program::EMPTY_TC),
     ] {
-        let mut figures: Vec<Figures> = COUNTS.iter().map(|_| Figures::default()).collect();
+        let mut figures: Vec<Figures> = LISTS.iter().map(|_| Figures::default()).collect();
         for _ in 0..ROUNDS {
-            for (&count, figures) in COUNTS.iter().zip(&mut figures) {
-                round(figures, count, [program, empty])?;
+            for (&list, figures) in LISTS.iter().zip(&mut figures) {
+                round(figures, list, [program, empty])?;
             }
         }
         let none = figures[0].least();
-        for (count, figures) in COUNTS.iter().zip(&figures) {
+        for ((count, kinds), figures) in LISTS.iter().zip(&figures) {
             let [empty, new, known] = figures.least();
             let over = [empty, new, new - none[1], known, known - none[2]];
-            rows.push((format!("{place} {count} rules"), over.to_vec()));
+            rows.push((format!("{place} {count} {}", kinds.name()), over.to_vec()));
         }
     }
     Ok(Table {
@@ -50,6 +67,24 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
         columns: COLUMNS.to_vec(),
         rows,
     })
+}
+
+/// What rules of a list are.
+#[derive(Clone, Copy)]
+enum Kinds {
+    /// Of eight kinds.
+    All,
+    /// Source networks.
+    Networks,
+}
+
+impl Kinds {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::All => "rules",
+            Self::Networks => "networks",
+        }
+    }
 }
 
 #[derive(Default)]
@@ -65,30 +100,42 @@ impl Figures {
     }
 }
 
-fn round(figures: &mut Figures, count: u32, [program, empty]: [Program; 2]) -> anyhow::Result<()> {
+fn round(
+    figures: &mut Figures,
+    list: (u32, Kinds),
+    [program, empty]: [Program; 2],
+) -> anyhow::Result<()> {
     let frame = segment();
     let mut yardstick = Yardstick::with_sequence(1, &distinct(FLOWS))?;
     let target = Target::new(&mut yardstick, empty)?;
     let time = yardstick.mix(&target, &frame, FLOWS)?;
     figures.empty.push(time.as_nanos() as f64);
-    let mut rig = rig(program, count)?;
+    let mut rig = rig(program, list)?;
     let target = Target::new(&mut rig.object, program)?;
-    let time = yardstick.mix(&target, &frame, FLOWS)?;
-    figures.new.push(time.as_nanos() as f64);
-    let mut rig = self::rig(program, count)?;
+    for _ in 0..EPOCHS {
+        let time = yardstick.mix(&target, &frame, FLOWS)?;
+        figures.new.push(time.as_nanos() as f64);
+        // What was counted is taken: all flows are new again.
+        rig.drain()?;
+    }
+    let mut rig = self::rig(program, list)?;
     let time = program.run(&mut rig.object, &frame, RUNS)?;
     figures.known.push(time.as_nanos() as f64);
     Ok(())
 }
 
 /// A load with so many rules in force.
-fn rig(program: Program, count: u32) -> anyhow::Result<Rig> {
-    let mut rig = Rig::watching(7, sizes(1024))?;
+fn rig(program: Program, (count, kinds): (u32, Kinds)) -> anyhow::Result<Rig> {
+    let mut rig = Rig::watching(7, SIZES)?;
     if count == 0 {
         return Ok(rig);
     }
     let rules = (0..count).map(|number| {
-        let rule = rule(number)?;
+        let kind = match kinds {
+            Kinds::All => number % 8,
+            Kinds::Networks => 0,
+        };
+        let rule = rule(number, kind)?;
         let number = number as u16 + 1;
         anyhow::Ok(Numbered { number, rule })
     });
@@ -103,15 +150,15 @@ fn rig(program: Program, count: u32) -> anyhow::Result<Rig> {
 }
 
 /// The rule of a number, of one of eight kinds.
-fn rule(number: u32) -> anyhow::Result<Rule> {
+fn rule(number: u32, kind: u32) -> anyhow::Result<Rule> {
     let address = std::net::Ipv4Addr::from(scattered(number));
     let port = 1000 + number % 5000;
     let mut rule = Rule {
         label: format!("label-{number}"),
-        both_ways: number % 8 == 3,
+        both_ways: kind == 3,
         ..Rule::default()
     };
-    let fields: &[(Field, String)] = &match number % 8 {
+    let fields: &[(Field, String)] = &match kind {
         0 | 1 => vec![(Field::Source, format!("{address}/24"))],
         2 => vec![(Field::Source, format!("{address}/16"))],
         3 => vec![(Field::Source, format!("{address}/32"))],

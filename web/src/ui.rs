@@ -6,7 +6,7 @@ use crate::State;
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
 
 /// Path, media type and text of every part of the page.
-const PARTS: [(&str, &str, &str); 4] = [
+const PARTS: [(&str, &str, &str); 5] = [
     (
         "/",
         "text/html; charset=utf-8",
@@ -16,6 +16,11 @@ const PARTS: [(&str, &str, &str); 4] = [
         "/app.js",
         "text/javascript; charset=utf-8",
         include_str!("../ui/app.js"),
+    ),
+    (
+        "/text.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../ui/text.js"),
     ),
     (
         "/style.css",

@@ -14,6 +14,7 @@ async fn the_parts_have_their_types() {
     for (path, kind) in [
         ("/", "text/html; charset=utf-8"),
         ("/app.js", "text/javascript; charset=utf-8"),
+        ("/text.js", "text/javascript; charset=utf-8"),
         ("/style.css", "text/css; charset=utf-8"),
         ("/icon.svg", "image/svg+xml"),
     ] {
@@ -26,7 +27,7 @@ async fn the_parts_have_their_types() {
 #[tokio::test]
 async fn nothing_comes_from_elsewhere() {
     let server = Server::of(meter());
-    for path in ["/", "/app.js", "/style.css", "/icon.svg"] {
+    for path in ["/", "/app.js", "/text.js", "/style.css", "/icon.svg"] {
         // The name of an XML namespace is no address.
         let text = server.get(path).await.text;
         let text = text.replace("http://www.w3.org/2000/svg", "");

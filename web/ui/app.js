@@ -1,12 +1,12 @@
-// The page: a stream where there is one, polling where there is none. Every text, names of
-// interfaces included, goes in through textContent.
+// The page: a stream where there is one, polling where there is none.
+
+import { at, bits, bytes, cell, end, exact, figure, integer, moment, percent, rows } from "/text.js";
 
 const POLL_MS = 2000;
 const RETRY_MS = 30_000;
 const SILENCE_MS = 4000;
 const HISTORY = 120;
 
-const at = (id) => document.getElementById(id);
 const wanted = { interface: "", filter: "", sort: "rate", order: "desc", limit: "100" };
 let source = null; // the stream
 let poll = 0; // the timer of polling
@@ -15,58 +15,6 @@ let turn = 0; // answers to what is not wanted any more are passed over
 let last = null; // what was shown last
 let quicAsked = -Infinity; // when QUIC was asked for last
 let history = [];
-
-const integer = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-// Three digits.
-const figure = (value) => value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
-
-function scaled(value, step, units) {
-  let unit = 0;
-  // What would be rounded up to a whole step is shown in the next unit.
-  while (Math.abs(value) >= step - 0.5 && unit < units.length - 1) {
-    value /= step;
-    unit += 1;
-  }
-  return `${unit === 0 ? integer.format(value) : figure(value)} ${units[unit]}`;
-}
-
-const bytes = (value) => scaled(value, 1024, ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]);
-const bits = (value) => scaled(value, 1000, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]);
-const percent = (value) => `${value.toFixed(1)} %`;
-const end = (address, port) =>
-  port === null ? address : address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-
-function moment(text) {
-  const time = new Date(text);
-  const today = time.toDateString() === new Date().toDateString();
-  return today ? time.toLocaleTimeString("en-GB") : time.toLocaleString("en-GB");
-}
-
-function cell(text, { label, number, title, kind } = {}) {
-  const td = document.createElement("td");
-  td.setAttribute("role", "cell");
-  td.textContent = text;
-  if (label) td.dataset.label = label;
-  if (number) td.classList.add("number");
-  if (kind) td.classList.add(kind);
-  if (title) td.title = title;
-  return td;
-}
-
-function rows(table, lines) {
-  const body = at(table).tBodies[0];
-  const selection = getSelection();
-  // Whoever is about to copy something is not to lose it.
-  if (!selection.isCollapsed && body.contains(selection.anchorNode)) return;
-  body.replaceChildren(
-    ...lines.map((cells) => {
-      const tr = document.createElement("tr");
-      tr.setAttribute("role", "row");
-      tr.append(...cells);
-      return tr;
-    }),
-  );
-}
 
 const text = (id, value) => (at(id).textContent = value);
 
@@ -179,9 +127,6 @@ function showLabels(labels) {
 function ruling({ rule, action }) {
   return rule === null ? "" : `rule ${rule}: ${action}`;
 }
-
-// A number as it is: those of JSON have 53 bits here, and backends may have 64.
-const exact = (hex) => hex && BigInt(hex).toString();
 
 // Nothing where the flow is no part of a QUIC connection.
 function quic({ quic }) {

@@ -95,7 +95,7 @@ impl Attachment {
         }
         match xdp::attach(object, device, modes.xdp) {
             Err(error) if modes.xdp == XdpChoice::Auto => {
-                tracing::warn!(interface = device.name, error = %Chain(&error), "no XDP here, taking TC");
+                tracing::warn!(interface = device.name, error = %Chain(&error), "XDP cannot be attached, taking TC");
                 tc::attach(object, device, link, modes.tc)
             }
             attached => attached,

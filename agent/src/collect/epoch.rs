@@ -16,6 +16,19 @@ use rustix::mm::ProtFlags;
 use super::memory::Memory;
 use crate::Error;
 
+/// How far a drain has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Everything was taken.
+    Taken,
+    /// The epoch is closed.
+    Begun,
+    /// Its flows were handed over.
+    Read,
+    /// Some of its flows were.
+    Broken,
+}
+
 /// The one entry of the map of that name.
 pub(super) struct Epoch {
     memory: Memory,

@@ -18,46 +18,11 @@ use netweir_wire::{
     name,
 };
 
-use super::{InterfaceNames, Kept, Maps, map_error};
+use super::{InterfaceNames, Kept, Maps, known::Known, map_error};
 use crate::{Cpus, Error, attach::Layout, error::Doing};
 
 /// Insert only where there is none: `BPF_NOEXIST`.
 const NEW: u64 = 1;
-/// Reads in which an interface has counted nothing until it may lose its number.
-const IDLE_READS: u32 = 8;
-
-/// An interface that has a number.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    number: u32,
-    /// Whether the agent told the programs of it, and will say when it is gone.
-    told: bool,
-    /// Frames that it had seen when it was read.
-    frames: u64,
-    /// How often it was read since that last changed.
-    idle: u32,
-}
-
-impl Known {
-    const fn new(number: u32, told: bool) -> Self {
-        Self {
-            number,
-            told,
-            frames: 0,
-            idle: 0,
-        }
-    }
-
-    const fn age(&mut self, counters: &InterfaceCounters) {
-        let frames = counters.seen.frames;
-        self.idle = if frames == self.frames {
-            self.idle.saturating_add(1)
-        } else {
-            0
-        };
-        self.frames = frames;
-    }
-}
 
 /// The interfaces of one load of the programs.
 pub(super) struct Interfaces {
@@ -357,8 +322,7 @@ impl Interfaces {
         if self.known.len() + leaving <= self.classes.len() / 2 {
             return;
         }
-        let is_idle = |known: &Known| !known.told && known.idle >= IDLE_READS;
-        let idle = self.known.iter().filter(|(_, known)| is_idle(known));
+        let idle = self.known.iter().filter(|(_, known)| known.is_idle());
         self.gone.extend(idle.map(|(key, _)| *key));
     }
 

@@ -12,6 +12,7 @@ mod entries;
 mod epoch;
 mod interfaces;
 mod kept;
+mod known;
 mod maps;
 mod memory;
 mod names;
@@ -39,7 +40,7 @@ use crate::{
 pub(crate) use barrier::Barrier;
 pub(crate) use cache::Cache;
 pub(crate) use entries::EntryMap;
-use epoch::{Epoch, Taken};
+use epoch::{Epoch, Stage, Taken};
 use interfaces::Interfaces;
 pub use kept::{Kept, Moved};
 pub(crate) use maps::NAMES as MAP_NAMES;
@@ -54,19 +55,6 @@ use rules::Rules;
 
 /// Entries of a map that are read with one system call, and flows that are handed over at once.
 const BATCH_ENTRIES: usize = 4096;
-
-/// How far a drain has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Everything was taken.
-    Taken,
-    /// The epoch is closed.
-    Begun,
-    /// Its flows were handed over.
-    Read,
-    /// Some of its flows were.
-    Broken,
-}
 
 /// What moves out of the maps of one loaded object what was counted there.
 pub struct Collector {

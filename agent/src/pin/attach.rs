@@ -182,7 +182,7 @@ fn hang(
         if modes.xdp != XdpChoice::Auto {
             return Err(last);
         }
-        tracing::warn!(interface = device.name, error = %Chain(&last), "no XDP here, taking TC");
+        tracing::warn!(interface = device.name, error = %Chain(&last), "XDP cannot be attached, taking TC");
     }
     if modes.tc == TcMode::Clsact {
         return hang_filters(pins, object, device);

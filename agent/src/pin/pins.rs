@@ -252,6 +252,17 @@ impl Pins {
         }
     }
 
+    /// Pins that are missing of those that hold the programs at the interface.
+    pub(super) fn missing(&self, about: &About) -> Vec<&'static str> {
+        let held: &[&str] = match hook(about) {
+            Hook::Tcx => &LINKS,
+            Hook::XdpNative | Hook::XdpGeneric => &LINKS[..1],
+            _ => &[],
+        };
+        let is_missing = |link: &&str| !self.path_of(link).exists();
+        held.iter().copied().filter(is_missing).collect()
+    }
+
     /// Whether packets of the interface come by the programs, seen from its namespace; `None` where that
     /// cannot be found out. One that is gone may have left its index to another one.
     pub(super) fn is_hanging(&self, about: &About, netns: Option<&Netns>) -> Option<bool> {

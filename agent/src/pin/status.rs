@@ -21,6 +21,7 @@ use crate::{
     collect::split_value,
     error::{Chain, Doing},
     netns,
+    watch::name_of,
 };
 
 /// A program that is pinned.
@@ -47,6 +48,10 @@ pub struct Status {
     pub programs: Vec<Program>,
     /// Whether packets still come by them; `None` where that cannot be found out.
     pub is_attached: Option<bool>,
+    /// Pins that somebody has removed, by which the programs were held at the interface.
+    pub missing: Vec<&'static str>,
+    /// The name that the interface has now, where that is another one.
+    pub renamed: Option<String>,
     /// The process that uses them, where it can be seen.
     pub holder: Option<u32>,
     /// What was counted, both directions, and what was taken of it in flows; `None` where the maps are
@@ -83,6 +88,8 @@ fn of(folder: &Folder, pins: Pins) -> Status {
         about: pins.about().map_err(|error| Chain(&error).to_string()),
         programs: programs.collect(),
         is_attached: None,
+        missing: Vec::new(),
+        renamed: None,
         holder: folder.holder(pins.interface()),
         counters: None,
         strays: Default::default(),
@@ -92,7 +99,13 @@ fn of(folder: &Folder, pins: Pins) -> Status {
     let Ok(about) = status.about else {
         return status;
     };
-    status.is_attached = status.pins.is_hanging(&about, netns_of(&about).as_ref());
+    let netns = netns_of(&about);
+    status.is_attached = status.pins.is_hanging(&about, netns.as_ref());
+    status.missing = status.pins.missing(&about);
+    if status.is_attached == Some(true) {
+        let name = netns.and_then(|netns| netns.enter(|| name_of(about.ifindex)).ok()?);
+        status.renamed = name.filter(|name| *name != status.interface);
+    }
     if about.abi != version::ABI || about.phase == Phase::Making as u32 {
         return status;
     }

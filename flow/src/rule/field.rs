@@ -5,6 +5,7 @@
 use super::{Action, Rule};
 use crate::{
     Protocol,
+    endpoint::has_ports,
     filter::{net, ports, vlan_number},
 };
 use ipnet::IpNet;
@@ -70,6 +71,14 @@ pub enum RuleError {
         "`source` is of IPv4 and `destination` of IPv6, or the other way round: no packet is both"
     )]
     Families,
+    /// Nothing can match.
+    #[error("`protocol`: {0} has no ports, so a rule of it that states ports matches nothing")]
+    NoPorts(String),
+    /// Nothing can match.
+    #[error(
+        "`{0}`: addresses of ::ffff:0:0/96 stand for IPv4 ones and are in no packet: write them as IPv4"
+    )]
+    Mapped(&'static str),
     /// Something comes with a later version.
     #[error("`action`: `tap` is reserved for the inline path, which this version does not have")]
     Reserved,
@@ -128,7 +137,7 @@ impl Field {
                 "a port (0 to 65535) or a range, such as 443 or 80-90"
             }
             Self::BothWays => "`true` or `false`",
-            Self::Interface => "the name of an interface: 1 to 15 characters",
+            Self::Interface => "the name of one interface: 1 to 15 characters, and no pattern",
             Self::Direction => "a direction: `in` or `out`",
             Self::Vlan => "a VLAN identifier from 1 to 4095, or 0 for no tag",
             Self::Backend => "a QUIC backend: a number from 0 to 4294967293",
@@ -197,6 +206,21 @@ impl Rule {
         }
         if matches!(self.action, Action::Tap) {
             return Err(RuleError::Reserved);
+        }
+        let states_ports = self.source_ports.is_some() || self.destination_ports.is_some();
+        if let Some(protocol) = self.protocol
+            && states_ports
+            && !has_ports(protocol)
+        {
+            return Err(RuleError::NoPorts(protocol_text(protocol)));
+        }
+        for (field, net) in [
+            (Field::Source, &self.source),
+            (Field::Destination, &self.destination),
+        ] {
+            if net.as_ref().is_some_and(is_mapped) {
+                return Err(RuleError::Mapped(field.name()));
+            }
         }
         match (&self.source, &self.destination) {
             (Some(IpNet::V4(_)), Some(IpNet::V6(_))) | (Some(IpNet::V6(_)), Some(IpNet::V4(_))) => {
@@ -274,9 +298,9 @@ fn label(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// A name as the kernel takes it (`dev_valid_name`).
+/// A name as the kernel takes it (`dev_valid_name`), but for those that are patterns elsewhere.
 fn interface(text: &str) -> Option<String> {
-    let is_right = |letter: char| letter != '/' && letter != ':' && !letter.is_whitespace();
+    let is_right = |letter: char| !"/:*?[".contains(letter) && !letter.is_whitespace();
     let fits = (1..=15).contains(&text.len()) && text.chars().all(is_right);
     fits.then(|| text.to_owned())
 }
@@ -289,6 +313,11 @@ fn protocol(text: &str) -> Option<u8> {
         Protocol::Ip(number) => Some(number),
         Protocol::Ethertype(_) => None,
     }
+}
+
+/// Whether all addresses of a network stand for IPv4 ones.
+fn is_mapped(net: &IpNet) -> bool {
+    matches!(net, IpNet::V6(net) if net.prefix_len() >= 96 && net.addr().to_ipv4_mapped().is_some())
 }
 
 fn direction(text: &str) -> Option<Direction> {

@@ -1,7 +1,10 @@
 //! All rules, in the order in which they are asked.
 
-use super::{Probe, Rule};
-use std::cmp::Reverse;
+use super::{Action, Probe, Rule};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, hash_map::Entry},
+};
 
 /// A rule and its number, which lasts as long as the rule does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,28 @@ impl RuleSet {
         let mut all = self.rules.iter();
         all.find(|known| known.number == number)
             .map(|known| &known.rule)
+    }
+
+    /// Rules that never decide since another one that asks for the same comes first: the numbers of
+    /// both.
+    pub fn hidden(&self) -> Vec<[u16; 2]> {
+        let mut first = HashMap::new();
+        let mut hidden = Vec::new();
+        for Numbered { number, rule } in &self.rules {
+            let asked = Rule {
+                label: String::new(),
+                action: Action::Count,
+                priority: 0,
+                ..rule.clone()
+            };
+            match first.entry(asked) {
+                Entry::Occupied(by) => hidden.push([*number, *by.get()]),
+                Entry::Vacant(place) => {
+                    place.insert(*number);
+                }
+            }
+        }
+        hidden
     }
 
     /// The rule that decides.

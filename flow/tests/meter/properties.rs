@@ -2,8 +2,8 @@
 
 use crate::driver::{START, interface};
 use netweir_flow::{
-    Accounting, Batch, Difference, Filter, InterfaceSample, Label, Labelled, Listing, Meter, Query,
-    Sample, Settings, SortKey,
+    Accounting, Batch, Difference, InterfaceSample, Label, Labelled, Listing, Meter, Query, Sample,
+    Settings, SortKey,
     quic::{self, connection},
 };
 use netweir_wire::map::{
@@ -337,65 +337,4 @@ proptest! {
         let packets = connections.iter().map(|it| it.forward.packets + it.reverse.packets);
         prop_assert_eq!(packets.sum::<u64>(), meter.flows(&Query::default()).len() as u64);
     }
-
-    #[test]
-    fn any_text_is_a_filter_or_an_error(text in ".*", words in words()) {
-        drop(Filter::parse(&text));
-        if let Err(error) = Filter::parse(&words) {
-            prop_assert!(error.column() <= words.chars().count() + 1);
-        }
-    }
-
-    #[test]
-    fn a_filter_reads_back_as_it_is_written(text in expression()) {
-        let filter = Filter::parse(&text).map_err(|error| TestCaseError::fail(error.to_string()))?;
-        prop_assert_eq!(filter.to_string().parse(), Ok(filter));
-    }
-}
-
-/// Pieces of expressions in any order.
-fn words() -> impl Strategy<Value = String> {
-    let pieces = "tcp ip6 src dst host net port and or not ( ) ! && || & | 10.0.0.1 10.0.0.0/8 80 \
-                  80-90 label rule proto vlan ethertype 0x88cc interface \" \\ in out";
-    let pieces: Vec<&str> = pieces.split(' ').collect();
-    prop::collection::vec(select(pieces), 0..12).prop_map(|words| words.join(" "))
-}
-
-/// Expressions as people would write them.
-fn expression() -> impl Strategy<Value = String> {
-    let side = select(vec!["", "src ", "dst "]);
-    let net = prop_oneof![
-        any::<[u8; 4]>().prop_map(|octets| std::net::Ipv4Addr::from(octets).to_string()),
-        any::<u128>().prop_map(|bits| std::net::Ipv6Addr::from(bits).to_string()),
-        (any::<[u8; 4]>(), 0..=32_u8)
-            .prop_map(|(octets, prefix)| format!("{}/{prefix}", std::net::Ipv4Addr::from(octets))),
-    ];
-    let term = prop_oneof![
-        (side.clone(), net).prop_map(|(side, net)| format!("{side}{net}")),
-        (side, 0..100_u16, 100..=u16::MAX)
-            .prop_map(|(side, low, high)| format!("{side}port {low}-{high}")),
-        any::<u8>().prop_map(|number| format!("proto {number}")),
-        any::<u16>().prop_map(|number| format!("ethertype {number}")),
-        (0..4096_u16).prop_map(|number| format!("vlan {number}")),
-        (0..16384_u16).prop_map(|number| format!("rule {number}")),
-        "[a-z:./_-]{1,9}".prop_map(|name| format!("label {name}")),
-        ".*".prop_map(|name| {
-            format!(
-                "interface \"{}\"",
-                name.replace('\\', "\\\\").replace('"', "\\\"")
-            )
-        }),
-        select(vec!["in", "OUT", "tcp", "arp", "ip"]).prop_map(str::to_owned),
-    ];
-    term.prop_recursive(6, 40, 4, |inner| {
-        let joined = |joint: &'static str| {
-            prop::collection::vec(inner.clone(), 1..4)
-                .prop_map(move |parts| format!("({})", parts.join(joint)))
-        };
-        prop_oneof![
-            joined(" and "),
-            joined(" || "),
-            inner.clone().prop_map(|part| format!("not {part}")),
-        ]
-    })
 }

@@ -1,7 +1,7 @@
 //! Which rule decides, and what is refused.
 
 use netweir_flow::rule::{Action, CompileError, Numbered, Probe, Rule, RuleSet};
-use netweir_wire::map::{Direction, MAX_RULES, RuleAction, RuleFacts, RuleFlow};
+use netweir_wire::map::{Direction, FlowKey, MAX_RULES, RuleAction, RuleFacts, RuleFlow};
 
 /// A packet over TCP from 10.1.2.3:5000 to 10.9.8.7:443, received by eth0.
 fn probe() -> Probe<'static> {
@@ -146,4 +146,68 @@ fn numbers_and_actions_come_through() {
     };
     assert_eq!(decided("eth1"), (1, RuleAction::Sample));
     assert_eq!(decided("eth0"), (2, RuleAction::Drop));
+}
+
+/// Bits that some rules ask for are taken twice on the way to others.
+#[test]
+fn what_rules_ask_for_in_overlapping_bits_is_told_apart() {
+    let rules = [
+        "priority=2",
+        "destination=2001:db8::/38 protocol=58 vlan=0",
+        "source=2001:db8::/119 both_ways=true",
+        "source_port=49990-50010 direction=out priority=2",
+        "action=drop priority=1",
+        "destination=10.0.0.0/20 protocol=112",
+        "source=2001:db8::/113 destination=2001:d80::/26 source_port=0-7905 destination_port=36412 vlan=0 backend=7",
+        "protocol=6 direction=in both_ways=true action=drop",
+        "source=8.0.0.0/5 destination=10.0.0.0/13 protocol=1",
+    ];
+    let rules = set(rules.map(|text| {
+        let mut rule = Rule::default();
+        for field in text.split(' ') {
+            let (name, value) = field.split_once('=').unwrap();
+            rule.set(name.parse().unwrap(), value).unwrap();
+        }
+        rule
+    }));
+    let table = rules.compile().unwrap().table;
+    for protocol in 1..=255 {
+        let key = FlowKey {
+            source: mapped([10, 0, 0, 1]),
+            destination: mapped([10, 0, 0, 2]),
+            source_port: 443_u16.to_be_bytes(),
+            destination_port: 50_000_u16.to_be_bytes(),
+            ethertype: 0x0800_u16.to_be_bytes(),
+            protocol,
+            direction: Direction::Egress as u8,
+            ..FlowKey::default()
+        };
+        let decided = rules.decide(&Probe::of_key(&key, "eth0", None)).unwrap();
+        let mark = table.decide(&RuleFacts::new(&key, 0, 0));
+        assert_eq!(mark.number(), decided.number, "{protocol}");
+    }
+}
+
+fn mapped(address: [u8; 4]) -> [u8; 16] {
+    std::net::Ipv4Addr::from(address).to_ipv6_mapped().octets()
+}
+
+#[test]
+fn rules_that_ask_for_the_same_hide_one_another() {
+    let drop = |rule: Rule| Rule {
+        action: Action::Drop,
+        ..rule
+    };
+    let urgent = Rule {
+        priority: 1,
+        ..drop(to("10.0.0.0/8"))
+    };
+    let rules = set([
+        from("10.0.0.0/8"),
+        drop(from("10.0.0.0/8")),
+        to("10.0.0.0/8"),
+        urgent,
+        from("10.0.0.0/9"),
+    ]);
+    assert_eq!(rules.hidden(), [[2, 1], [3, 4]]);
 }

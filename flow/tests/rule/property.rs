@@ -168,7 +168,7 @@ proptest! {
 
     #[test]
     fn the_table_decides_as_many_rules_do(
-        rules in vec(rule(), 100..300),
+        rules in vec(rule(), 100..200),
         flows in vec(flow(), 500),
     ) {
         agrees(rules, &flows)?;

@@ -79,6 +79,7 @@ fn what_is_wrong_is_named() {
         ("destination_port", "65536"),
         ("both_ways", "yes"),
         ("interface", "a/b"),
+        ("interface", "eth*"),
         ("direction", "both"),
         ("vlan", "4096"),
         ("backend", "4294967295"),
@@ -101,6 +102,10 @@ fn what_is_wrong_is_named() {
         ("destination", "1.2.3.4"),
     ]);
     assert_eq!(families, Err(RuleError::Families));
+    let ports = rule(&[("label", "x"), ("protocol", "icmp"), ("source_port", "1")]);
+    assert_eq!(ports, Err(RuleError::NoPorts("icmp".into())));
+    let mapped = rule(&[("label", "x"), ("destination", "::ffff:10.0.0.0/104")]);
+    assert_eq!(mapped, Err(RuleError::Mapped("destination")));
     assert_eq!(
         rule(&[("label", "x"), ("action", "tap")]),
         Err(RuleError::Reserved)

@@ -16,7 +16,8 @@ use netweir_wire::{
 };
 
 use crate::{
-    account::{account, account_watched, stray},
+    account::{account, account_watched},
+    interface::stray,
     map::{self, KernelFrame, Work},
     quic::{self, MOST_DATAGRAMS, QuicWork},
     reader::{Copied, Payload, field, read_paged},

@@ -16,9 +16,8 @@ use super::{
     work::{MOST_RUNS, Run, open},
 };
 use crate::{
-    account::opaque,
     map::{self, Numbered},
-    reader::{forget, volatile},
+    reader::{forget, opaque, volatile},
     table::Era,
 };
 

@@ -11,9 +11,8 @@ use netweir_wire::{
 
 use super::{Look, Payload, work::MOST_LONG};
 use crate::{
-    account::opaque,
     map,
-    reader::volatile,
+    reader::{opaque, volatile},
     setting::{masked, setting},
 };
 

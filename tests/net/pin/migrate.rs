@@ -1,12 +1,6 @@
 //! Taking over what an older version has pinned: sent is counted, at every step and whoever is killed.
 
-use std::{
-    env,
-    process::Command,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::Duration,
-};
+use std::{env, process::Command, thread, time::Duration};
 
 use netweir_agent::{
     Netns,
@@ -14,17 +8,15 @@ use netweir_agent::{
     pin::{Folder, Migration},
 };
 use netweir_flow::Hook;
-use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
 use netweir_tests::{Ended, Feature, Netweir, OldPins, PINS, World, books, is_root, own_bpffs};
 use netweir_tests::{claim, settings, status, tree};
 use netweir_wire::{
     map::{Class, Count, Volume, old::v3},
-    packet::protocol,
     version,
 };
 use rustix::process::Signal;
 
-use super::{by_port, command, detach, received, send};
+use super::{by_port, command, detach, detach_whole, received, send, send_each, while_sending};
 use crate::attachment::attached;
 
 /// Every tier is used, and all that comes finds room.
@@ -45,13 +37,6 @@ fn hooks() -> impl Iterator<Item = Hook> {
         Hook::XdpNative => frags,
         _ => true,
     })
-}
-
-/// Sends one frame of each of so many flows.
-fn send_each(world: &World, flows: u16) {
-    let frames =
-        (1..=flows).map(|port| ethernet_ipv4(ipv4(protocol::UDP).carrying(udp(port, 2, &[0; 18]))));
-    world.send(frames);
 }
 
 /// What an agent reports of as many flows of so many packets each, that had taken so many before.
@@ -88,9 +73,7 @@ fn an_agent_takes_over_what_was_counted_in_every_tier() {
         send_each(&world, 10);
         let ended = Netweir::flows(&world, &[]).meter().end(Signal::TERM);
         check(&ended, 10, 1, 600);
-        detach(&world);
-        assert_eq!(attached(&world), nothing, "{hook}");
-        assert_eq!(tree(folder.path()), [""; 0], "{hook}");
+        detach_whole(&world, &folder, &nothing, hook.name());
     }
 }
 
@@ -149,22 +132,13 @@ fn nothing_is_lost_or_doubled_while_packets_come() {
         let world = World::new();
         let _old = OldPins::make(&folder, &world.near, hook, SIZES);
         send_each(&world, 100);
-        let is_over = AtomicBool::new(false);
-        let (ended, rounds) = thread::scope(|scope| {
-            let sender = scope.spawn(|| {
-                let mut rounds = 1;
-                while !is_over.load(Ordering::Relaxed) {
-                    send_each(&world, 100);
-                    rounds += 1;
-                }
-                rounds
-            });
+        let (rounds, agent) = while_sending(&world, 100, || {
             let agent = Netweir::flows(&world, &["--set", "tick=100ms"]).meter();
             agent.await_log("pins of an older version were taken over", 1);
-            is_over.store(true, Ordering::Relaxed);
-            let rounds = sender.join().unwrap();
-            (agent.end(Signal::TERM), rounds)
+            agent
         });
+        let ended = agent.end(Signal::TERM);
+        let rounds = rounds + 1;
         assert!(rounds > 2, "{rounds}");
         check(&ended, 100, rounds, 0);
         detach(&world);
@@ -194,9 +168,7 @@ fn killed_at_any_moment_nothing_is_lost_or_doubled() {
         let ended = Netweir::flows(&world, &[]).meter().end(Signal::TERM);
         assert_eq!(ended.books(), books(sent, 0), "{hook}");
         assert_eq!(received(&world), [sent, sent, sent, 0], "{hook}");
-        detach(&world);
-        assert_eq!(attached(&world), nothing, "{hook}");
-        assert_eq!(tree(folder.path()), [""; 0], "{hook}");
+        detach_whole(&world, &folder, &nothing, hook.name());
     }
 }
 
@@ -260,9 +232,7 @@ fn killed_at_any_step_the_next_one_goes_on() {
             let ended = Netweir::flows(&world, &[]).meter().end(Signal::TERM);
             check(&ended, 150, 4, 0);
             assert_eq!(received(&world), [600, 600, 600, 0], "{what}");
-            detach(&world);
-            assert_eq!(attached(&world), nothing, "{what}");
-            assert_eq!(tree(folder.path()), [""; 0], "{what}");
+            detach_whole(&world, &folder, &nothing, &what);
         }
     }
 }

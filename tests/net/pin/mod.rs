@@ -6,10 +6,18 @@ mod refused;
 mod restart;
 mod rule;
 
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use netweir_agent::pin::Folder;
 use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
-use netweir_tests::{Ended, Feature, Netweir, World, status};
+use netweir_tests::{Ended, Feature, Netweir, World, status, tree};
 use netweir_wire::packet::protocol;
 use serde_json::Value;
+
+use crate::attachment::attached;
 
 /// How to attach in each way that can be pinned, and the hook that it comes to.
 const WAYS: [(&[&str], &str); 4] = [
@@ -49,10 +57,45 @@ fn detach(world: &World) {
     assert_eq!(ended.output, ["w0: detached"]);
 }
 
+/// Detaches; all is as it was before, and nothing is pinned.
+fn detach_whole(world: &World, folder: &Folder, before: &str, what: &str) {
+    detach(world);
+    assert_eq!(attached(world), before, "{what}");
+    assert_eq!(tree(folder.path()), [""; 0], "{what}");
+}
+
+/// A frame of the flow from this port.
+fn frame(source_port: u16) -> Vec<u8> {
+    ethernet_ipv4(ipv4(protocol::UDP).carrying(udp(source_port, 2, &[0; 18])))
+}
+
+/// Sends one frame of each of so many flows.
+fn send_each(world: &World, flows: u16) {
+    world.send((1..=flows).map(frame));
+}
+
+/// Does something while one frame of each of so many flows is sent again and again; returns how often
+/// that was, and what came of it.
+fn while_sending<T>(world: &World, flows: u16, act: impl FnOnce() -> T) -> (u64, T) {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            let mut rounds = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                send_each(world, flows);
+                rounds += 1;
+            }
+            rounds
+        });
+        let done = act();
+        is_over.store(true, Ordering::Relaxed);
+        (sender.join().unwrap(), done)
+    })
+}
+
 /// Sends so many frames of a flow of its own.
 fn send(world: &World, source_port: u16, count: usize) {
-    let frame = ethernet_ipv4(ipv4(protocol::UDP).carrying(udp(source_port, 2, &[0; 18])));
-    world.send(std::iter::repeat_n(frame, count));
+    world.send(std::iter::repeat_n(frame(source_port), count));
 }
 
 /// Packets received that were seen, counted, taken and lost, as the status says it.

@@ -1,6 +1,9 @@
 //! What is refused says why and what to do, and touches nothing.
 
-use std::fs;
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, chown},
+};
 
 use netweir_tests::{Netweir, World, books, is_root, own_bpffs, status, tree};
 use netweir_wire::{
@@ -9,7 +12,7 @@ use netweir_wire::{
 };
 use rustix::process::Signal;
 
-use super::{attach, command, detach, received, send, ways};
+use super::{attach, command, detach, detach_whole, received, send, ways};
 use crate::attachment::attached;
 
 /// Checks that a command fails with one line that has this text.
@@ -77,6 +80,28 @@ fn what_is_no_place_for_pins_or_no_interface() {
     refuse(call, "not permitted");
     assert_eq!(tree(folder.path()), [""; 0]);
     assert_eq!(attached(&world), nothing);
+}
+
+/// Whoever could put other pins there, or lock them, would decide about what is counted.
+#[test]
+fn directories_are_for_their_owner_alone() {
+    if !is_root() {
+        return;
+    }
+    let folder = own_bpffs();
+    let world = World::new();
+    attach(&world, &[]);
+    for path in [folder.path(), &folder.of("w0")] {
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{}", path.display());
+        chown(path, Some(65_534), None).unwrap();
+        let why = "it belongs to another user, who may have put it there on purpose";
+        for name in ["attach", "detach"] {
+            refuse(command(&world, name, &[]), why);
+        }
+        chown(path, Some(0), None).unwrap();
+    }
+    detach(&world);
 }
 
 #[test]
@@ -189,9 +214,7 @@ fn what_was_killed_at_any_moment_leaves_nothing_that_stays() {
             }
             send(&world, 1, 2);
             assert_eq!(received(&world)[0], 2, "{hook}");
-            detach(&world);
-            assert_eq!(attached(&world), nothing, "{hook}");
-            assert_eq!(tree(folder.path()), [""; 0], "{hook}");
+            detach_whole(&world, &folder, &nothing, hook);
         }
     }
 }

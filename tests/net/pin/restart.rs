@@ -1,19 +1,13 @@
 //! Agents come and go, and what is pinned counts on.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::Duration,
-};
+use std::{fs, thread, time::Duration};
 
 use aya::programs::loaded_programs;
-use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
 use netweir_tests::{Netweir, World, books, is_root, own_bpffs, status, tree};
-use netweir_wire::packet::protocol;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{attach, by_port, command, detach, received, send, ways};
+use super::{attach, by_port, command, detach, detach_whole, received, send, ways, while_sending};
 use crate::attachment::attached;
 
 /// Whether a program of this number is loaded.
@@ -61,9 +55,7 @@ fn what_is_pinned_goes_on_and_is_removed_whole() {
             .map(|program| program["id"].as_u64().unwrap())
             .collect();
         assert!(!ids.is_empty() && ids.iter().all(|id| is_loaded(*id)));
-        detach(&world);
-        assert_eq!(attached(&world), nothing, "{hook}");
-        assert_eq!(tree(folder.path()), [""; 0], "{hook}");
+        detach_whole(&world, &folder, &nothing, hook);
         // The kernel removes programs a little later.
         netweir_tests::await_that(|| match ids.iter().find(|id| is_loaded(**id)) {
             Some(id) => Err(format!("program {id} is still loaded")),
@@ -93,27 +85,14 @@ fn nothing_is_lost_or_doubled_when_agents_are_killed_while_packets_come() {
         &world,
         &["--set", "maps.cache=64", "--set", "maps.flows=4096"],
     );
-    let is_over = AtomicBool::new(false);
-    let sent = thread::scope(|scope| {
-        let sender = scope.spawn(|| {
-            let mut sent = 0;
-            while !is_over.load(Ordering::Relaxed) {
-                let frames = (0..200).map(|port| {
-                    ethernet_ipv4(ipv4(protocol::UDP).carrying(udp(port, 2, &[0; 18])))
-                });
-                world.send(frames);
-                sent += 200;
-            }
-            sent
-        });
+    let (rounds, ()) = while_sending(&world, 200, || {
         for life in 0..8 {
             let agent = Netweir::flows(&world, &["--set", "tick=100ms"]).meter();
             thread::sleep(Duration::from_millis(37 * life));
             assert!(agent.end(Signal::KILL).was_killed());
         }
-        is_over.store(true, Ordering::Relaxed);
-        sender.join().unwrap()
     });
+    let sent = 200 * rounds;
     let row = accounting(&world);
     assert_eq!(row["seen"]["packets"], sent, "{row}");
     assert_eq!(row["counted"]["packets"], sent, "{row}");
@@ -231,6 +210,7 @@ fn an_interface_that_has_another_name_by_now() {
         let all: Vec<&str> = fixed.iter().chain(change).copied().collect();
         world.near.text("ip", &all);
     }
+    assert_eq!(status(&world.near)["renamed"], "w5");
     let w5 = |name: &str| Netweir::new([name, "--iface", "w5"]);
     let ended = w5("attach").inside(&world.near).finish();
     let (_, told) = ended.failure();
@@ -239,6 +219,28 @@ fn an_interface_that_has_another_name_by_now() {
     assert_eq!(ended.books(), books(3, 0));
     detach(&world);
     assert_eq!(tree(folder.path()), [""; 0]);
+}
+
+#[test]
+fn an_interface_from_which_somebody_took_a_program_is_incomplete() {
+    if !is_root() {
+        return;
+    }
+    let folder = own_bpffs();
+    for (way, hook) in ways().filter(|(_, hook)| *hook != "clsact") {
+        let world = World::new();
+        attach(&world, way);
+        let [pins] = &folder.pins("w0").unwrap()[..] else {
+            panic!("one is pinned");
+        };
+        fs::remove_file(pins.path().join("link_in")).unwrap();
+        let found = status(&world.near);
+        assert_eq!(found["state"], "incomplete", "{hook}");
+        let why = "somebody has removed link_in: detach it and attach anew";
+        assert_eq!(found["problem"], why, "{hook}");
+        detach(&world);
+        assert_eq!(tree(folder.path()), [""; 0], "{hook}");
+    }
 }
 
 #[test]

@@ -120,8 +120,8 @@ fn rules_are_added_listed_and_deleted() {
 #[test]
 fn numbers_and_labels_last() {
     let rules = Rules::new();
-    for label in ["payments", "suspect", "dns"] {
-        rules.told(&["add", label]);
+    for rule in ["payments --vlan 1", "suspect --vlan 2", "dns --vlan 3"] {
+        rules.typed(&format!("add {rule}"));
     }
     assert_eq!(rules.typed("del 1 2"), ["removed 2 rules"]);
     rules.typed("add dns --protocol tcp");
@@ -136,6 +136,26 @@ fn numbers_and_labels_last() {
     assert_eq!(ids, [4, 1]);
     assert_eq!(rules.typed("del --all"), ["removed 2 rules"]);
     assert_eq!(rules.typed("del --all"), ["removed 0 rules"]);
+}
+
+#[test]
+fn a_rule_that_never_decides_is_told_of() {
+    let rules = Rules::new();
+    rules.typed("add one --source 10.0.0.0/8");
+    rules.typed("add other --source 10.0.0.0/9");
+    let add = ["add", "two", "--source", "10.0.0.0/8", "--action", "drop"];
+    let ended = rules.run(&add);
+    assert_eq!(ended.output, ["rule 3 is added"]);
+    let told = "netweir: rule 3 never decides: rule 1 asks for the same and comes first";
+    assert_eq!(ended.log, [told]);
+    // Where it comes first itself, it is the other one.
+    let ended = rules.run(&[&add[..], &["--priority", "1"]].concat());
+    let told = [1, 3].map(|hidden| {
+        format!("netweir: rule {hidden} never decides: rule 4 asks for the same and comes first")
+    });
+    assert_eq!(ended.log, told);
+    let file = rules.file("all.toml", &rules.typed("export").join("\n"));
+    assert_eq!(rules.run(&["load", &file]).log, told);
 }
 
 #[test]

@@ -170,10 +170,11 @@ fn two_who_add_at_once_lose_nothing() {
     const EACH: usize = 50;
     let rules = &Rules::new();
     thread::scope(|scope| {
-        for who in ["a", "b"] {
+        for who in ["a", "bb"] {
             scope.spawn(move || {
                 for number in 0..EACH {
-                    rules.told(&["add", &format!("{who}{number}")]);
+                    let source = format!("10.{}.{number}.1", who.len());
+                    rules.told(&["add", &format!("{who}{number}"), "--source", &source]);
                 }
             });
         }
@@ -326,6 +327,46 @@ fn who_may_not_is_told() {
     for arguments in [&["list"][..], &["export"], &["test", "1.1.1.1", "2.2.2.2"]] {
         assert_eq!(nobody(arguments).failure(), (Some(1), vec![&*line]));
     }
+}
+
+/// What others may have put beside the file is neither followed nor waited for.
+#[test]
+fn links_and_pipes_beside_the_file_are_not_used() {
+    let rules = Rules::new();
+    let victim = rules.file("victim", "mine");
+    let beside = |ending: &str| rules.folder().join(format!("rules.toml.{ending}"));
+    symlink(&victim, beside("new")).unwrap();
+    assert_eq!(rules.typed("add one"), ["rule 1 is added"]);
+    fs::remove_file(beside("lock")).unwrap();
+    symlink(&victim, beside("lock")).unwrap();
+    assert!(
+        rules
+            .refused(&["add", "two"])
+            .starts_with("netweir: cannot lock the rules with ")
+    );
+    fs::remove_file(beside("lock")).unwrap();
+    let pipe = |path: &Path| {
+        let made = Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+    };
+    pipe(&beside("lock"));
+    assert!(
+        rules
+            .refused(&["add", "two"])
+            .starts_with("netweir: cannot lock the rules with ")
+    );
+    fs::remove_file(beside("lock")).unwrap();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+    assert_eq!(rules.typed("list --json").len(), 1);
+    let file = rules.folder().join("rules.toml");
+    fs::remove_file(&file).unwrap();
+    pipe(&file);
+    assert!(
+        rules
+            .refused(&["add", "two"])
+            .ends_with("is no file that rules can be kept in")
+    );
+    assert_eq!(rules.typed("list --json"), [""; 0]);
 }
 
 #[test]

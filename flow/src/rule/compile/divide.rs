@@ -1,6 +1,9 @@
 //! Which rows go into one tree.
 
-use super::{CompileError, tree::Trees};
+use super::{
+    CompileError,
+    tree::{Room, Trees},
+};
 use netweir_wire::map::{RULE_STEPS, RuleRow, RuleSlot, RuleTable};
 
 /// What rows ask for that may be crossed: source, destination, source port, destination port. One
@@ -21,10 +24,12 @@ struct Division<'a> {
 /// Builds the trees of all rows, in the division in which deciding takes the fewest steps, and puts
 /// them into the table with the rows; returns how many steps these are.
 pub(super) fn trees(rows: &[RuleRow], table: &mut RuleTable) -> Result<u32, CompileError> {
-    let divisions = DIVISIONS
-        .into_iter()
-        .filter_map(|asked| build(rows, asked).ok());
-    let best = divisions.min_by_key(|division| division.steps);
+    let best = [Room::AMPLE, Room::SCARCE].into_iter().find_map(|room| {
+        let divisions = DIVISIONS
+            .into_iter()
+            .filter_map(|asked| build(rows, asked, room).ok());
+        divisions.min_by_key(|division| division.steps)
+    });
     let best = best.ok_or(CompileError::TooEntangled)?;
     table.root = best.root.0;
     for (place, slot) in table.slots.iter_mut().zip(best.trees.slots()) {
@@ -37,12 +42,12 @@ pub(super) fn trees(rows: &[RuleRow], table: &mut RuleTable) -> Result<u32, Comp
 }
 
 /// The trees of one division, the last one first: where a tree ends, that behind it begins.
-fn build(rows: &[RuleRow], division: u8) -> Result<Division<'_>, CompileError> {
+fn build(rows: &[RuleRow], division: u8, room: Room) -> Result<Division<'_>, CompileError> {
     let mut groups = vec![Vec::new(); 16];
     for (number, row) in (0..).zip(rows) {
         groups[usize::from(asked(row) & division)].push(number);
     }
-    let mut trees = Trees::new(rows);
+    let mut trees = Trees::new(rows, room);
     let mut root = RuleSlot::END;
     let mut behind = vec![0; rows.len()];
     let mut steps = 0;

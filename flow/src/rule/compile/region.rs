@@ -97,33 +97,50 @@ impl Region {
         Some(part)
     }
 
-    /// How many of listed rows, all of which it allows, each part of a cut allows.
-    pub(super) fn counts(&self, rows: &[RuleRow], list: &[u16], cut: Cut) -> Vec<usize> {
+    /// How many of listed rows, all of which it allows, each part of a cut allows; `None` where these are
+    /// more than `most` together.
+    pub(super) fn counts(
+        &self,
+        rows: &[RuleRow],
+        list: &[u16],
+        cut: Cut,
+        most: usize,
+    ) -> Option<Vec<usize>> {
+        let listed = list.iter().filter_map(|&row| rows.get(usize::from(row)));
+        let parts: Vec<_> = listed.map(|row| self.parts(row, cut)).collect();
+        let sum: usize = parts.iter().map(Parts::len).sum();
+        if sum > most {
+            return None;
+        }
         let mut counts = vec![0; cut.parts()];
+        for number in parts.into_iter().flatten() {
+            counts[number] += 1;
+        }
+        Some(counts)
+    }
+
+    /// The parts of a cut that allow a row.
+    fn parts(&self, row: &RuleRow, cut: Cut) -> Parts {
         let word = usize::from(cut.word);
-        for row in list.iter().filter_map(|&row| rows.get(usize::from(row))) {
-            if word < MASKED {
-                let [value, mask] = [row.value[word], row.mask[word]].map(|bits| cut.number(bits));
-                for (number, count) in counts.iter_mut().enumerate() {
-                    *count += usize::from((number ^ value) & mask == 0);
-                }
-            } else {
-                let (end, shift) = port_end(cut.shift);
-                let first = row.low[end].max(self.low[end]) - self.low[end];
-                let last = row.high[end].min(self.high[end]) - self.low[end];
-                let parts = usize::from(first >> shift)..=usize::from(last >> shift);
-                counts[parts].iter_mut().for_each(|count| *count += 1);
-            }
-        }
         if word < MASKED {
-            let [value, known] = [self.value[word], self.known[word]].map(|bits| cut.number(bits));
-            for (number, count) in counts.iter_mut().enumerate() {
-                if (number ^ value) & known != 0 {
-                    *count = 0;
-                }
-            }
+            let [asked, known] = [row.mask[word], self.known[word]].map(|bits| cut.number(bits));
+            let value = row.value[word] & row.mask[word] | self.value[word];
+            return Parts {
+                value: cut.number(value),
+                free: !(asked | known) & (cut.parts() - 1),
+                next: Some(0),
+                last: usize::MAX,
+            };
         }
-        counts
+        let (end, shift) = port_end(cut.shift);
+        let first = row.low[end].max(self.low[end]) - self.low[end];
+        let last = row.high[end].min(self.high[end]) - self.low[end];
+        Parts {
+            value: 0,
+            free: cut.parts() - 1,
+            next: Some(usize::from(first >> shift)),
+            last: usize::from(last >> shift),
+        }
     }
 
     /// The cuts that may tell listed rows apart, of `bits` bits each.
@@ -138,10 +155,11 @@ impl Region {
         let mut cuts = Vec::new();
         for (word, asked) in asked.into_iter().enumerate() {
             let open = asked & !self.known[word];
-            for shift in (0..64).step_by(usize::from(bits)) {
+            let top = (64 - open.leading_zeros() as u8).saturating_sub(bits);
+            for shift in (0..=64 - bits).step_by(usize::from(bits)).chain([top]) {
                 let cut = Cut {
                     word: word as u8,
-                    shift: shift as u8,
+                    shift,
                     bits,
                 };
                 if open & cut.mask() != 0 {
@@ -161,6 +179,36 @@ impl Region {
             }
         }
         cuts
+    }
+}
+
+/// Numbers of parts: those that differ from a value in free bits alone, from `next` to `last` of these.
+struct Parts {
+    value: usize,
+    free: usize,
+    next: Option<usize>,
+    last: usize,
+}
+
+impl Parts {
+    /// How many there are, before the first one was taken.
+    fn len(&self) -> usize {
+        match (self.next, self.last) {
+            (Some(first), last @ 0..usize::MAX) => last - first + 1,
+            _ => 1 << self.free.count_ones(),
+        }
+    }
+}
+
+impl Iterator for Parts {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let number = self.next?;
+        // The next one of which only free bits are set, till all are 0 again.
+        let next = number.wrapping_sub(self.free) & self.free;
+        self.next = (next != 0 && number < self.last).then_some(next);
+        Some(self.value | number)
     }
 }
 

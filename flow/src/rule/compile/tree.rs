@@ -7,11 +7,27 @@ use super::{
 use netweir_wire::map::{RULE_SLOTS, RULE_STEPS, RuleRow, RuleSlot};
 use std::collections::HashMap;
 
-/// Rows that are checked one after the other rather than told apart by another turn.
-const FEW_ROWS: usize = 2;
+/// How generously trees take slots: with more of them, decisions take fewer steps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Rows that are checked one after the other rather than told apart by another turn.
+    few_rows: usize,
+    /// Bits that turns take, the most first.
+    cut_bits: &'static [u8],
+}
 
-/// Bits that turns take, the most first.
-const CUT_BITS: [u8; 5] = [8, 6, 4, 2, 1];
+impl Room {
+    /// For most rules.
+    pub(super) const AMPLE: Self = Self {
+        few_rows: 1,
+        cut_bits: &[12, 10, 8, 6, 4, 2, 1],
+    };
+    /// Where those would not fit in.
+    pub(super) const SCARCE: Self = Self {
+        few_rows: 2,
+        cut_bits: &[8, 6, 4, 2, 1],
+    };
+}
 
 /// Slots of a turn for each row that it tells apart, at most: where there are few rows there is room.
 const fn room_for_row(all_rows: usize) -> usize {
@@ -25,11 +41,12 @@ const fn room_for_row(all_rows: usize) -> usize {
 /// The slots of trees, as they are built.
 pub(super) struct Trees<'a> {
     rows: &'a [RuleRow],
+    room: Room,
     slots: Vec<u32>,
     /// Where the tree that is built ends: what begins the tree behind it, and a slot that has it.
     end: (RuleSlot, u16),
     /// What stands for rows in a region, and how many steps it takes.
-    built: HashMap<(Vec<u16>, Region), Built>,
+    built: HashMap<(Region, Vec<u16>), Built>,
 }
 
 /// A slot that begins a tree or a part of one.
@@ -41,9 +58,10 @@ pub(super) struct Built {
 }
 
 impl<'a> Trees<'a> {
-    pub(super) fn new(rows: &'a [RuleRow]) -> Self {
+    pub(super) fn new(rows: &'a [RuleRow], room: Room) -> Self {
         Self {
             rows,
+            room,
             // Where trees end.
             slots: vec![RuleSlot::END.0],
             end: (RuleSlot::END, 0),
@@ -60,7 +78,7 @@ impl<'a> Trees<'a> {
     pub(super) fn begin_in_front_of(&mut self, behind: RuleSlot) -> Result<u16, CompileError> {
         let place = match behind {
             RuleSlot::END => 0,
-            _ => self.room(1)?,
+            _ => self.take(1)?,
         };
         self.slots[usize::from(place)] = behind.0;
         self.end = (behind, place);
@@ -82,13 +100,13 @@ impl<'a> Trees<'a> {
             let (slot, _) = self.end;
             return Ok(Built { slot, steps: 0 });
         }
-        let seen = region.as_seen_by(self.rows, &rows);
-        let name = (rows, seen);
+        // What nothing asks for is forgotten: what is built serves for all regions that differ in it.
+        let name = (region.as_seen_by(self.rows, &rows), rows);
         if let Some(known) = self.built.get(&name) {
             return Ok(*known);
         }
-        let rows = &name.0;
-        let cut = if rows.len() <= FEW_ROWS {
+        let (region, rows) = &name;
+        let cut = if rows.len() <= self.room.few_rows {
             None
         } else {
             self.best_cut(rows, region)
@@ -127,7 +145,7 @@ impl<'a> Trees<'a> {
         let (mut slot, mut next) = self.end;
         for (place, &row) in rows.iter().rev().enumerate() {
             if place > 0 {
-                next = self.room(1)?;
+                next = self.take(1)?;
                 self.slots[usize::from(next)] = slot.0;
             }
             slot = RuleSlot::check(row, next);
@@ -143,7 +161,7 @@ impl<'a> Trees<'a> {
         cut: Cut,
         depth: u32,
     ) -> Result<Built, CompileError> {
-        let base = self.room(cut.parts())?;
+        let base = self.take(cut.parts())?;
         let mut steps = 0;
         for number in 0..cut.parts() {
             let Some(part) = region.part(cut, number) else {
@@ -160,7 +178,7 @@ impl<'a> Trees<'a> {
     }
 
     /// The number of the first of so many slots in a row.
-    fn room(&mut self, slots: usize) -> Result<u16, CompileError> {
+    fn take(&mut self, slots: usize) -> Result<u16, CompileError> {
         let first = self.slots.len();
         if first + slots > RULE_SLOTS {
             return Err(CompileError::TooEntangled);
@@ -170,22 +188,23 @@ impl<'a> Trees<'a> {
     }
 
     /// The cut after which the part with the most rows has the fewest, if any has fewer than now; of
-    /// several that which takes the least room.
+    /// several that with few in the others as well, and not too many parts.
     fn best_cut(&self, rows: &[u16], region: &Region) -> Option<Cut> {
-        let mut best: Option<((usize, usize), Cut)> = None;
-        let mut narrowing: Option<((usize, usize), Cut)> = None;
-        for bits in CUT_BITS {
+        let mut best: Option<(usize, Cut)> = None;
+        let mut narrowing: Option<(usize, Cut)> = None;
+        for &bits in self.room.cut_bits {
             if 1 << bits > room_for_row(self.rows.len()) * rows.len() {
                 continue;
             }
             for cut in region.cuts(self.rows, rows, bits) {
-                let counts = region.counts(self.rows, rows, cut);
+                let room = 4 * rows.len() + cut.parts();
+                let Some(counts) = region.counts(self.rows, rows, cut, room) else {
+                    continue;
+                };
                 let most = counts.iter().copied().max().unwrap_or(0);
                 let sum: usize = counts.iter().sum();
-                if sum > 4 * rows.len() + cut.parts() {
-                    continue;
-                }
-                let score = (most, sum + cut.parts());
+                // A part more weighs as much as the thousandth of a row.
+                let score = 1024 * most + 4096 * sum / cut.parts() + cut.parts();
                 // Ports are cut from their uppermost bits on, also where these are the same in all rows.
                 let kept = match cut.is_of_ports() && counts.contains(&0) {
                     _ if most < rows.len() => &mut best,

@@ -11,6 +11,9 @@ pub const RULE_SLOTS: usize = 1 << 15;
 /// Slots that a decision looks at, at most.
 pub const RULE_STEPS: u32 = 96;
 
+/// What [`RuleMemory`] has before any row was found: behind all rows, and no mark.
+const NO_ROW: u32 = (RULE_ROWS as u32) << 16;
+
 /// Words of [`RuleFacts`] that rows name bits of; the one behind them has the ports.
 const MASKED_WORDS: usize = 6;
 
@@ -84,7 +87,7 @@ impl RuleSlot {
     /// What ends a tree.
     pub const END: Self = Self(0);
 
-    /// Takes the `bits` of a word from `shift` on; at most 8 of them, and not all slots behind `base`
+    /// Takes the `bits` of a word from `shift` on; at most 15 of them, and not all slots behind `base`
     /// may be past the end.
     pub const fn turn(word: u8, shift: u8, bits: u8, base: u16) -> Self {
         Self(
@@ -126,12 +129,13 @@ impl RuleSlot {
     }
 }
 
-/// Where a decision remembers the first row that it found.
+/// Where a decision remembers the first row that it found: its number above its [`RuleMark`], 16 bits
+/// each.
 ///
 /// The kernel programs do so in memory that the verifier does not follow, so that all ways to the same
 /// step are one to it.
 pub trait RuleMemory {
-    /// Remembers a row; [`RULE_ROWS`] for none.
+    /// Remembers a row.
     fn keep(&mut self, row: u32);
     /// What was remembered last.
     fn kept(&self) -> u32;
@@ -184,7 +188,7 @@ impl RuleTable {
     /// The same with other memory.
     #[inline(always)]
     pub fn decide_in(&self, facts: &RuleFacts, memory: &mut impl RuleMemory) -> RuleMark {
-        memory.keep(RULE_ROWS as u32);
+        memory.keep(NO_ROW);
         let mut at = self.root;
         for _step in 0..RULE_STEPS {
             if at == 0 {
@@ -193,8 +197,7 @@ impl RuleTable {
             let next = self.step(RuleSlot(at), facts, memory);
             at = self.slots[next as usize % RULE_SLOTS];
         }
-        let row = self.rows.get(memory.kept() as usize);
-        RuleMark(row.map_or(0, |row| row.mark))
+        RuleMark(memory.kept() as u16)
     }
 
     /// Looks at a slot; returns the number of the next one.
@@ -208,7 +211,8 @@ impl RuleTable {
             return slot.next();
         }
         // Each tree finds its first row; of these the first one decides.
-        memory.keep(memory.kept().min(slot.row()));
+        let found = slot.row() << 16 | u32::from(row.mark);
+        memory.keep(memory.kept().min(found));
         u32::from(row.behind)
     }
 }
