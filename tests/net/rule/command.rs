@@ -127,7 +127,7 @@ fn numbers_and_labels_last() {
     rules.typed("add dns --protocol tcp");
     assert_eq!(rules.typed("delete --label dns"), ["removed 2 rules"]);
     assert_eq!(rules.typed("add new"), ["rule 5 is added"]);
-    rules.typed("add payments");
+    rules.typed("add payments --vlan 1");
     let ids: Vec<Value> = rules
         .told(&["list", "--json"])
         .iter()
