@@ -236,7 +236,7 @@ pub enum Error {
     )]
     NotPinnable,
     /// Files of others are in a directory that should be removed.
-    #[error("detached, but {path} holds what netweir has not made ({files}); that stays")]
+    #[error("{path} holds what netweir has not made ({files}); that stays")]
     ForeignFiles {
         /// The directory.
         path: PathBuf,

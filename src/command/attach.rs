@@ -82,8 +82,12 @@ pub(super) fn detach(config: &Config, args: &DetachArgs) -> anyhow::Result<()> {
         others_are_gone: args.gone,
     };
     each(interfaces, |interface| {
-        pin::detach(&folder, &interface, places)?;
-        say(&format!("{interface}: detached"))
+        let detached = pin::detach(&folder, &interface, places);
+        // Files of others stay behind, and nothing of ours.
+        if matches!(detached, Ok(()) | Err(Error::ForeignFiles { .. })) {
+            say(&format!("{interface}: detached"))?;
+        }
+        Ok(detached?)
     })
 }
 

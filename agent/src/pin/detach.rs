@@ -24,6 +24,7 @@ pub struct Places<'a> {
 ///
 /// # Errors
 /// [`Error::NotPinned`], [`Error::PinsBusy`], or the pins were made by a newer version.
+/// [`Error::ForeignFiles`] where all is detached, and files of others stay.
 pub fn detach(folder: &Folder, interface: &str, places: Places<'_>) -> Result<(), Error> {
     let missing = || Error::NotPinned {
         interface: interface.to_owned(),
@@ -38,13 +39,16 @@ pub fn detach(folder: &Folder, interface: &str, places: Places<'_>) -> Result<()
             wanted: version::ABI,
         });
     }
-    let mut result = Ok(());
+    let (mut result, mut foreign) = (Ok(()), Ok(()));
     for pins in &all {
         let about = pins.about().ok();
         detach_links(pins);
-        result = result.and(remove_half(pins, about.as_ref(), places));
+        match remove_half(pins, about.as_ref(), places) {
+            left @ Err(Error::ForeignFiles { .. }) => foreign = left,
+            removed => result = result.and(removed),
+        }
     }
-    result?;
+    result.and(foreign)?;
     claim.remove()?;
     if all.is_empty() {
         return Err(missing());

@@ -182,7 +182,11 @@ fn what_was_left_half_made_is_removed_and_nothing_of_others() {
         }
         let mine = pins.path().join("mine");
         fs::create_dir(&mine).unwrap();
-        refuse(command(&world, "detach", &[]), "(mine); that stays");
+        let ended = command(&world, "detach", &[]).finish();
+        assert_eq!(ended.output, ["w0: detached"], "{hook}");
+        let (code, told) = ended.failure();
+        assert!(told[0].ends_with("(mine); that stays"), "{told:?}");
+        assert_eq!(code, Some(1), "{hook}");
         assert_eq!(attached(&world), nothing, "{hook}");
         assert!(mine.exists());
         fs::remove_dir(mine).unwrap();

@@ -4,6 +4,7 @@ mod api;
 mod command;
 mod file;
 mod live;
+mod place;
 mod wrong;
 
 use netweir_tests::{Netweir, World};
