@@ -14,8 +14,8 @@ use netweir_wire::{
     map::{
         CacheEntry, CacheState, FilterProgram, FlowKey, FlowValue, HeadCounters, InterfaceCounters,
         InterfaceKey, InterfacePlace, LayoutProgram, NEAR_PLACES, NearInterface, PortClasses,
-        QUIC_PLACES, QuicBackendKey, QuicCounters, QuicPlace, RULE_NUMBERS, RuleFacts, RuleTable,
-        SkbOffsets, StrayReason, Volume,
+        QUIC_PLACES, QuicBackendKey, QuicCounters, QuicPlace, RULE_NUMBERS, RULE_TREES, RuleFacts,
+        RuleTable, SkbOffsets, StrayReason, Volume,
     },
     packet::{Headers, MAX_HEADER_BYTES},
     version,
@@ -218,6 +218,8 @@ pub(crate) struct Work {
     pub(crate) facts: RuleFacts,
     /// The first row of the rules that it was found to match.
     pub(crate) row: u32,
+    /// Where each tree of rules begins for it.
+    pub(crate) begun: [u32; RULE_TREES],
     /// Headers that do not lie in one piece, copied. Twice the size that is used: the verifier
     /// bounds position and length apart.
     pub(crate) copied: [u8; 2 * COPIED_BYTES],

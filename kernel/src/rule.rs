@@ -9,7 +9,7 @@ use aya_ebpf::{
 use netweir_wire::{
     map::{
         HEAD_BYTES, HeadCounters, HeadLoss, InterfaceKey, InterfacePlace, PacketHead, QUIC_PLACES,
-        RuleFacts, RuleMark, RuleMemory, RuleTable,
+        RULE_TREES, RuleFacts, RuleMark, RuleMemory, RuleSlot, RuleTable,
     },
     stand_in,
 };
@@ -54,24 +54,43 @@ fn ask(work: &mut Work, side: u32) -> u32 {
     let backend = backend(work, table);
     work.facts = RuleFacts::of_words(cache::words(&work.entry.key), interface, backend);
     let work = anew(work);
-    let mut memory = InMap(&raw mut work.row);
+    let mut memory = InMap {
+        row: &raw mut work.row,
+        begun: (&raw mut work.begun).cast(),
+    };
     u32::from(table.decide_in(&work.facts, &mut memory).0)
 }
 
 /// The working memory of a decision, this CPU's own.
-struct InMap(*mut u32);
+struct InMap {
+    row: *mut u32,
+    /// One for each tree.
+    begun: *mut u32,
+}
 
 impl RuleMemory for InMap {
     #[inline(always)]
     fn keep(&mut self, row: u32) {
         // SAFETY: the working memory lasts as long as its map.
-        unsafe { self.0.write_volatile(row) };
+        unsafe { self.row.write_volatile(row) };
     }
 
     #[inline(always)]
     fn kept(&self) -> u32 {
         // SAFETY: as above.
-        unsafe { self.0.read_volatile() }
+        unsafe { self.row.read_volatile() }
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, tree: usize, slot: RuleSlot) {
+        // SAFETY: as above; there is one for each tree.
+        unsafe { self.begun.add(tree % RULE_TREES).write_volatile(slot.0) };
+    }
+
+    #[inline(always)]
+    fn begun(&self, tree: usize) -> RuleSlot {
+        // SAFETY: as above.
+        RuleSlot(unsafe { self.begun.add(tree % RULE_TREES).read_volatile() })
     }
 }
 

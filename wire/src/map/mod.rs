@@ -45,8 +45,8 @@ pub use quic::{
 };
 pub use rule::{
     HEAD_BYTES, HeadCounters, HeadLoss, MAX_RULES, PacketHead, RULE_NUMBERS, RULE_ROWS, RULE_SLOTS,
-    RULE_STEPS, RuleAction, RuleFacts, RuleFlow, RuleMark, RuleMemory, RuleRow, RuleSlot,
-    RuleTable,
+    RULE_STEPS, RULE_TREES, RuleAction, RuleFacts, RuleFlow, RuleMark, RuleMemory, RuleRoot,
+    RuleRow, RuleSlot, RuleTable,
 };
 pub use skb::SkbOffsets;
 
@@ -97,8 +97,9 @@ pod! {
     SpinSums: 32,
     HeadCounters: 48,
     RuleFacts: 64,
+    RuleRoot: 8,
     RuleRow: 112,
-    RuleTable: 4 * 4 + 32768 * 4 + 2048 * 112,
+    RuleTable: 20 * 4 + 32768 * 4 + 2048 * 112,
     PacketHead: 72,
     SkbOffsets: 52,
     About: 112,

@@ -4,7 +4,7 @@ use super::{
     CompileError,
     tree::{Room, Trees},
 };
-use netweir_wire::map::{RULE_STEPS, RuleRow, RuleSlot, RuleTable};
+use netweir_wire::map::{RULE_STEPS, RULE_TREES, RuleRoot, RuleRow, RuleTable};
 
 /// What rows ask for that may be crossed: source, destination, source port, destination port. One
 /// tree for each combination of those that a mask leaves.
@@ -15,10 +15,8 @@ struct Division<'a> {
     /// Slots that the longest decision looks at.
     steps: u32,
     trees: Trees<'a>,
-    /// The slot that begins the first tree.
-    root: RuleSlot,
-    /// For each row the slot that has the tree behind.
-    behind: Vec<u16>,
+    /// The turns that begin them.
+    roots: Vec<RuleRoot>,
 }
 
 /// Builds the trees of all rows, in the division in which deciding takes the fewest steps, and puts
@@ -31,43 +29,39 @@ pub(super) fn trees(rows: &[RuleRow], table: &mut RuleTable) -> Result<u32, Comp
         divisions.min_by_key(|division| division.steps)
     });
     let best = best.ok_or(CompileError::TooEntangled)?;
-    table.root = best.root.0;
+    for (place, root) in table.roots.iter_mut().zip(best.roots) {
+        *place = root;
+    }
     for (place, slot) in table.slots.iter_mut().zip(best.trees.slots()) {
         *place = *slot;
     }
-    for ((place, row), behind) in table.rows.iter_mut().zip(rows).zip(best.behind) {
-        *place = RuleRow { behind, ..*row };
+    for (place, row) in table.rows.iter_mut().zip(rows) {
+        *place = *row;
     }
     Ok(best.steps)
 }
 
-/// The trees of one division, the last one first: where a tree ends, that behind it begins.
+/// The trees of one division.
 fn build(rows: &[RuleRow], division: u8, room: Room) -> Result<Division<'_>, CompileError> {
     let mut groups = vec![Vec::new(); 16];
     for (number, row) in (0..).zip(rows) {
         groups[usize::from(asked(row) & division)].push(number);
     }
     let mut trees = Trees::new(rows, room);
-    let mut root = RuleSlot::END;
-    let mut behind = vec![0; rows.len()];
+    let mut roots = Vec::new();
     let mut steps = 0;
     for group in groups.iter().filter(|group| !group.is_empty()) {
-        let place = trees.begin_in_front_of(root)?;
-        for &number in group {
-            behind[usize::from(number)] = place;
-        }
         let built = trees.add(group)?;
+        if built.steps > RULE_STEPS || roots.len() == RULE_TREES {
+            return Err(CompileError::TooEntangled);
+        }
         steps += built.steps;
-        root = built.slot;
-    }
-    if steps > RULE_STEPS {
-        return Err(CompileError::TooEntangled);
+        roots.push(RuleRoot::of_turn(built.slot));
     }
     Ok(Division {
         steps,
         trees,
-        root,
-        behind,
+        roots,
     })
 }
 

@@ -56,10 +56,10 @@ impl CompiledRules {
 
     /// Whether there are no rules.
     pub fn is_empty(&self) -> bool {
-        self.table.root == 0
+        self.table.roots == RuleTable::EMPTY.roots
     }
 
-    /// Steps that the longest decision takes.
+    /// Steps that the longest decision takes, first turns not counted.
     pub const fn steps(&self) -> u32 {
         self.steps
     }

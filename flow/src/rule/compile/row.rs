@@ -123,8 +123,7 @@ fn row(
         low: [source_low, destination_low],
         high: [source_high, destination_high],
         mark: mark.0,
-        behind: 0,
-        reserved: [0; 2],
+        reserved: [0; 3],
     })
 }
 

@@ -43,8 +43,6 @@ pub(super) struct Trees<'a> {
     rows: &'a [RuleRow],
     room: Room,
     slots: Vec<u32>,
-    /// Where the tree that is built ends: what begins the tree behind it, and a slot that has it.
-    end: (RuleSlot, u16),
     /// What stands for rows in a region, and how many steps it takes.
     built: HashMap<(Region, Vec<u16>), Built>,
 }
@@ -64,7 +62,6 @@ impl<'a> Trees<'a> {
             room,
             // Where trees end.
             slots: vec![RuleSlot::END.0],
-            end: (RuleSlot::END, 0),
             built: HashMap::new(),
         }
     }
@@ -73,22 +70,21 @@ impl<'a> Trees<'a> {
         &self.slots
     }
 
-    /// What is built from now on stands in front of the tree that begins with this slot. Returns a slot
-    /// that has it.
-    pub(super) fn begin_in_front_of(&mut self, behind: RuleSlot) -> Result<u16, CompileError> {
-        let place = match behind {
-            RuleSlot::END => 0,
-            _ => self.take(1)?,
-        };
-        self.slots[usize::from(place)] = behind.0;
-        self.end = (behind, place);
-        self.built.clear();
-        Ok(place)
-    }
-
-    /// Builds the tree of some rows, which are in the order of their precedence.
+    /// Builds the tree of some rows, which are in the order of their precedence. It begins with a turn.
     pub(super) fn add(&mut self, rows: &[u16]) -> Result<Built, CompileError> {
-        self.build(rows, &Region::ALL, 0)
+        let built = self.build(rows, &Region::ALL, 0)?;
+        if !built.slot.is_check() {
+            return Ok(Built {
+                steps: built.steps - 1,
+                ..built
+            });
+        }
+        let place = self.take(1)?;
+        self.slots[usize::from(place)] = built.slot.0;
+        Ok(Built {
+            slot: RuleSlot::turn(0, 0, 0, place),
+            ..built
+        })
     }
 
     fn build(&mut self, rows: &[u16], region: &Region, depth: u32) -> Result<Built, CompileError> {
@@ -97,8 +93,10 @@ impl<'a> Trees<'a> {
         }
         let rows = self.possible(rows, region);
         if rows.is_empty() {
-            let (slot, _) = self.end;
-            return Ok(Built { slot, steps: 0 });
+            return Ok(Built {
+                slot: RuleSlot::END,
+                steps: 0,
+            });
         }
         // What nothing asks for is forgotten: what is built serves for all regions that differ in it.
         let name = (region.as_seen_by(self.rows, &rows), rows);
@@ -142,7 +140,7 @@ impl<'a> Trees<'a> {
 
     /// One row after the other.
     fn checks(&mut self, rows: &[u16]) -> Result<Built, CompileError> {
-        let (mut slot, mut next) = self.end;
+        let (mut slot, mut next) = (RuleSlot::END, 0);
         for (place, &row) in rows.iter().rev().enumerate() {
             if place > 0 {
                 next = self.take(1)?;

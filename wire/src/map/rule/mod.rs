@@ -10,7 +10,10 @@ mod table;
 
 pub use facts::{RuleFacts, RuleFlow};
 pub use head::{HEAD_BYTES, HeadCounters, HeadLoss, PacketHead};
-pub use table::{RULE_ROWS, RULE_SLOTS, RULE_STEPS, RuleMemory, RuleRow, RuleSlot, RuleTable};
+pub use table::{
+    RULE_ROWS, RULE_SLOTS, RULE_STEPS, RULE_TREES, RuleMemory, RuleRoot, RuleRow, RuleSlot,
+    RuleTable,
+};
 
 /// Rules at most.
 pub const MAX_RULES: usize = 1024;

@@ -8,8 +8,11 @@ pub const RULE_ROWS: usize = 2048;
 /// Slots at most.
 pub const RULE_SLOTS: usize = 1 << 15;
 
-/// Slots that a decision looks at, at most.
-pub const RULE_STEPS: u32 = 96;
+/// Trees at most.
+pub const RULE_TREES: usize = 8;
+
+/// Slots that a decision looks at in one tree, at most, the first turn not counted.
+pub const RULE_STEPS: u32 = 24;
 
 /// What [`RuleMemory`] has before any row was found: behind all rows, and no mark.
 const NO_ROW: u32 = (RULE_ROWS as u32) << 16;
@@ -31,22 +34,19 @@ pub struct RuleRow {
     pub high: [u16; 2],
     /// The [`RuleMark`] of the rule.
     pub mark: u16,
-    /// The slot that has the tree behind that of the row; 0 where there is none.
-    pub behind: u16,
     /// Always zero.
-    pub reserved: [u16; 2],
+    pub reserved: [u16; 3],
 }
 
 impl RuleRow {
-    /// What no decision comes to.
+    /// What no flow meets.
     pub const NEVER: Self = Self {
         value: [0; MASKED_WORDS],
         mask: [0; MASKED_WORDS],
-        low: [0; 2],
+        low: [1; 2],
         high: [0; 2],
         mark: 0,
-        behind: 0,
-        reserved: [0; 2],
+        reserved: [0; 3],
     };
 
     /// Whether a flow meets it.
@@ -73,9 +73,8 @@ impl RuleRow {
 /// A step of a decision, in 32 bits.
 ///
 /// A *turn* (the topmost bit is 0) takes some bits of a word as a number, and goes on in the slot of
-/// that number behind its base. A *check* (the topmost bit is 1) compares with a row: if that matches, it
-/// goes on with the tree behind, else in another slot. Where a tree ends is the beginning of the tree
-/// behind it, and where the last one ends is 0, which stands in slot 0 as well.
+/// that number behind its base. A *check* (the topmost bit is 1) compares with a row: if that matches, the
+/// tree ends, else it goes on in another slot. 0 ends a tree, and stands in slot 0 as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct RuleSlot(pub u32);
@@ -107,7 +106,8 @@ impl RuleSlot {
         )
     }
 
-    const fn is_check(self) -> bool {
+    /// Whether it compares with a row.
+    pub const fn is_check(self) -> bool {
         self.0 & CHECK != 0
     }
 
@@ -119,35 +119,104 @@ impl RuleSlot {
         self.0 & (RULE_SLOTS as u32 - 1)
     }
 
+    const fn word(self) -> u32 {
+        self.0 >> 28 & 7
+    }
+
+    const fn shift(self) -> u32 {
+        self.0 >> 22 & 63
+    }
+
+    const fn mask(self) -> u32 {
+        (1 << (self.0 >> 18 & 15)) - 1
+    }
+
     /// The slot behind a turn.
     #[inline(always)]
     fn taken(self, facts: &RuleFacts) -> u32 {
-        let word = facts.words[(self.0 >> 28 & 7) as usize];
-        let bits = (1 << (self.0 >> 18 & 15)) - 1;
-        let number = (word >> (self.0 >> 22 & 63)) as u32 & bits;
+        let number = (facts.words[self.word() as usize] >> self.shift()) as u32 & self.mask();
         (self.next() + number) & (RULE_SLOTS as u32 - 1)
     }
 }
 
-/// Where a decision remembers the first row that it found: its number above its [`RuleMark`], 16 bits
-/// each.
+/// The first turn of a tree, laid out so that taking it is quick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct RuleRoot {
+    /// Which bits it takes, after the shift.
+    pub mask: u32,
+    /// The slot that number 0 leads to; never 0.
+    pub base: u16,
+    /// The word of [`RuleFacts::words`].
+    pub word: u8,
+    /// Bits below those that it takes.
+    pub shift: u8,
+}
+
+impl RuleRoot {
+    /// No tree.
+    pub const NONE: Self = Self {
+        mask: 0,
+        base: 0,
+        word: 0,
+        shift: 0,
+    };
+
+    /// The same as a slot that is a turn.
+    pub const fn of_turn(turn: RuleSlot) -> Self {
+        Self {
+            mask: turn.mask(),
+            base: turn.next() as u16,
+            word: turn.word() as u8,
+            shift: turn.shift() as u8,
+        }
+    }
+
+    /// The slot behind it.
+    #[inline(always)]
+    fn taken(&self, facts: &RuleFacts) -> u32 {
+        let word = facts.words[usize::from(self.word & 7)];
+        let number = (word >> (self.shift & 63)) as u32 & self.mask;
+        (u32::from(self.base) + number) & (RULE_SLOTS as u32 - 1)
+    }
+}
+
+/// What a decision remembers on its way.
 ///
 /// The kernel programs do so in memory that the verifier does not follow, so that all ways to the same
 /// step are one to it.
 pub trait RuleMemory {
-    /// Remembers a row.
+    /// Remembers a row: its number above its [`RuleMark`], 16 bits each.
     fn keep(&mut self, row: u32);
-    /// What was remembered last.
+    /// The row that was remembered last.
     fn kept(&self) -> u32;
+    /// Remembers the slot behind the first turn of a tree.
+    fn begin(&mut self, tree: usize, slot: RuleSlot);
+    /// The slot that was remembered for a tree.
+    fn begun(&self, tree: usize) -> RuleSlot;
 }
 
-impl RuleMemory for u32 {
+/// That of user space.
+struct Remembered {
+    row: u32,
+    begun: [RuleSlot; RULE_TREES],
+}
+
+impl RuleMemory for Remembered {
     fn keep(&mut self, row: u32) {
-        *self = row;
+        self.row = row;
     }
 
     fn kept(&self) -> u32 {
-        *self
+        self.row
+    }
+
+    fn begin(&mut self, tree: usize, slot: RuleSlot) {
+        self.begun[tree] = slot;
+    }
+
+    fn begun(&self, tree: usize) -> RuleSlot {
+        self.begun[tree]
     }
 }
 
@@ -155,14 +224,14 @@ impl RuleMemory for u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct RuleTable {
-    /// The [`RuleSlot`] that begins the first tree; 0 where there are no rules.
-    pub root: u32,
+    /// The turn that begins each tree; [`RuleRoot::NONE`] behind the last one.
+    pub roots: [RuleRoot; RULE_TREES],
     /// 1 if a rule names an interface, else 0.
     pub has_interfaces: u32,
     /// 1 if a rule names a QUIC backend, else 0.
     pub has_backends: u32,
     /// Always zero.
-    pub reserved: u32,
+    pub reserved: [u32; 2],
     /// [`RuleSlot`]s; the first one is never used.
     pub slots: [u32; RULE_SLOTS],
     /// The rows in the order of their precedence.
@@ -172,32 +241,52 @@ pub struct RuleTable {
 impl RuleTable {
     /// No rules.
     pub const EMPTY: Self = Self {
-        root: 0,
+        roots: [RuleRoot::NONE; RULE_TREES],
         has_interfaces: 0,
         has_backends: 0,
-        reserved: 0,
+        reserved: [0; 2],
         slots: [0; RULE_SLOTS],
         rows: [RuleRow::NEVER; RULE_ROWS],
     };
 
     /// The rule that decides about a flow.
     pub fn decide(&self, facts: &RuleFacts) -> RuleMark {
-        self.decide_in(facts, &mut 0)
+        let mut memory = Remembered {
+            row: NO_ROW,
+            begun: [RuleSlot::END; RULE_TREES],
+        };
+        self.decide_in(facts, &mut memory)
     }
 
     /// The same with other memory.
     #[inline(always)]
     pub fn decide_in(&self, facts: &RuleFacts, memory: &mut impl RuleMemory) -> RuleMark {
         memory.keep(NO_ROW);
-        let mut at = self.root;
-        for _step in 0..RULE_STEPS {
-            if at == 0 {
+        // All first turns at once: none has to wait for another.
+        for (tree, root) in self.roots.iter().enumerate() {
+            if root.base == 0 {
                 break;
             }
-            let next = self.step(RuleSlot(at), facts, memory);
-            at = self.slots[next as usize % RULE_SLOTS];
+            memory.begin(tree, self.slot(root.taken(facts)));
+        }
+        for (tree, root) in self.roots.iter().enumerate() {
+            if root.base == 0 {
+                break;
+            }
+            let mut slot = memory.begun(tree);
+            for _step in 0..RULE_STEPS {
+                if slot == RuleSlot::END {
+                    break;
+                }
+                slot = self.slot(self.step(slot, facts, memory));
+            }
         }
         RuleMark(memory.kept() as u16)
+    }
+
+    #[inline(always)]
+    fn slot(&self, number: u32) -> RuleSlot {
+        RuleSlot(self.slots[number as usize % RULE_SLOTS])
     }
 
     /// Looks at a slot; returns the number of the next one.
@@ -213,6 +302,6 @@ impl RuleTable {
         // Each tree finds its first row; of these the first one decides.
         let found = slot.row() << 16 | u32::from(row.mark);
         memory.keep(memory.kept().min(found));
-        u32::from(row.behind)
+        0
     }
 }
