@@ -17,6 +17,7 @@ use crate::{
     Error, Netns, Settings,
     collect::Collector,
     error::Doing,
+    pin::{self, Folder},
     place::{Context, Place},
     tracer::Tracer,
 };
@@ -93,7 +94,8 @@ impl Agent {
             .try_for_each(|place| place.follow(&mut context))
     }
 
-    /// Puts other rules in force, for flows that are running too.
+    /// Puts other rules in force, for flows that are running too, and also in what is pinned and used by
+    /// nobody.
     ///
     /// # Errors
     /// A map cannot be written: then the rules from before stay in force.
@@ -110,6 +112,7 @@ impl Agent {
             collector.enforce_rules(generation);
         }
         let settings = &self.settings;
+        set_unused(settings);
         self.places
             .iter_mut()
             .try_for_each(|place| place.set_pinned_rules(settings))
@@ -278,4 +281,14 @@ fn lock(meter: &RwLock<Meter>) -> RwLockWriteGuard<'_, Meter> {
 pub fn now_ns() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
+}
+
+/// Puts the rules in force in what is pinned and used by nobody: no one else would.
+fn set_unused(settings: &Settings) {
+    let Some(pins) = &settings.pins else { return };
+    match pin::refresh_rules(&Folder::new(pins), settings) {
+        // Whoever uses the others follows the file; without a BPF file system there are no pins.
+        Ok(_) | Err(Error::NoBpffs { .. }) => {}
+        Err(error) => tracing::warn!(%error, "the rules are not in force in all that is pinned"),
+    }
 }

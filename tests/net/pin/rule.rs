@@ -1,6 +1,6 @@
 //! Rules in what is pinned, with an agent and without.
 
-use netweir_tests::{Netweir, World, books, is_root, own_bpffs, status};
+use netweir_tests::{Netweir, Server, World, books, is_root, own_bpffs, status};
 use rustix::process::Signal;
 
 use super::{attach, detach, send};
@@ -67,5 +67,35 @@ fn rules_are_in_force_with_an_agent_and_without() {
     assert_eq!(dropped(), (0, 12));
     let ended = books(22, 0) + "; of those seen, rules dropped 12 and spared 0";
     assert_eq!(agent.end(Signal::TERM).books(), ended);
+    detach(&world);
+}
+
+#[test]
+fn an_agent_gives_its_rules_to_pins_that_nobody_uses() {
+    if !is_root() {
+        return;
+    }
+    let _folder = own_bpffs();
+    let world = World::new();
+    let elsewhere = [
+        "run",
+        "--listen",
+        "127.0.0.1:0",
+        "--iface",
+        world.far.interface,
+    ];
+    let call = Netweir::new(elsewhere).rules(world.rules());
+    let server = Server::of(call.netns(&world.far));
+    let file = format!("rules.file={}", world.rules().display());
+    attach(&world, &["--set", &file]);
+    send(&world, 1, 3);
+    let drop = r#"{"label": "one", "interface": "w0", "source_port": 1, "action": "drop"}"#;
+    let (code, answer, _) = server.change("POST /api/rules", Some(&server.token()), drop);
+    assert_eq!((code, &answer["in_force"]), (201, &true.into()), "{answer}");
+    send(&world, 1, 4);
+    let status = status(&world.near);
+    assert_eq!(status["rules"], 1);
+    assert_eq!(status["directions"]["ingress"]["dropped"]["packets"], 4);
+    server.child.end(Signal::TERM);
     detach(&world);
 }
