@@ -3,6 +3,7 @@
 //! Flags that are settings are only collected here; [`crate::config`] says what they mean together
 //! with the configuration file and the environment.
 
+mod capture;
 mod meter;
 mod pin;
 mod rule;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use capture::CaptureArgs;
 pub use meter::{CountArgs, MeterArgs};
 pub use pin::{AttachArgs, DetachArgs, MapCommand, MapDumpArgs, StatusArgs};
 pub use rule::{RuleAddArgs, RuleCommand, RuleTestArgs};
@@ -69,6 +71,14 @@ pub enum Command {
         netweir quic --set 'quic.layouts=telementry port=443'\n  \
         netweir quic --events             a line for each datagram with a long header")]
     Quic(QuicArgs),
+    /// Write the packets that rules sample to a capture file (pcapng).
+    #[command(after_help = "Examples:\n  \
+        netweir rule add dns --destination-port 53 --both-ways --action 'sample 1'\n  \
+        netweir capture -w dns.pcapng --label dns --count 1000\n  \
+        netweir capture -w ring.pcapng --size 10MB --ring 5 --filter 'net 10.0.0.0/8'\n  \
+        netweir capture -w - | tshark -r -\n\n\
+        Of each packet the first 256 bytes are written.")]
+    Capture(CaptureArgs),
     /// List what can be metered, and how.
     Interfaces(InterfacesArgs),
     /// Read capture files (pcap, pcapng; gzip and zstd too) through the same parser and views.

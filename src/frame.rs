@@ -18,3 +18,15 @@ pub(crate) fn from_capture(frame: netweir_capture::Frame<'_>) -> Result<Frame<'_
         bytes: frame.bytes,
     })
 }
+
+/// The `LINKTYPE_` value of frames that begin so.
+pub(crate) const fn link_type(link: LinkType) -> u16 {
+    match link {
+        LinkType::Ethernet => 1,
+        LinkType::Ip => 101,
+        LinkType::Null => 0,
+        LinkType::LinuxSll => 113,
+        LinkType::LinuxSll2 => 276,
+        LinkType::Ppp => 9,
+    }
+}

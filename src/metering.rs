@@ -160,6 +160,7 @@ fn meter_settings(config: &Config) -> netweir_flow::Settings {
         sampling: config.sampling,
         wall_offset_ns: wall.as_nanos() as i64 - now_ns() as i64,
         quic: config.quic.meter_settings(),
+        max_heads: config.rules.max_heads,
         ..netweir_flow::Settings::default()
     }
 }

@@ -19,6 +19,25 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(milliseconds))
 }
 
+/// Reads a number of bytes: a whole number, alone or with `kB`, `MB`, `GB`, `KiB`, `MiB` or `GiB`.
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let wrong = || format!("{text:?} is not a number of bytes such as 4096, 100kB, 10MB or 1GiB");
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let bytes = match unit {
+        "" => 1,
+        "kB" => 1000,
+        "MB" => 1000 * 1000,
+        "GB" => 1000 * 1000 * 1000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(bytes).ok_or_else(wrong)
+}
+
 /// So many things, whose name has the plural in `s`: `1 frame`, `2 frames`.
 pub(crate) fn things(count: impl Into<u64>, name: &str) -> String {
     match count.into() {

@@ -1,6 +1,7 @@
 //! The sub-commands, one file each.
 
 mod attach;
+mod capture;
 mod completions;
 mod config;
 mod demo;
@@ -73,6 +74,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
                 &args.every,
             )
         }
+        Command::Capture(args) => capture::run(&layers.with_meter(&args.meter)?.config()?, &args),
         Command::Interfaces(args) => interfaces::run(&args),
         Command::Replay(args) => replay::run(&layers.config()?, &args),
         Command::Demo(args) => demo::run(&layers.with_listen(&args.listen)?.config()?, &args),

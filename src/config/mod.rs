@@ -98,6 +98,8 @@ pub struct RulesConfig {
     pub file: PathBuf,
     /// Heads of packets that they may sample on each CPU in a second; 0 for none.
     pub heads_per_second: u32,
+    /// Heads that are kept for who looks. No setting: who writes them down keeps more.
+    pub max_heads: usize,
 }
 
 /// The text of every setting, and who set it.
@@ -294,6 +296,7 @@ impl Layers {
                 file: self.typed("rules.file", path)?,
                 heads_per_second: self
                     .typed("rules.heads_per_second", |text| within(text, 0, 1_000_000))?,
+                max_heads: netweir_flow::Settings::default().max_heads,
             },
             pins: self.typed("pins.directory", |text| Ok(PathBuf::from(text)))?,
         };

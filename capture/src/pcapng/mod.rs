@@ -1,4 +1,5 @@
-//! pcapng: sections of blocks, in which interfaces are described and packets refer to them.
+//! pcapng: sections of blocks, in which interfaces are described and packets refer to them; [`write`]
+//! makes them.
 //!
 //! After draft-ietf-opsawg-pcapng. Read are section headers, interface descriptions and the three
 //! kinds of packet block; every other block is passed over, custom ones included. Each section has
@@ -8,6 +9,7 @@ mod block;
 mod interface;
 mod options;
 mod packet;
+mod write;
 
 use crate::error::Error;
 use crate::frame::Frame;
@@ -17,6 +19,7 @@ use block::Kind;
 use interface::Interface;
 
 pub(crate) use block::MAGIC;
+pub use write::{DescribedInterface, Packet, Section, whole_blocks};
 
 /// The section that is being read.
 pub(crate) struct Pcapng {

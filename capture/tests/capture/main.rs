@@ -5,3 +5,4 @@ mod compression;
 mod damage;
 mod pcap;
 mod pcapng;
+mod write;

@@ -1,6 +1,6 @@
 //! What a filter can ask about a flow or a host.
 
-use crate::{Record, endpoint::endpoints, lens::direction};
+use crate::{Head, Record, endpoint::endpoints, lens::direction};
 use netweir_wire::map::{Direction, FlowKey};
 use std::net::IpAddr;
 
@@ -65,6 +65,23 @@ impl<'a> Facts<'a> {
             interface: Some(&record.interface),
             rule: Some(record.decision.as_ref().map_or(0, |by| by.rule)),
             label: record.label().map(|label| &*label.name),
+        }
+    }
+
+    pub(super) fn of_head(head: &'a Head) -> Self {
+        let source = head.source.address.ip();
+        Self {
+            source,
+            destination: head.destination.address.ip(),
+            source_port: head.source.port,
+            destination_port: head.destination.port,
+            ethertype: Some(head.ethertype),
+            protocol: source.map(|_| head.protocol),
+            vlans: Some(head.vlans),
+            direction: Some(head.direction),
+            interface: Some(&head.interface),
+            rule: Some(head.decision.as_ref().map_or(0, |by| by.rule)),
+            label: head.label().map(|label| &*label.name),
         }
     }
 

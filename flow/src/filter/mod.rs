@@ -24,7 +24,7 @@ pub use kernel::{KernelFilter, TooComplex};
 pub(crate) use kernel::{mapped, mask};
 pub(crate) use word::{net, ports, vlan_number};
 
-use crate::Record;
+use crate::{Head, Record};
 use parse::Parser;
 use std::str::FromStr;
 use term::Term;
@@ -104,6 +104,11 @@ impl Filter {
     /// Whether a flow is wanted.
     pub fn matches(&self, record: &Record) -> bool {
         self.matches_facts(&Facts::of_record(record))
+    }
+
+    /// Whether the head of a packet is wanted.
+    pub fn matches_head(&self, head: &Head) -> bool {
+        self.matches_facts(&Facts::of_head(head))
     }
 
     pub(crate) fn matches_facts(&self, facts: &Facts<'_>) -> bool {

@@ -1,6 +1,7 @@
 //! Rules: the commands and the API that change them, and what they do to real packets.
 
 mod api;
+mod capture;
 mod command;
 mod file;
 mod live;

@@ -1,0 +1,311 @@
+//! `netweir capture`: what rules sample, as a capture file.
+
+mod file;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use anyhow::bail;
+use netweir_capture::{DescribedInterface, Direction as Way, Packet};
+use netweir_flow::{
+    Filter, Head, InterfaceId, Meter,
+    rule::{Action, Numbered},
+};
+use netweir_wire::{
+    map::{Direction, HEAD_BYTES},
+    packet::LinkType,
+};
+
+use self::file::{Bounds, Files};
+use super::flows::print_books;
+use crate::{
+    args::CaptureArgs,
+    config::Config,
+    frame::link_type,
+    metering::{Metering, namespaces},
+    rules::Store,
+    stop::Stop,
+    unit::{bytes, things},
+};
+
+/// The time between two looks for heads.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Heads that wait to be written at most; the older ones are missed then, and counted.
+const MAX_HEADS: usize = 65_536;
+
+/// Bytes of a VLAN tag, where it stands in an Ethernet frame, and what it begins with.
+const TAG_BYTES: usize = 4;
+const TAG_PLACE: usize = 12;
+const TAGS: [[u8; 2]; 3] = [[0x81, 0], [0x88, 0xa8], [0x91, 0]];
+
+/// Writes until the program is to end, or as much as was asked for.
+pub(super) fn run(config: &Config, args: &CaptureArgs) -> anyhow::Result<()> {
+    let filter = wanted(args)?;
+    expect_heads(config)?;
+    let mut config = config.clone();
+    config.rules.max_heads = MAX_HEADS;
+    let stop = Arc::new(Stop::on_signals()?);
+    let metering = Metering::start(
+        &config,
+        namespaces(&config)?,
+        Arc::clone(&stop),
+        Box::new(|_| {}),
+    )?;
+    let meter = Arc::clone(&metering.meter);
+    // Not before: a file of that name stays where nothing could be captured.
+    let mut capture = match Capture::create(args, filter) {
+        Ok(capture) => capture,
+        Err(error) => return metering.finish().and(Err(error)),
+    };
+    let written = capture.until_stopped(&meter, &stop, args.time);
+    let metered = metering.finish();
+    // The last heads come when all is read.
+    let written = written.and_then(|()| capture.write_new(&meter));
+    print_books(&meter);
+    capture.print_books();
+    metered.and(written)
+}
+
+/// The filter of both flags.
+fn wanted(args: &CaptureArgs) -> anyhow::Result<Option<Filter>> {
+    let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
+    let label = args.label.as_deref().map(Filter::of_label);
+    Ok(match (filter, label) {
+        (Some(filter), Some(label)) => Some(filter.and(label)),
+        (filter, label) => filter.or(label),
+    })
+}
+
+/// That there is a rule by which anything can come.
+fn expect_heads(config: &Config) -> anyhow::Result<()> {
+    if config.rules.heads_per_second == 0 {
+        bail!("rules.heads_per_second is 0: no rule samples anything");
+    }
+    let book = Store::new(&config.rules.file).read()?;
+    let samples = |known: &Numbered| matches!(known.rule.action, Action::Sample(_));
+    if !book.rules().iter().any(samples) {
+        bail!(
+            "no rule of {} samples anything: say what is to be captured, as in `netweir rule add dns \
+             --destination-port 53 --both-ways --action 'sample 1'`",
+            config.rules.file.display()
+        );
+    }
+    Ok(())
+}
+
+/// A capture that is being written.
+struct Capture {
+    files: Files,
+    filter: Option<Filter>,
+    /// The numbers that interfaces have in the file at hand.
+    interfaces: HashMap<InterfaceId, u32>,
+    /// Number of the last head that was looked at.
+    last: u64,
+    /// Heads that came and were gone before they were looked at.
+    missed: u64,
+    /// Heads that do not match the filter.
+    unwanted: u64,
+}
+
+impl Capture {
+    fn create(args: &CaptureArgs, filter: Option<Filter>) -> anyhow::Result<Self> {
+        let bounds = Bounds {
+            packets: args.count,
+            bytes: args.size,
+            ring: args.ring,
+        };
+        Ok(Self {
+            files: Files::create(&args.write, bounds)?,
+            filter,
+            interfaces: HashMap::new(),
+            last: 0,
+            missed: 0,
+            unwanted: 0,
+        })
+    }
+
+    fn until_stopped(
+        &mut self,
+        meter: &RwLock<Meter>,
+        stop: &Stop,
+        time: Option<Duration>,
+    ) -> anyhow::Result<()> {
+        let end = time.and_then(|time| Instant::now().checked_add(time));
+        loop {
+            let left = end.map_or(PAUSE, |end| end.saturating_duration_since(Instant::now()));
+            let stopped = stop.wait(left.min(PAUSE))?;
+            self.write_new(meter)?;
+            if stopped || left.is_zero() || self.files.is_full() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes the heads that came since the last time, as many as are still asked for.
+    fn write_new(&mut self, meter: &RwLock<Meter>) -> anyhow::Result<()> {
+        let (heads, links) = {
+            let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
+            let heads = meter.heads(self.last);
+            (heads, links(&meter))
+        };
+        for head in &heads {
+            if self.files.is_full() {
+                break;
+            }
+            self.missed += head.number - self.last - 1;
+            self.last = head.number;
+            if self
+                .filter
+                .as_ref()
+                .is_some_and(|filter| !filter.matches_head(head))
+            {
+                self.unwanted += 1;
+                continue;
+            }
+            self.add(head, &links)?;
+        }
+        self.files.flush()
+    }
+
+    fn add(&mut self, head: &Head, links: &HashMap<InterfaceId, LinkType>) -> anyhow::Result<()> {
+        if self.files.begin_next()? {
+            self.interfaces.clear();
+        }
+        let id = InterfaceId {
+            netns: head.netns,
+            ifindex: head.ifindex,
+        };
+        let link = links.get(&id).copied().unwrap_or(LinkType::Ethernet);
+        let section = self.files.section();
+        let interface = *self.interfaces.entry(id).or_insert_with(|| {
+            section.add_interface(&DescribedInterface {
+                name: &head.interface,
+                description: &format!("index {} in namespace {}", head.ifindex, head.netns),
+                link_type: link_type(link),
+                // A tag that the kernel keeps beside the frame is put back.
+                snapshot_bytes: (HEAD_BYTES + TAG_BYTES) as u32,
+            })
+        });
+        section.add_packet(&Packet {
+            interface,
+            timestamp_ns: head.unix_ns,
+            wire_bytes: head.frame_bytes,
+            direction: Some(match head.direction {
+                Direction::Ingress => Way::Inbound,
+                Direction::Egress => Way::Outbound,
+            }),
+            comment: &comment(head),
+            bytes: &tagged(&head.bytes, head.vlans[0], link),
+        });
+        self.files.count();
+        Ok(())
+    }
+
+    /// Prints to standard error at the end what became of the heads that came.
+    #[expect(clippy::print_stderr, reason = "a summary for people, beside the file")]
+    fn print_books(&self) {
+        let mut line = format!(
+            "netweir: {} written to {} ({})",
+            things(self.files.written(), "packet"),
+            self.files.name(),
+            bytes(self.files.bytes()),
+        );
+        if self.filter.is_some() {
+            line += &format!(", {} others did not match", self.unwanted);
+        }
+        if self.missed > 0 {
+            line += &format!(", {} came too fast and are missing", self.missed);
+        }
+        eprintln!("{line}");
+    }
+}
+
+/// What the frames of each interface begin with.
+fn links(meter: &Meter) -> HashMap<InterfaceId, LinkType> {
+    meter
+        .interfaces()
+        .filter_map(|state| Some((state.interface.id, state.interface.link?)))
+        .collect()
+}
+
+/// What a capture file has no field for.
+fn comment(head: &Head) -> String {
+    let rule = head.decision.as_ref().map_or(0, |by| by.rule);
+    match head.label() {
+        Some(label) => format!("label={} rule={rule} action=sample", label.name),
+        None => format!("rule={rule} action=sample"),
+    }
+}
+
+/// The bytes of a frame, with the outer tag, which the kernel may have kept beside it. (Of such a tag its
+/// number is known, not its priority.)
+fn tagged(bytes: &[u8], vlan: u16, link: LinkType) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let kind = bytes.get(TAG_PLACE..TAG_PLACE + 2);
+    let is_untagged = kind.is_some_and(|kind| !TAGS.contains(&[kind[0], kind[1]]));
+    if vlan != 0 && is_untagged && matches!(link, LinkType::Ethernet) {
+        let [upper, lower] = vlan.to_be_bytes();
+        bytes.splice(TAG_PLACE..TAG_PLACE, [0x81, 0, upper, lower]);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use netweir_flow::Settings;
+    use netweir_wire::map::PacketHead;
+
+    use super::*;
+    use crate::args::MeterArgs;
+
+    fn capture() -> Capture {
+        let args = CaptureArgs {
+            meter: MeterArgs::default(),
+            write: "/dev/null".into(),
+            filter: None,
+            label: None,
+            count: None,
+            size: None,
+            time: None,
+            ring: None,
+        };
+        Capture::create(&args, None).unwrap()
+    }
+
+    #[test]
+    fn what_comes_too_fast_is_counted() {
+        let settings = Settings {
+            max_heads: 2,
+            ..Settings::default()
+        };
+        let meter = RwLock::new(Meter::new(&settings, 0));
+        let mut capture = capture();
+        for (heads, written, missed) in [(5, 2, 3), (0, 2, 3), (2, 4, 3), (3, 6, 4)] {
+            for _ in 0..heads {
+                let mut meter = meter.write().unwrap();
+                meter.apply_head(&PacketHead::default(), &[0; 20]);
+            }
+            capture.write_new(&meter).unwrap();
+            assert_eq!((capture.files.written(), capture.missed), (written, missed));
+        }
+    }
+
+    #[test]
+    fn a_tag_is_put_back_once() {
+        let untagged = [&[2; 12][..], &[8, 0, 69]].concat();
+        let with = [&[2; 12][..], &[0x81, 0, 1, 2, 8, 0, 69]].concat();
+        for (bytes, vlan, link, expected) in [
+            (&untagged, 0x102, LinkType::Ethernet, &with),
+            (&untagged, 0, LinkType::Ethernet, &untagged),
+            (&untagged, 0x102, LinkType::Ip, &untagged),
+            (&with, 0x102, LinkType::Ethernet, &with),
+        ] {
+            assert_eq!(&tagged(bytes, vlan, link), expected);
+        }
+        assert_eq!(tagged(&[1; 13], 1, LinkType::Ethernet), [1; 13]);
+    }
+}
