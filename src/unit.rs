@@ -35,7 +35,10 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
         "GiB" => 1 << 30,
         _ => return Err(wrong()),
     };
-    number.checked_mul(bytes).ok_or_else(wrong)
+    number
+        .checked_mul(bytes)
+        .filter(|&bytes| bytes > 0)
+        .ok_or_else(wrong)
 }
 
 /// So many things, whose name has the plural in `s`: `1 frame`, `2 frames`.
@@ -98,6 +101,35 @@ fn three_digits(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_read_in_both_kinds_of_units() {
+        let read = ["1", "100kB", "10MB", "2GB", "3KiB", "1MiB", "1GiB"].map(parse_bytes);
+        let expected = [
+            1,
+            100_000,
+            10_000_000,
+            2_000_000_000,
+            3072,
+            1 << 20,
+            1 << 30,
+        ];
+        assert_eq!(read, expected.map(Ok));
+        for text in [
+            "",
+            "kB",
+            "0",
+            "0MB",
+            "1 kB",
+            "1kb",
+            "-1",
+            "1.5MB",
+            "18446744073709551615kB",
+        ] {
+            let error = parse_bytes(text).expect_err(text);
+            assert!(error.starts_with(&format!("{text:?} is not")), "{error}");
+        }
+    }
 
     #[test]
     fn bytes_are_binary() {

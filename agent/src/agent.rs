@@ -16,7 +16,7 @@ use rustix::{
 use crate::{
     Error, Netns, Settings,
     collect::Collector,
-    error::Doing,
+    error::{Chain, Doing},
     pin::{self, Folder},
     place::{Context, Place},
     tracer::Tracer,
@@ -277,18 +277,20 @@ fn lock(meter: &RwLock<Meter>) -> RwLockWriteGuard<'_, Meter> {
     meter.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Nanoseconds of `CLOCK_MONOTONIC`, the clock of the kernel programs.
-pub fn now_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
-}
-
 /// Puts the rules in force in what is pinned and used by nobody: no one else would.
 fn set_unused(settings: &Settings) {
     let Some(pins) = &settings.pins else { return };
     match pin::refresh_rules(&Folder::new(pins), settings) {
         // Whoever uses the others follows the file; without a BPF file system there are no pins.
         Ok(_) | Err(Error::NoBpffs { .. }) => {}
-        Err(error) => tracing::warn!(%error, "the rules are not in force in all that is pinned"),
+        Err(error) => {
+            tracing::warn!(error = %Chain(&error), "the rules are not in force in all that is pinned");
+        }
     }
+}
+
+/// Nanoseconds of `CLOCK_MONOTONIC`, the clock of the kernel programs.
+pub fn now_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }

@@ -7,7 +7,7 @@ use netweir_wire::map::{Direction, InterfaceKey};
 
 use crate::{
     Error, Netns,
-    attach::{Attachment, HookChoice, Object, Purpose},
+    attach::{Attachment, HookChoice, Object, Purpose, link_type},
     choice::hook_for,
     collect::Collector,
     error::Chain,
@@ -157,7 +157,7 @@ impl Place {
             netns_name: self.netns.name().map(ToOwned::to_owned),
             hook,
             loopback: device.loopback,
-            link: None,
+            link: link_type(device).ok(),
             present: true,
         });
         Ok(())

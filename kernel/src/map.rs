@@ -255,9 +255,9 @@ pub(crate) fn work() -> Option<&'static mut Work> {
 /// The number of the layouts that this object was built with: the agent asks for it by this name,
 /// and so refuses an object of another number.
 #[unsafe(no_mangle)]
-pub(crate) static ABI_4: u32 = version::ABI;
+pub(crate) static ABI_5: u32 = version::ABI;
 
-const _: () = assert!(version::ABI == 4, "the name of ABI_4 says the number");
+const _: () = assert!(version::ABI == 5, "the name of ABI_5 says the number");
 
 /// Where the running kernel keeps the fields of a packet.
 #[unsafe(no_mangle)]

@@ -7,6 +7,7 @@ use std::{
 
 use netweir_flow::{Accounting, Difference, InterfaceAccounting, Meter, Totals};
 use netweir_web::view;
+use netweir_wire::map::HeadLoss;
 
 use super::quic::print_quic_books;
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     metering::{Metering, namespaces},
     report::{Screen, View, json_lines},
     stop::Stop,
-    unit,
+    unit::{self, things},
 };
 
 /// Reports until the program is to end, or as often as was asked for.
@@ -167,10 +168,16 @@ fn ruled(books: &Accounting) -> String {
     let heads = books.heads;
     if heads.drawn > 0 {
         let lost = heads.drawn.wrapping_sub(heads.told);
-        text += &format!(
-            "; {} heads drawn = {} told + {lost} lost",
-            heads.drawn, heads.told
-        );
+        let drawn = things(heads.drawn, "head");
+        text += &format!("; {drawn} drawn = {} told + {lost} lost", heads.told);
+        let reasons = HeadLoss::ALL.iter().zip(heads.lost);
+        let reasons = reasons.filter(|(_, lost)| *lost > 0);
+        let reasons: Vec<_> = reasons
+            .map(|(reason, lost)| format!("{lost} {}", reason.name()))
+            .collect();
+        if !reasons.is_empty() {
+            text += &format!(" ({})", reasons.join(", "));
+        }
     }
     text
 }

@@ -258,7 +258,10 @@ impl Store {
                 return Err(error).with_context(|| format!("cannot read the rules {path}"));
             }
         };
-        Book::of(&path, file::parse(&path, &text)?)
+        let book = file::parse(&path, &text).and_then(|kept| Book::of(&path, kept));
+        book.map_err(|error| {
+            anyhow!("{error:#} (mend the file, or move it away: without it there are no rules)")
+        })
     }
 
     /// Changes the rules: whoever else does so meanwhile comes before or after it.

@@ -49,11 +49,11 @@ pub fn detach(folder: &Folder, interface: &str, places: Places<'_>) -> Result<()
         }
     }
     result.and(foreign)?;
-    claim.remove()?;
+    let removed = claim.remove();
     if all.is_empty() {
         return Err(missing());
     }
-    Ok(())
+    removed
 }
 
 /// Takes the programs out of the links at once. Not where other pins go on with the same links.

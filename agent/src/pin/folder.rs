@@ -9,6 +9,8 @@ use std::{
     io::{self, ErrorKind},
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::fs::{FlockOperation, flock, major, minor, statfs};
@@ -18,6 +20,11 @@ use crate::Error;
 
 /// What the directory of an ABI begins with.
 const ABI: &str = "abi-";
+
+/// How long who only puts rules in force has the pins of an interface, and more; and the time between two
+/// tries.
+const PATIENCE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The directory of all pins.
 #[derive(Clone, Debug)]
@@ -98,11 +105,20 @@ impl Folder {
         Ok(())
     }
 
-    /// Locks the pins of an interface; `None` where it has none.
+    /// Locks the pins of an interface; `None` where it has none. Waits for who has them only for a moment.
     ///
     /// # Errors
     /// [`Error::PinsBusy`] while another process has the lock.
     pub fn claim(&self, interface: &str) -> Result<Option<Claim>, Error> {
+        self.claim_until(interface, Instant::now() + PATIENCE)
+    }
+
+    /// The same without waiting.
+    pub(super) fn try_claim(&self, interface: &str) -> Result<Option<Claim>, Error> {
+        self.claim_until(interface, Instant::now())
+    }
+
+    fn claim_until(&self, interface: &str, end: Instant) -> Result<Option<Claim>, Error> {
         let path = self.of(interface);
         loop {
             let file = match File::open(&path) {
@@ -116,7 +132,7 @@ impl Folder {
                 path: path.clone(),
                 interface: interface.to_owned(),
             };
-            if claim.lock()? {
+            if claim.lock(end)? {
                 self.check()?;
                 return Ok(Some(claim));
             }
@@ -170,8 +186,12 @@ pub struct Claim {
 
 impl Claim {
     /// Locks the directory; whether it is still the one of that path.
-    fn lock(&self) -> Result<bool, Error> {
-        if flock(&self.file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    fn lock(&self, end: Instant) -> Result<bool, Error> {
+        while flock(&self.file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            if Instant::now() < end {
+                thread::sleep(PAUSE);
+                continue;
+            }
             let by = holder(&self.path).map(|pid| format!("process {pid}"));
             return Err(Error::PinsBusy {
                 interface: self.interface.clone(),

@@ -144,7 +144,7 @@ pub fn refresh_rules(folder: &Folder, settings: &Settings) -> Result<Vec<(String
 }
 
 fn refresh_one(folder: &Folder, interface: &str, rules: &CompiledRules) -> Result<(), Error> {
-    let Some(claim) = folder.claim(interface)? else {
+    let Some(claim) = folder.try_claim(interface)? else {
         return Ok(());
     };
     let State::Attached(pins) = claim.state(&[])? else {

@@ -83,7 +83,7 @@ impl Section {
             body.extend(interface.link_type.to_le_bytes());
             body.extend([0; 2]);
             body.extend(interface.snapshot_bytes.to_le_bytes());
-            option(body, INTERFACE_NAME, interface.name.as_bytes());
+            text_option(body, INTERFACE_NAME, interface.name);
             text_option(body, INTERFACE_DESCRIPTION, interface.description);
             // Powers of ten.
             option(body, INTERFACE_RESOLUTION, &[9]);

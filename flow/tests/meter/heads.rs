@@ -1,7 +1,7 @@
 //! Heads of packets that rules sample.
 
 use crate::driver::{Driver, START, tcp};
-use netweir_flow::{Batch, Label, Labelled, Settings};
+use netweir_flow::{Batch, Filter, Label, Labelled, Settings};
 use netweir_wire::map::{HEAD_BYTES, HeadCounters, PacketHead, RuleAction, RuleMark};
 
 fn head(port: u16) -> PacketHead {
@@ -86,4 +86,34 @@ fn what_was_drawn_is_told_or_lost() {
     observe(&mut driver, 4, [0, 0, 3]);
     observe(&mut driver, 5, [0, 0, 3]);
     assert_eq!(driver.meter.accounting().heads.drawn, 17);
+}
+
+#[test]
+fn a_filter_asks_a_head_all_that_it_asks_a_flow() {
+    let mut driver = driver(2);
+    let mut tagged = head(1);
+    tagged.key.outer_vlan = 7_u16.to_be_bytes();
+    let mut frame = PacketHead { rule: 0, ..head(2) };
+    frame.key.ethertype = [0x88, 0xcc];
+    frame.key.source = [2, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    for head in [tagged, frame] {
+        driver.meter.apply_head(&head, &[1]);
+    }
+    let heads = driver.meter.heads(0);
+    for (text, expected) in [
+        ("src host 10.0.0.1 and dst port 443 and tcp", [true, false]),
+        ("src port 2", [false, true]),
+        ("vlan 7", [true, false]),
+        ("ethertype 0x88cc", [false, true]),
+        ("label suspect", [true, false]),
+        ("label \"\"", [false, true]),
+        ("rule 1", [true, false]),
+        ("rule 0", [false, true]),
+        ("interface eth0 and in", [true, true]),
+        ("out or interface eth1", [false, false]),
+    ] {
+        let filter = Filter::parse(text).expect(text);
+        let found: Vec<_> = heads.iter().map(|head| filter.matches_head(head)).collect();
+        assert_eq!(found, expected, "{text}");
+    }
 }

@@ -2,14 +2,31 @@
 
 use std::{
     collections::VecDeque,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::{
+        fd::AsFd,
+        unix::fs::{OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use netweir_capture::{Section, whole_blocks};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::OFlags,
+    io::Errno,
+};
+
+use crate::stop::Stop;
+
+/// The time between two looks for the reader of a pipe.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a pipe that can be written has room for, at least (`PIPE_BUF`).
+const PIPE_BYTES: usize = 4096;
 
 /// What a capture names as its writer.
 const APPLICATION: &str = concat!("netweir ", env!("CARGO_PKG_VERSION"));
@@ -40,65 +57,132 @@ pub(super) struct Files {
     /// Packets that were added, and those that were written.
     added: u64,
     written: u64,
+    /// Whether it ends within a block, so that nothing can follow.
+    is_cut: bool,
 }
 
 enum Out {
-    Standard,
+    /// A regular file.
     File(File),
+    /// Anything else, whose reader may take its time.
+    Stream(File),
+}
+
+/// Until when a reader may take its time.
+pub(super) struct Until<'a> {
+    /// What ends the program.
+    pub(super) stop: &'a Stop,
+    /// When it ends by itself.
+    pub(super) end: Option<Instant>,
+}
+
+impl Until<'_> {
+    /// The time until then, if it is known.
+    pub(super) fn left(&self) -> Option<Duration> {
+        let end = self.end?;
+        Some(end.saturating_duration_since(Instant::now()))
+    }
 }
 
 impl Out {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Standard => {
-                let mut out = io::stdout().lock();
-                let written = out.write(bytes)?;
-                out.flush()?;
-                Ok(written)
+    /// Standard output, without the buffer that the library has for it.
+    fn standard() -> io::Result<Self> {
+        Self::of(io::stdout().as_fd().try_clone_to_owned()?.into())
+    }
+
+    fn of(file: File) -> io::Result<Self> {
+        let is_file = file.metadata()?.is_file();
+        Ok(if is_file {
+            Self::File(file)
+        } else {
+            Self::Stream(file)
+        })
+    }
+
+    /// Opens a file, which only its owner may read from now on; waits for the reader of a pipe.
+    fn open(place: &Path, until: &Until<'_>) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        options.custom_flags(OFlags::NONBLOCK.bits() as i32);
+        loop {
+            match options.open(place) {
+                Ok(file) => {
+                    let out = Self::of(file)?;
+                    if let Self::File(file) = &out {
+                        // One that was there may be open to others.
+                        file.set_permissions(Permissions::from_mode(0o600))?;
+                    }
+                    return Ok(out);
+                }
+                Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                    let left = until.left().unwrap_or(PAUSE);
+                    if until.stop.wait(left.min(PAUSE))? || left.is_zero() {
+                        return Err(io::Error::other("nobody reads from it"));
+                    }
+                }
+                Err(error) => return Err(error),
             }
-            Self::File(file) => file.write(bytes),
         }
+    }
+
+    /// Writes some bytes; none where nobody takes any before the end.
+    fn write(&mut self, bytes: &[u8], until: &Until<'_>) -> io::Result<usize> {
+        let file = match self {
+            Self::File(file) => return file.write(bytes),
+            Self::Stream(file) => file,
+        };
+        let timeout = until.left().and_then(|left| Timespec::try_from(left).ok());
+        let mut watched = [
+            PollFd::new(&*file, PollFlags::OUT),
+            PollFd::from_borrowed_fd(until.stop.as_fd(), PollFlags::IN),
+        ];
+        poll(&mut watched, timeout.as_ref())?;
+        if watched[0].revents().is_empty() {
+            return Ok(0);
+        }
+        // No more than a pipe that can be written has room for.
+        file.write(&bytes[..bytes.len().min(PIPE_BYTES)])
     }
 }
 
 impl Files {
     /// Creates the first one. Only its owner may read it: packets can have anything in them.
-    pub(super) fn create(path: &Path, bounds: Bounds) -> anyhow::Result<Self> {
+    pub(super) fn create(path: &Path, bounds: Bounds, until: &Until<'_>) -> anyhow::Result<Self> {
         let mut files = Self {
             path: path.to_owned(),
             bounds,
             section: Section::new(APPLICATION),
-            out: Out::Standard,
+            out: Out::standard().context("cannot write standard output")?,
             begun: 0,
             kept: VecDeque::new(),
             here: 0,
             bytes: 0,
             added: 0,
             written: 0,
+            is_cut: false,
         };
-        if path != Path::new("-") {
-            files.begin()?;
-        } else if bounds.ring.is_some() {
-            anyhow::bail!("standard output is no ring of files: leave out --ring, or name a file");
+        if !files.is_standard() {
+            files.begin(until)?;
         }
-        files.flush()?;
+        files.flush(until)?;
         Ok(files)
     }
 
     /// Whether there is as much as was asked for.
     pub(super) fn is_full(&self) -> bool {
-        self.bounds.packets.is_some_and(|most| self.added >= most)
+        self.is_cut
+            || self.bounds.packets.is_some_and(|most| self.added >= most)
             || self.bounds.ring.is_none() && self.has_all_bytes()
     }
 
     /// Begins another file if the one at hand has its bytes; says whether it did.
-    pub(super) fn begin_next(&mut self) -> anyhow::Result<bool> {
+    pub(super) fn begin_next(&mut self, until: &Until<'_>) -> anyhow::Result<bool> {
         if self.bounds.ring.is_none() || !self.has_all_bytes() {
             return Ok(false);
         }
-        self.flush()?;
+        self.flush(until)?;
         self.section = Section::new(APPLICATION);
-        self.begin()?;
+        self.begin(until)?;
         Ok(true)
     }
 
@@ -112,16 +196,21 @@ impl Files {
         self.added += 1;
     }
 
-    /// Writes what was added. Where that fails, the file ends with the last block that it has room for.
-    pub(super) fn flush(&mut self) -> anyhow::Result<()> {
+    /// Writes what was added, unless nobody takes it before the program is to end. Where it fails, the file
+    /// ends with the last block that it has room for.
+    pub(super) fn flush(&mut self, until: &Until<'_>) -> anyhow::Result<()> {
         let blocks = self.section.take();
         let mut left = &blocks[..];
-        let written = loop {
+        let result = loop {
             if left.is_empty() {
                 break Ok(());
             }
-            match self.out.write(left) {
-                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+            match self.out.write(left, until) {
+                Ok(0) => {
+                    // What is left belongs to a block that nobody has the beginning of.
+                    self.is_cut = true;
+                    break Ok(());
+                }
                 Ok(bytes) => left = &left[bytes..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => break Err(error),
@@ -131,9 +220,8 @@ impl Files {
         self.here += bytes as u64;
         self.bytes += bytes as u64;
         self.written += packets;
-        written.or_else(|error| {
+        result.or_else(|error| {
             if let Out::File(file) = &self.out {
-                // What is no regular file has nothing to be cut.
                 let _cut = file.set_len(self.here);
             }
             Err(error).with_context(|| format!("cannot write {}", self.name()))
@@ -150,50 +238,67 @@ impl Files {
         self.bytes
     }
 
-    /// The file at hand, for people.
-    pub(super) fn name(&self) -> String {
-        match &self.out {
-            Out::Standard => "standard output".to_owned(),
-            Out::File(_) => self.place().display().to_string(),
-        }
-    }
-
     fn has_all_bytes(&self) -> bool {
         let bytes = self.here + self.section.waiting_bytes() as u64;
         self.bounds.bytes.is_some_and(|most| bytes >= most)
     }
 
+    /// The file at hand, for people.
+    fn name(&self) -> String {
+        if self.is_standard() {
+            return "standard output".to_owned();
+        }
+        self.place(self.begun).display().to_string()
+    }
+
+    fn is_standard(&self) -> bool {
+        self.path == Path::new("-")
+    }
+
+    /// All files, for people.
+    pub(super) fn names(&self) -> String {
+        match (self.bounds.ring, self.begun) {
+            (None, _) | (_, 0 | 1) => self.name(),
+            (Some(_), begun) => format!(
+                "{begun} files, of which {} are left, the last one {}",
+                self.kept.len(),
+                self.name()
+            ),
+        }
+    }
+
     /// Opens the next file, and removes the oldest where there are too many.
-    fn begin(&mut self) -> anyhow::Result<()> {
+    fn begin(&mut self, until: &Until<'_>) -> anyhow::Result<()> {
+        let place = self.place(self.begun + 1);
+        let opened = Out::open(&place, until);
+        self.out = opened.with_context(|| format!("cannot write {}", place.display()))?;
         self.begun += 1;
-        let place = self.place();
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&place)
-            .with_context(|| format!("cannot write {}", place.display()))?;
-        self.out = Out::File(file);
         self.here = 0;
         self.kept.push_back(place);
         let most = self.bounds.ring.unwrap_or(1) as usize;
         if self.kept.len() > most
             && let Some(oldest) = self.kept.pop_front()
         {
-            fs::remove_file(&oldest)
-                .with_context(|| format!("cannot remove {}", oldest.display()))?;
+            match fs::remove_file(&oldest) {
+                Ok(()) => {}
+                // Somebody has taken it away, to keep it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let file = oldest.display();
+                    tracing::warn!(%file, %error, "a file of the ring stays: it cannot be removed");
+                }
+            }
         }
         Ok(())
     }
 
-    /// The path of the file at hand.
-    fn place(&self) -> PathBuf {
+    /// The path of a file, by its number.
+    fn place(&self, number: u64) -> PathBuf {
         if self.bounds.ring.is_none() {
             return self.path.clone();
         }
         let mut name = self.path.file_stem().unwrap_or_default().to_owned();
-        name.push(format!("_{:05}", self.begun));
+        name.push(format!("_{number:05}"));
         if let Some(extension) = self.path.extension() {
             name.push(".");
             name.push(extension);

@@ -4,6 +4,7 @@ mod file;
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
@@ -19,11 +20,12 @@ use netweir_wire::{
     packet::LinkType,
 };
 
-use self::file::{Bounds, Files};
+use self::file::{Bounds, Files, Until};
 use super::flows::print_books;
 use crate::{
     args::CaptureArgs,
     config::Config,
+    foreign::escaped,
     frame::link_type,
     metering::{Metering, namespaces},
     rules::Store,
@@ -45,7 +47,10 @@ const TAGS: [[u8; 2]; 3] = [[0x81, 0], [0x88, 0xa8], [0x91, 0]];
 /// Writes until the program is to end, or as much as was asked for.
 pub(super) fn run(config: &Config, args: &CaptureArgs) -> anyhow::Result<()> {
     let filter = wanted(args)?;
-    expect_heads(config)?;
+    expect_heads(config, args.label.as_deref())?;
+    if args.ring.is_some() && (args.write == Path::new("-") || args.write.file_name().is_none()) {
+        bail!("--ring makes several files: -w has to name one");
+    }
     let mut config = config.clone();
     config.rules.max_heads = MAX_HEADS;
     let stop = Arc::new(Stop::on_signals()?);
@@ -56,17 +61,19 @@ pub(super) fn run(config: &Config, args: &CaptureArgs) -> anyhow::Result<()> {
         Box::new(|_| {}),
     )?;
     let meter = Arc::clone(&metering.meter);
+    let end = args.time.and_then(|time| Instant::now().checked_add(time));
+    let until = Until { stop: &stop, end };
     // Not before: a file of that name stays where nothing could be captured.
-    let mut capture = match Capture::create(args, filter) {
+    let mut capture = match Capture::create(args, filter, &until) {
         Ok(capture) => capture,
         Err(error) => return metering.finish().and(Err(error)),
     };
-    let written = capture.until_stopped(&meter, &stop, args.time);
+    let written = capture.until_stopped(&meter, &until);
     let metered = metering.finish();
     // The last heads come when all is read.
-    let written = written.and_then(|()| capture.write_new(&meter));
+    let written = written.and_then(|()| capture.write_new(&meter, &until));
     print_books(&meter);
-    capture.print_books();
+    capture.print_books(&meter);
     metered.and(written)
 }
 
@@ -81,17 +88,25 @@ fn wanted(args: &CaptureArgs) -> anyhow::Result<Option<Filter>> {
 }
 
 /// That there is a rule by which anything can come.
-fn expect_heads(config: &Config) -> anyhow::Result<()> {
+fn expect_heads(config: &Config, label: Option<&str>) -> anyhow::Result<()> {
     if config.rules.heads_per_second == 0 {
         bail!("rules.heads_per_second is 0: no rule samples anything");
     }
     let book = Store::new(&config.rules.file).read()?;
-    let samples = |known: &Numbered| matches!(known.rule.action, Action::Sample(_));
-    if !book.rules().iter().any(samples) {
+    let samples = |known: &&Numbered| matches!(known.rule.action, Action::Sample(_));
+    let mut sampled = book.rules().iter().filter(samples).peekable();
+    let file = config.rules.file.display();
+    if sampled.peek().is_none() {
         bail!(
-            "no rule of {} samples anything: say what is to be captured, as in `netweir rule add dns \
-             --destination-port 53 --both-ways --action 'sample 1'`",
-            config.rules.file.display()
+            "no rule of {file} samples anything: say what is to be captured, as in `netweir rule add dns \
+             --destination-port 53 --both-ways --action 'sample 1'`"
+        );
+    }
+    if let Some(label) = label
+        && sampled.all(|known| known.rule.label != label)
+    {
+        bail!(
+            "no rule of {file} that samples gives the label {label:?}; `netweir rule list` shows them"
         );
     }
     Ok(())
@@ -112,14 +127,18 @@ struct Capture {
 }
 
 impl Capture {
-    fn create(args: &CaptureArgs, filter: Option<Filter>) -> anyhow::Result<Self> {
+    fn create(
+        args: &CaptureArgs,
+        filter: Option<Filter>,
+        until: &Until<'_>,
+    ) -> anyhow::Result<Self> {
         let bounds = Bounds {
             packets: args.count,
             bytes: args.size,
             ring: args.ring,
         };
         Ok(Self {
-            files: Files::create(&args.write, bounds)?,
+            files: Files::create(&args.write, bounds, until)?,
             filter,
             interfaces: HashMap::new(),
             last: 0,
@@ -128,17 +147,11 @@ impl Capture {
         })
     }
 
-    fn until_stopped(
-        &mut self,
-        meter: &RwLock<Meter>,
-        stop: &Stop,
-        time: Option<Duration>,
-    ) -> anyhow::Result<()> {
-        let end = time.and_then(|time| Instant::now().checked_add(time));
+    fn until_stopped(&mut self, meter: &RwLock<Meter>, until: &Until<'_>) -> anyhow::Result<()> {
         loop {
-            let left = end.map_or(PAUSE, |end| end.saturating_duration_since(Instant::now()));
-            let stopped = stop.wait(left.min(PAUSE))?;
-            self.write_new(meter)?;
+            let left = until.left().unwrap_or(PAUSE);
+            let stopped = until.stop.wait(left.min(PAUSE))?;
+            self.write_new(meter, until)?;
             if stopped || left.is_zero() || self.files.is_full() {
                 return Ok(());
             }
@@ -146,7 +159,7 @@ impl Capture {
     }
 
     /// Writes the heads that came since the last time, as many as are still asked for.
-    fn write_new(&mut self, meter: &RwLock<Meter>) -> anyhow::Result<()> {
+    fn write_new(&mut self, meter: &RwLock<Meter>, until: &Until<'_>) -> anyhow::Result<()> {
         let (heads, links) = {
             let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
             let heads = meter.heads(self.last);
@@ -166,13 +179,18 @@ impl Capture {
                 self.unwanted += 1;
                 continue;
             }
-            self.add(head, &links)?;
+            self.add(head, &links, until)?;
         }
-        self.files.flush()
+        self.files.flush(until)
     }
 
-    fn add(&mut self, head: &Head, links: &HashMap<InterfaceId, LinkType>) -> anyhow::Result<()> {
-        if self.files.begin_next()? {
+    fn add(
+        &mut self,
+        head: &Head,
+        links: &HashMap<InterfaceId, LinkType>,
+        until: &Until<'_>,
+    ) -> anyhow::Result<()> {
+        if self.files.begin_next(until)? {
             self.interfaces.clear();
         }
         let id = InterfaceId {
@@ -180,6 +198,8 @@ impl Capture {
             ifindex: head.ifindex,
         };
         let link = links.get(&id).copied().unwrap_or(LinkType::Ethernet);
+        let bytes = tagged(&head.bytes, head.vlans, link);
+        let put_back = (bytes.len() - head.bytes.len()) as u32;
         let section = self.files.section();
         let interface = *self.interfaces.entry(id).or_insert_with(|| {
             section.add_interface(&DescribedInterface {
@@ -193,25 +213,28 @@ impl Capture {
         section.add_packet(&Packet {
             interface,
             timestamp_ns: head.unix_ns,
-            wire_bytes: head.frame_bytes,
+            wire_bytes: head.frame_bytes + put_back,
             direction: Some(match head.direction {
                 Direction::Ingress => Way::Inbound,
                 Direction::Egress => Way::Outbound,
             }),
             comment: &comment(head),
-            bytes: &tagged(&head.bytes, head.vlans[0], link),
+            bytes: &bytes,
         });
         self.files.count();
         Ok(())
     }
 
-    /// Prints to standard error at the end what became of the heads that came.
+    /// Prints to standard error at the end what became of the heads that came: of each one thing.
     #[expect(clippy::print_stderr, reason = "a summary for people, beside the file")]
-    fn print_books(&self) {
+    fn print_books(&self, meter: &RwLock<Meter>) {
+        let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
+        let received = meter.accounting().heads.received;
+        let left = received - self.files.written() - self.unwanted - self.missed;
         let mut line = format!(
             "netweir: {} written to {} ({})",
             things(self.files.written(), "packet"),
-            self.files.name(),
+            self.files.names(),
             bytes(self.files.bytes()),
         );
         if self.filter.is_some() {
@@ -220,7 +243,10 @@ impl Capture {
         if self.missed > 0 {
             line += &format!(", {} came too fast and are missing", self.missed);
         }
-        eprintln!("{line}");
+        if left > 0 {
+            line += &format!(", {left} more were not written");
+        }
+        eprintln!("{}", escaped(&line));
     }
 }
 
@@ -241,14 +267,18 @@ fn comment(head: &Head) -> String {
     }
 }
 
-/// The bytes of a frame, with the outer tag, which the kernel may have kept beside it. (Of such a tag its
-/// number is known, not its priority.)
-fn tagged(bytes: &[u8], vlan: u16, link: LinkType) -> Vec<u8> {
+/// The bytes of a frame, with the outer tag if the kernel has kept it beside them. (Of such a tag its number
+/// is known, not its kind and its priority.)
+fn tagged(bytes: &[u8], vlans: [u16; 2], link: LinkType) -> Vec<u8> {
+    let kinds = bytes.get(TAG_PLACE..).unwrap_or_default();
+    let kinds = kinds.chunks_exact(TAG_BYTES).take(vlans.len());
+    let there = kinds
+        .take_while(|tag| TAGS.contains(&[tag[0], tag[1]]))
+        .count();
+    let known = vlans.iter().filter(|&&vlan| vlan != 0).count();
     let mut bytes = bytes.to_vec();
-    let kind = bytes.get(TAG_PLACE..TAG_PLACE + 2);
-    let is_untagged = kind.is_some_and(|kind| !TAGS.contains(&[kind[0], kind[1]]));
-    if vlan != 0 && is_untagged && matches!(link, LinkType::Ethernet) {
-        let [upper, lower] = vlan.to_be_bytes();
+    if matches!(link, LinkType::Ethernet) && there < known && bytes.len() >= TAG_PLACE {
+        let [upper, lower] = vlans[0].to_be_bytes();
         bytes.splice(TAG_PLACE..TAG_PLACE, [0x81, 0, upper, lower]);
     }
     bytes
@@ -262,7 +292,7 @@ mod tests {
     use super::*;
     use crate::args::MeterArgs;
 
-    fn capture() -> Capture {
+    fn capture(until: &Until<'_>) -> Capture {
         let args = CaptureArgs {
             meter: MeterArgs::default(),
             write: "/dev/null".into(),
@@ -273,7 +303,7 @@ mod tests {
             time: None,
             ring: None,
         };
-        Capture::create(&args, None).unwrap()
+        Capture::create(&args, None, until).unwrap()
     }
 
     #[test]
@@ -283,29 +313,37 @@ mod tests {
             ..Settings::default()
         };
         let meter = RwLock::new(Meter::new(&settings, 0));
-        let mut capture = capture();
+        let stop = Stop::on_signals().unwrap();
+        let until = Until {
+            stop: &stop,
+            end: None,
+        };
+        let mut capture = capture(&until);
         for (heads, written, missed) in [(5, 2, 3), (0, 2, 3), (2, 4, 3), (3, 6, 4)] {
             for _ in 0..heads {
                 let mut meter = meter.write().unwrap();
                 meter.apply_head(&PacketHead::default(), &[0; 20]);
             }
-            capture.write_new(&meter).unwrap();
+            capture.write_new(&meter, &until).unwrap();
             assert_eq!((capture.files.written(), capture.missed), (written, missed));
         }
     }
 
     #[test]
     fn a_tag_is_put_back_once() {
-        let untagged = [&[2; 12][..], &[8, 0, 69]].concat();
-        let with = [&[2; 12][..], &[0x81, 0, 1, 2, 8, 0, 69]].concat();
-        for (bytes, vlan, link, expected) in [
-            (&untagged, 0x102, LinkType::Ethernet, &with),
-            (&untagged, 0, LinkType::Ethernet, &untagged),
-            (&untagged, 0x102, LinkType::Ip, &untagged),
-            (&with, 0x102, LinkType::Ethernet, &with),
+        let frame = |tags: &[u8]| [&[2; 12][..], tags, &[8, 0, 69, 0]].concat();
+        let (none, one, inner) = (frame(&[]), frame(&[0x81, 0, 1, 2]), frame(&[0x81, 0, 0, 7]));
+        let both = frame(&[0x81, 0, 1, 2, 0x81, 0, 0, 7]);
+        for (bytes, vlans, link, expected) in [
+            (&none, [0x102, 0], LinkType::Ethernet, &one),
+            (&none, [0; 2], LinkType::Ethernet, &none),
+            (&none, [0x102, 0], LinkType::Ip, &none),
+            (&one, [0x102, 0], LinkType::Ethernet, &one),
+            (&inner, [0x102, 7], LinkType::Ethernet, &both),
+            (&both, [0x102, 7], LinkType::Ethernet, &both),
         ] {
-            assert_eq!(&tagged(bytes, vlan, link), expected);
+            assert_eq!(&tagged(bytes, vlans, link), expected, "{vlans:?}");
         }
-        assert_eq!(tagged(&[1; 13], 1, LinkType::Ethernet), [1; 13]);
+        assert_eq!(tagged(&[1; 11], [1, 0], LinkType::Ethernet), [1; 11]);
     }
 }

@@ -1,12 +1,15 @@
 //! What rules sample, as capture files that others can read.
 
+mod output;
+
 use std::{
-    fs::{self, File},
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use netweir_tests::{Netweir, World, binary, is_root};
+use netweir_tests::{Netweir, World, await_that, is_root};
 use rustix::process::Signal;
 
 use super::{
@@ -62,6 +65,14 @@ impl Sampled {
             .netns(&self.world.near)
     }
 
+    /// Sends packets until that is so. (A program whose log nobody reads does not say when it is attached.)
+    fn send_until(&self, mut is_so: impl FnMut() -> bool) {
+        await_that(|| {
+            self.talk.exchange(1);
+            is_so().then_some(()).ok_or_else(|| "it goes on".to_owned())
+        });
+    }
+
     /// The files that there are, by name.
     fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path()).unwrap();
@@ -101,6 +112,10 @@ fn what_rules_sample_is_written_for_others() {
         return;
     }
     let sampled = Sampled::new();
+    // One that was there, and that others may read.
+    let file = sampled.place("named.pcapng");
+    fs::write(&file, [7; 10_000]).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     let count = SOME.to_string();
     let child = sampled
         .capture("named.pcapng", &["--label", "named", "--count", &count])
@@ -109,7 +124,8 @@ fn what_rules_sample_is_written_for_others() {
     // It ends by itself.
     let ended = child.wait();
     assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
-    let file = sampled.place("named.pcapng");
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     let read = packets(&file);
     assert_eq!(read.len() as u64, SOME);
     for (number, fields) in (1..).zip(&read) {
@@ -206,11 +222,12 @@ fn a_ring_keeps_the_last_files() {
     let all = 2 * SOME;
     let number = all.div_ceil(oldest.len() as u64);
     assert_eq!(files[2], format!("ring_{number:05}.pcapng"));
-    let told = last(&ended.log);
-    assert!(
-        told.starts_with(&format!("netweir: {all} packets written to ")),
-        "{told}"
+    let last_file = sampled.place(&files[2]);
+    let expected = format!(
+        "netweir: {all} packets written to {number} files, of which 3 are left, the last one {} (",
+        last_file.display()
     );
+    assert!(last(&ended.log).starts_with(&expected), "{:?}", ended.log);
 }
 
 #[test]
@@ -231,70 +248,6 @@ fn it_ends_with_its_bytes_and_with_its_time() {
         .finish();
     assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
     assert!(packets(&sampled.place("time.pcapng")).is_empty());
-}
-
-#[test]
-fn standard_output_takes_it_too() {
-    if !is_root() {
-        return;
-    }
-    let sampled = Sampled::new();
-    let place = sampled.place("out.pcapng");
-    let mut child = Command::new(binary())
-        .args([
-            "capture", "--iface", "w0", "-w", "-", "--count", "5", "--netns",
-        ])
-        .arg(sampled.world.near.netns.path())
-        .env("NETWEIR_CONFIG", "/dev/null")
-        .env("NETWEIR_RULES_FILE", sampled.world.rules())
-        .stdout(File::create(&place).unwrap())
-        .spawn()
-        .unwrap();
-    // It says nothing when it is attached: packets are sent until it has enough of them.
-    while child.try_wait().unwrap().is_none() {
-        sampled.talk.exchange(1);
-    }
-    assert!(child.wait().unwrap().success());
-    assert_eq!(packets(&place).len(), 5);
-}
-
-#[test]
-fn a_full_disk_ends_it_with_a_file_that_can_be_read() {
-    if !is_root() {
-        return;
-    }
-    let sampled = Sampled::new();
-    let disk = sampled.place("disk");
-    fs::create_dir(&disk).unwrap();
-    let disk = disk.to_str().unwrap();
-    // In a mount namespace of its own, so that nothing is left behind.
-    let script = format!(
-        "mount -t tmpfs -o size=8k tmpfs {disk} && \
-         {{ {} capture --iface w0 --netns {} -w {disk}/full.pcapng 2> told; echo $? > code; }}; \
-         cp {disk}/full.pcapng .",
-        binary().display(),
-        sampled.world.near.netns.path().display(),
-    );
-    let mut child = Command::new("unshare")
-        .args(["--mount", "sh", "-c", &script])
-        .current_dir(sampled.folder.path())
-        .env("NETWEIR_CONFIG", "/dev/null")
-        .env("NETWEIR_RULES_FILE", sampled.world.rules())
-        .spawn()
-        .unwrap();
-    while child.try_wait().unwrap().is_none() {
-        sampled.talk.exchange(1);
-    }
-    let text = |name| fs::read_to_string(sampled.place(name)).unwrap();
-    assert_eq!(text("code"), "1\n");
-    let told = text("told");
-    let error = "No space left on device (os error 28)\n";
-    assert!(told.ends_with(error), "{told}");
-    let read = packets(&sampled.place("full.pcapng")).len();
-    // Two pages, of about 260 bytes a packet.
-    assert!(read > 20, "{read}");
-    let written = format!("netweir: {read} packets written to ");
-    assert!(told.contains(&written), "{told}");
 }
 
 /// How a capture that does not begin ends, and what it says.
@@ -330,14 +283,14 @@ fn where_nothing_can_be_captured_an_old_file_stays() {
 }
 
 /// Flags behind `-w`, the exit code, and what is said.
-const WRONG: [(&[&str], i32, &str); 9] = [
+const WRONG: [(&[&str], i32, &str); 11] = [
     (&["/dev/full"], 1, "cannot write /dev/full"),
     (&["/nowhere/a"], 1, "cannot write /nowhere/a: No such file"),
     (&["/dev/null", "--filter", "port"], 1, "column"),
     (
         &["-", "--size", "1kB", "--ring", "2"],
         1,
-        "standard output is no ring",
+        "-w has to name one",
     ),
     (
         &["/dev/null", "--set", "rules.heads_per_second=0"],
@@ -351,6 +304,8 @@ const WRONG: [(&[&str], i32, &str); 9] = [
         "is not a number of bytes",
     ),
     (&["/dev/null", "--count", "0"], 2, "--count"),
+    (&["/dev/null", "--size", "0"], 2, "is not a number of bytes"),
+    (&["/dev/null", "--label", "al"], 1, "the label \"al\""),
     (&[], 2, "--write"),
 ];
 
