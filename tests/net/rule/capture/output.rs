@@ -2,13 +2,27 @@
 
 use std::{
     fs::{self, File},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use netweir_tests::{binary, is_root};
 use rustix::process::Signal;
 
 use super::{SOME, Sampled, last, packets};
+
+/// Captures to standard output; ends by itself also when the test fails.
+fn start(sampled: &Sampled, arguments: &[&str], output: impl Into<Stdio>) -> Child {
+    Command::new(binary())
+        .args(["capture", "--iface", "w0", "-w", "-", "--time", "60s"])
+        .args(arguments)
+        .arg("--netns")
+        .arg(sampled.world.near.netns.path())
+        .env("NETWEIR_CONFIG", "/dev/null")
+        .env("NETWEIR_RULES_FILE", sampled.world.rules())
+        .stdout(output)
+        .spawn()
+        .unwrap()
+}
 
 #[test]
 fn standard_output_takes_it_too() {
@@ -17,16 +31,8 @@ fn standard_output_takes_it_too() {
     }
     let sampled = Sampled::new();
     let place = sampled.place("out.pcapng");
-    let mut child = Command::new(binary())
-        .args([
-            "capture", "--iface", "w0", "-w", "-", "--count", "5", "--netns",
-        ])
-        .arg(sampled.world.near.netns.path())
-        .env("NETWEIR_CONFIG", "/dev/null")
-        .env("NETWEIR_RULES_FILE", sampled.world.rules())
-        .stdout(File::create(&place).unwrap())
-        .spawn()
-        .unwrap();
+    let file = File::create(&place).unwrap();
+    let mut child = start(&sampled, &["--count", "5"], file);
     sampled.send_until(|| child.try_wait().unwrap().is_some());
     assert!(child.wait().unwrap().success());
     assert_eq!(packets(&place).len(), 5);
@@ -38,14 +44,7 @@ fn where_nobody_reads_any_more_it_ends_without_a_complaint() {
         return;
     }
     let sampled = Sampled::new();
-    let mut child = Command::new(binary())
-        .args(["capture", "--iface", "w0", "-w", "-", "--netns"])
-        .arg(sampled.world.near.netns.path())
-        .env("NETWEIR_CONFIG", "/dev/null")
-        .env("NETWEIR_RULES_FILE", sampled.world.rules())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = start(&sampled, &[], Stdio::piped());
     drop(child.stdout.take());
     sampled.send_until(|| child.try_wait().unwrap().is_some());
     assert_eq!(child.wait().unwrap().code(), Some(0));
@@ -63,7 +62,7 @@ fn a_full_disk_ends_it_with_a_file_that_can_be_read() {
     // In a mount namespace of its own, so that nothing is left behind.
     let script = format!(
         "mount -t tmpfs -o size=8k tmpfs {disk} && \
-         {{ {} capture --iface w0 --netns {} -w {disk}/full.pcapng 2> told; echo $? > code; }}; \
+         {{ {} capture --iface w0 --netns {} --time 60s -w {disk}/full.pcapng 2> told; echo $? > code; }}; \
          cp {disk}/full.pcapng .",
         binary().display(),
         sampled.world.near.netns.path().display(),
