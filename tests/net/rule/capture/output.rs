@@ -133,7 +133,12 @@ fn a_reader_that_stands_still_does_not_keep_it() {
             told.ends_with(" more were not written") && left > 0,
             "{told}"
         );
-        assert_eq!(written + left, 20 * SOME, "{told}");
+        // The time may be over before all is sent.
+        let all = written + left;
+        assert!(
+            all == 20 * SOME || ends == "time" && all < 20 * SOME,
+            "{told}"
+        );
         drop(reader);
     }
 }
