@@ -30,3 +30,22 @@ pub(crate) const fn link_type(link: LinkType) -> u16 {
         LinkType::Ppp => 9,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_as_the_same() {
+        for link in [
+            LinkType::Ethernet,
+            LinkType::Ip,
+            LinkType::Null,
+            LinkType::LinuxSll,
+            LinkType::LinuxSll2,
+            LinkType::Ppp,
+        ] {
+            assert_eq!(LinkType::from_capture(link_type(link)), Some(link));
+        }
+    }
+}

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 /// Reads a duration: a whole number and `ms`, `s`, `m` or `h`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
+    let (number, unit) = split_unit(text);
     let wrong = || format!("{text:?} is not a duration such as 500ms, 1s, 5m or 1h");
     let number: u64 = number.parse().map_err(|_| wrong())?;
     let milliseconds = match unit {
@@ -21,8 +20,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 
 /// Reads a number of bytes: a whole number, alone or with `kB`, `MB`, `GB`, `KiB`, `MiB` or `GiB`.
 pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
+    let (number, unit) = split_unit(text);
     let wrong = || format!("{text:?} is not a number of bytes such as 4096, 100kB, 10MB or 1GiB");
     let number: u64 = number.parse().map_err(|_| wrong())?;
     let bytes = match unit {
@@ -39,6 +37,12 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
         .checked_mul(bytes)
         .filter(|&bytes| bytes > 0)
         .ok_or_else(wrong)
+}
+
+/// The digits that a text begins with, and what is behind them.
+fn split_unit(text: &str) -> (&str, &str) {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    text.split_at(text.len() - unit.len())
 }
 
 /// So many things, whose name has the plural in `s`: `1 frame`, `2 frames`.

@@ -76,7 +76,11 @@ fn both_directions(arguments: &[&str], hook: &str) {
     };
     assert_eq!(seen, counters);
     assert_eq!(received, sum(&expected, "ingress"));
-    assert_eq!(server.get("/api/interfaces")["interfaces"][0]["hook"], hook);
+    let interface = &server.get("/api/interfaces")["interfaces"][0];
+    assert_eq!(
+        (&interface["hook"], &interface["link"]),
+        (&hook.into(), &"ethernet".into())
+    );
     check_end(server, received.packets + sent.packets);
 }
 

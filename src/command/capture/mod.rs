@@ -163,6 +163,9 @@ impl Capture {
         let (heads, links) = {
             let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
             let heads = meter.heads(self.last);
+            if heads.is_empty() {
+                return Ok(());
+            }
             (heads, links(&meter))
         };
         for head in &heads {

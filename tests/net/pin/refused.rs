@@ -3,9 +3,11 @@
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, chown},
+    sync::mpsc,
+    thread,
 };
 
-use netweir_tests::{Netweir, World, books, is_root, own_bpffs, status, tree};
+use netweir_tests::{Netweir, World, books, claim, is_root, own_bpffs, status, tree};
 use netweir_wire::{
     map::{About, Phase},
     name, version,
@@ -258,4 +260,31 @@ fn pins_of_a_newer_version() {
     refuse(Netweir::flows(&world, &[]), &why);
     assert_eq!(status(&world.near)["abi"], newer);
     assert_eq!(tree(folder.path()), before);
+}
+
+/// Whoever puts rules in force has pins for some moments, and nobody fails for that.
+#[test]
+fn who_has_pins_for_a_moment_is_waited_for() {
+    if !is_root() {
+        return;
+    }
+    let folder = own_bpffs();
+    let world = World::new();
+    attach(&world, &[]);
+    // More than once: it may have let go before it is asked.
+    for _ in 0..30 {
+        let held = claim(&folder, "w0");
+        thread::scope(|scope| {
+            let (begin, begun) = mpsc::channel();
+            let folder = &folder;
+            let waiting = scope.spawn(move || {
+                begin.send(()).unwrap();
+                folder.claim("w0").map(|claim| claim.is_some())
+            });
+            begun.recv().unwrap();
+            drop(held);
+            assert!(waiting.join().unwrap().unwrap());
+        });
+    }
+    detach(&world);
 }
