@@ -3,7 +3,6 @@
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, chown},
-    sync::mpsc,
     thread,
 };
 
@@ -208,7 +207,7 @@ fn what_was_killed_at_any_moment_leaves_nothing_that_stays() {
         let nothing = attached(&world);
         for life in 0..6 {
             let attaching = command(&world, "attach", way).start();
-            std::thread::sleep(std::time::Duration::from_millis(life * 7919 % 13 * 70));
+            thread::sleep(std::time::Duration::from_millis(life * 7919 % 13 * 70));
             attaching.end(Signal::KILL);
             // It may have come to its end.
             let is_whole = folder.pins("w0").unwrap().iter().any(|pins| {
@@ -271,17 +270,20 @@ fn who_has_pins_for_a_moment_is_waited_for() {
     let folder = own_bpffs();
     let world = World::new();
     attach(&world, &[]);
-    // More than once: it may have let go before it is asked.
+    let place = folder.path().join("w0");
+    let has_open = |count: usize| {
+        let files = fs::read_dir("/proc/self/fd").unwrap();
+        let places = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
+        places.filter(|open| *open == place).count() == count
+    };
+    // More than once: it may have let go in front of the first try.
     for _ in 0..30 {
         let held = claim(&folder, "w0");
         thread::scope(|scope| {
-            let (begin, begun) = mpsc::channel();
-            let folder = &folder;
-            let waiting = scope.spawn(move || {
-                begin.send(()).unwrap();
-                folder.claim("w0").map(|claim| claim.is_some())
-            });
-            begun.recv().unwrap();
+            let waiting = scope.spawn(|| folder.claim("w0").map(|claim| claim.is_some()));
+            while !has_open(2) && !waiting.is_finished() {
+                thread::yield_now();
+            }
             drop(held);
             assert!(waiting.join().unwrap().unwrap());
         });
