@@ -4,6 +4,7 @@
 //! with the configuration file and the environment.
 
 mod capture;
+mod inline;
 mod meter;
 mod pin;
 mod rule;
@@ -13,7 +14,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub use capture::CaptureArgs;
+pub use capture::{BoundArgs, CaptureArgs};
+pub use inline::InlineArgs;
 pub use meter::{CountArgs, MeterArgs};
 pub use pin::{AttachArgs, DetachArgs, MapCommand, MapDumpArgs, StatusArgs};
 pub use rule::{RuleAddArgs, RuleCommand, RuleTestArgs};
@@ -79,6 +81,14 @@ pub enum Command {
         netweir capture -w - | tshark -r -\n\n\
         Of each packet the first 256 bytes are written.")]
     Capture(CaptureArgs),
+    /// Be a bump in the wire between two interfaces: frames cross in the kernel, and those that rules tap by
+    /// user space, where they are recorded.
+    #[command(after_help = "Examples:\n  \
+        netweir rule add health --destination-port 8081 --both-ways --action tap\n  \
+        netweir inline --from eth1 --to eth2 -w health.pcapng\n  \
+        netweir detach --iface eth1 --iface eth2\n\n\
+        Frames go on crossing when this ends or dies; `detach` ends that.")]
+    Inline(InlineArgs),
     /// List what can be metered, and how.
     Interfaces(InterfacesArgs),
     /// Read capture files (pcap, pcapng; gzip and zstd too) through the same parser and views.

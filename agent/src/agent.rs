@@ -184,6 +184,7 @@ impl Agent {
         batch.interfaces.clear();
         batch.settled.clear();
         batch.quic_backends.clear();
+        batch.inline.clear();
         collectors
             .iter()
             .for_each(|collector| collector.classified(&mut batch));

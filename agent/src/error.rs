@@ -235,6 +235,15 @@ pub enum Error {
         "the tracepoints see all interfaces at once and cannot be pinned: use --hook tc or xdp"
     )]
     NotPinnable,
+    /// An interface that the machine itself needs was to be a part of the inline path.
+    #[error(
+        "{interface} has the default route of this machine, which all frames would pass by: the inline \
+         path needs two interfaces of its own"
+    )]
+    InlineDefault {
+        /// The interface's name.
+        interface: String,
+    },
     /// Files of others are in a directory that should be removed.
     #[error("{path} holds what netweir has not made ({files}); that stays")]
     ForeignFiles {

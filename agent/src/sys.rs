@@ -17,6 +17,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 const BPF_MAP_CREATE: libc::c_long = 0;
 const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
 const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+const BPF_MAP_DELETE_ELEM: libc::c_long = 3;
 const BPF_MAP_GET_NEXT_KEY: libc::c_long = 4;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
@@ -28,7 +29,10 @@ const BPF_MAP_LOOKUP_AND_DELETE_BATCH: libc::c_long = 25;
 
 const BPF_MAP_TYPE_HASH: u32 = 1;
 const BPF_MAP_TYPE_ARRAY: u32 = 2;
+const BPF_MAP_TYPE_PERCPU_ARRAY: u32 = 6;
 const BPF_MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
+const BPF_MAP_TYPE_DEVMAP: u32 = 14;
+const BPF_MAP_TYPE_XSKMAP: u32 = 17;
 const BPF_F_MMAPABLE: u32 = 1 << 10;
 
 #[repr(C)]
@@ -128,6 +132,12 @@ pub(crate) enum MapKind<'a> {
     Array,
     /// An array that can be mapped into memory.
     MappableArray,
+    /// An array of which every CPU has its own.
+    PerCpuArray,
+    /// Interfaces that XDP redirects to.
+    Devices,
+    /// Sockets that XDP redirects to.
+    Sockets,
     /// An array of maps that are like this one.
     ArrayOfMaps(BorrowedFd<'a>),
     /// A hash map whose keys have so many bytes.
@@ -153,6 +163,9 @@ pub(crate) fn create_map(map: &NewMap<'_>) -> io::Result<OwnedFd> {
         }
         MapKind::Array => (BPF_MAP_TYPE_ARRAY, 0, None),
         MapKind::MappableArray => (BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, None),
+        MapKind::PerCpuArray => (BPF_MAP_TYPE_PERCPU_ARRAY, 0, None),
+        MapKind::Devices => (BPF_MAP_TYPE_DEVMAP, 0, None),
+        MapKind::Sockets => (BPF_MAP_TYPE_XSKMAP, 0, None),
         MapKind::ArrayOfMaps(inner) => (BPF_MAP_TYPE_ARRAY_OF_MAPS, 0, Some(inner)),
     };
     let mut attribute = CreateAttribute {
@@ -203,6 +216,21 @@ pub(crate) fn update_map_of_maps(outer: BorrowedFd<'_>, inner: BorrowedFd<'_>) -
     };
     // SAFETY: key and value are four bytes each, as the map was created, and outlive the call.
     unsafe { bpf(BPF_MAP_UPDATE_ELEM, &mut attribute) }.map(drop)
+}
+
+/// Puts a number into a place of a map of devices or sockets: the index of the one, or the descriptor of
+/// the other.
+pub(crate) fn set_target(map: BorrowedFd<'_>, place: u32, target: u32) -> io::Result<()> {
+    // SAFETY: keys and values of such maps have four bytes.
+    unsafe { update(map, &place.to_ne_bytes(), &target.to_ne_bytes()) }
+}
+
+/// Empties a place of a map of sockets.
+pub(crate) fn remove_target(map: BorrowedFd<'_>, place: u32) -> io::Result<()> {
+    let key = place.to_ne_bytes();
+    let mut attribute = element(map, &key, 0);
+    // SAFETY: keys of such maps have four bytes.
+    unsafe { bpf(BPF_MAP_DELETE_ELEM, &mut attribute) }.map(drop)
 }
 
 /// Reads the value of a key.

@@ -6,7 +6,7 @@
 //! in the kernel's maps for the next drain. All of it is what was really counted: nothing is
 //! multiplied where frames are sampled.
 
-use crate::{DirectionState, HeadAccounting, Hook, Interface, InterfaceId};
+use crate::{DirectionState, HeadAccounting, Hook, InlineAccounting, Interface, InterfaceId};
 use netweir_wire::{
     map::{Count, Direction, LossReason, StrayReason, Volume},
     packet::Problem,
@@ -38,6 +38,8 @@ pub struct Accounting {
     pub strays: [Volume; StrayReason::ALL.len()],
     /// What became of the frames that rules sample.
     pub heads: HeadAccounting,
+    /// Where the frames went that go on to another interface, a line for each that they come by.
+    pub inline: Vec<InlineAccounting>,
     /// What was credited to no host, for want of room; once for each end.
     pub hosts_full: Volume,
     /// Samples and announcements of interfaces that were passed over: no such direction, or no

@@ -1,4 +1,4 @@
-//! Heads of packets that rules with the action `sample` told of.
+//! Heads of packets that rules with the action `sample` told of, and those that were tapped.
 //!
 //! The latest ones are kept, for who looks and for who writes them down. Which frames were drawn and
 //! what became of them the kernel programs count: `drawn = told + lost`, by reason.
@@ -6,7 +6,9 @@
 use crate::{
     Decision, Endpoint, Label, endpoint::endpoints, lens::Lens, lens::direction, summed::Summed,
 };
-use netweir_wire::map::{Direction, HEAD_BYTES, HeadCounters, HeadLoss, PacketHead};
+use netweir_wire::map::{
+    Direction, HEAD_BYTES, HeadCounters, HeadLoss, PacketHead, RuleAction, RuleMark,
+};
 use std::{collections::VecDeque, sync::Arc};
 
 /// The head of a packet.
@@ -34,8 +36,12 @@ pub struct Head {
     pub protocol: u8,
     /// VLAN identifiers, outer first; 0 for none.
     pub vlans: [u16; 2],
-    /// The rule that sampled it.
+    /// The rule that sampled or tapped it.
     pub decision: Option<Decision>,
+    /// What the rule says is done.
+    pub action: RuleAction,
+    /// The queue that it came by, where it was tapped.
+    pub queue: Option<u16>,
     /// Bytes of the frame.
     pub frame_bytes: u32,
     /// The first of them, from the link-layer header on.
@@ -60,8 +66,10 @@ pub struct HeadAccounting {
     pub told: u64,
     /// Heads that they should have, by [`HeadLoss`].
     pub lost: [u64; HeadLoss::ALL.len()],
-    /// Heads that came here: `told` but for those that wait in the ring, and for `malformed`.
+    /// Heads that came here: `told` but for those that wait in the ring, and for `malformed`; and `tapped`.
     pub received: u64,
+    /// As many of those as were tapped, which no ring has told.
+    pub tapped: u64,
     /// Entries of the ring that were no heads.
     pub malformed: u64,
     /// Heads that are kept.
@@ -73,7 +81,10 @@ pub struct HeadAccounting {
 pub(crate) struct Heads {
     latest: VecDeque<Kept>,
     max: usize,
+    /// Bytes of frames that are kept.
+    bytes: usize,
     received: u64,
+    tapped: u64,
     malformed: u64,
     counters: Summed<HeadCounters>,
 }
@@ -83,8 +94,12 @@ struct Kept {
     number: u64,
     head: PacketHead,
     decision: Option<Decision>,
+    queue: Option<u16>,
     bytes: Arc<[u8]>,
 }
+
+/// Bytes of frames that are kept at most.
+const MAX_BYTES: usize = 64 << 20;
 
 impl Heads {
     /// Keeps so many at most.
@@ -92,7 +107,9 @@ impl Heads {
         Self {
             latest: VecDeque::new(),
             max,
+            bytes: 0,
             received: 0,
+            tapped: 0,
             malformed: 0,
             counters: Summed::default(),
         }
@@ -100,18 +117,44 @@ impl Heads {
 
     /// Takes a head with the first bytes of its frame, in the place of the oldest where all are taken.
     pub(crate) fn add(&mut self, head: &PacketHead, decision: Option<Decision>, bytes: &[u8]) {
+        let bytes = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
+        self.keep(head, decision, (None, bytes));
+    }
+
+    /// Takes a frame that came by this queue and was tapped, as many of its bytes as there are.
+    pub(crate) fn add_tapped(
+        &mut self,
+        head: &PacketHead,
+        decision: Option<Decision>,
+        (queue, bytes): (u16, &[u8]),
+    ) {
+        self.tapped += 1;
+        self.keep(head, decision, (Some(queue), bytes));
+    }
+
+    fn keep(
+        &mut self,
+        head: &PacketHead,
+        decision: Option<Decision>,
+        (queue, bytes): (Option<u16>, &[u8]),
+    ) {
         self.received += 1;
         if self.max == 0 {
             return;
         }
-        if self.latest.len() >= self.max {
-            self.latest.pop_front();
+        self.bytes += bytes.len();
+        while self.latest.len() >= self.max || self.bytes > MAX_BYTES {
+            let Some(oldest) = self.latest.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.bytes.len();
         }
         self.latest.push_back(Kept {
             number: self.received,
             head: *head,
             decision,
-            bytes: bytes.get(..HEAD_BYTES).unwrap_or(bytes).into(),
+            queue,
+            bytes: bytes.into(),
         });
     }
 
@@ -144,6 +187,7 @@ impl Heads {
             told,
             lost,
             received: self.received,
+            tapped: self.tapped,
             malformed: self.malformed,
             kept: self.latest.len(),
         }
@@ -172,6 +216,8 @@ impl Kept {
             protocol: key.protocol,
             vlans: [key.outer_vlan, key.inner_vlan].map(u16::from_be_bytes),
             decision: self.decision.clone(),
+            action: RuleMark(self.head.rule).action(),
+            queue: self.queue,
             frame_bytes: *frame_bytes,
             bytes: Arc::clone(&self.bytes),
         }

@@ -4,7 +4,7 @@
 //! that come back go to the exporters. What is read from a meter stands in the module `view`.
 
 use crate::{
-    Batch, EndReason, Interface, InterfaceId, Labelled, Record, Sample,
+    Batch, EndReason, InlineSample, Interface, InterfaceId, Labelled, Record, Sample,
     head::Heads,
     index::Hash,
     interface::Interfaces,
@@ -15,7 +15,14 @@ use crate::{
     summed::Summed,
     table::{Arrival, GROUP, Limits, Live, Table},
 };
-use netweir_wire::map::{Count, Direction, PacketHead, QuicEvent, RuleMark, StrayReason, Volume};
+use netweir_wire::{
+    map::{
+        Count, Direction, FlowKey, InterfaceKey, PacketHead, QuicEvent, RuleMark, StrayReason,
+        TapMark, Volume,
+    },
+    packet::{Headers, LinkType},
+};
+use std::collections::BTreeMap;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -75,6 +82,8 @@ pub struct Meter {
     pub(crate) interfaces_passed_over: u64,
     pub(crate) strays: [Summed<Volume>; StrayReason::ALL.len()],
     pub(crate) heads: Heads,
+    /// What is known of frames that go on to another interface, by the one that they come by.
+    pub(crate) inline: BTreeMap<InterfaceId, InlineSample>,
     pub(crate) quic: Option<Box<QuicMeter>>,
 }
 
@@ -100,6 +109,7 @@ impl Meter {
             interfaces_passed_over: 0,
             strays: Default::default(),
             heads: Heads::new(settings.max_heads),
+            inline: BTreeMap::new(),
             quic: QuicMeter::new(&settings.quic),
         }
     }
@@ -155,6 +165,9 @@ impl Meter {
         for (stray, shown) in self.strays.iter_mut().zip(&batch.strays) {
             stray.observe(shown);
         }
+        for sample in &batch.inline {
+            self.inline.insert(sample.id, sample.clone());
+        }
         self.heads.observe(&batch.heads);
         if let Some(quic) = &mut self.quic {
             quic.add_counts(batch);
@@ -172,6 +185,30 @@ impl Meter {
     pub fn apply_head(&mut self, head: &PacketHead, bytes: &[u8]) {
         let decision = self.table.known().decision(RuleMark(head.rule));
         self.heads.add(head, decision, bytes);
+    }
+
+    /// Takes the first bytes of a frame that a rule has tapped, which came by this interface.
+    pub fn apply_tapped(
+        &mut self,
+        id: InterfaceId,
+        mark: &TapMark,
+        (frame_bytes, bytes): (u32, &[u8]),
+    ) {
+        let interface = InterfaceKey {
+            netns: id.netns,
+            ifindex: id.ifindex,
+            direction: Direction::Ingress as u32,
+        };
+        let headers = Headers::read(&bytes, LinkType::Ethernet);
+        let head = PacketHead {
+            key: FlowKey::new(interface, &headers),
+            time_ns: mark.time_ns,
+            frame_bytes,
+            captured_bytes: bytes.len() as u16,
+            rule: mark.rule,
+        };
+        let decision = self.table.known().decision(RuleMark(mark.rule));
+        self.heads.add_tapped(&head, decision, (mark.queue, bytes));
     }
 
     /// Counts what came in the place of so many heads.

@@ -4,6 +4,7 @@
 //! come as what was added since the last sample of the same flow; interfaces and strays come as
 //! what was counted since the start.
 
+use crate::InlineSample;
 use netweir_wire::map::{
     Count, FlowCounters, FlowKey, HeadCounters, InterfaceCounters, InterfaceKey, QuicBackendKey,
     QuicCounters, RuleMark, StrayReason, Volume,
@@ -55,6 +56,9 @@ pub struct Batch {
     /// What the kernel programs counted of frames that rules sample since the start, all CPUs together.
     /// As with strays, every batch carries it.
     pub heads: HeadCounters,
+    /// What was counted since the start of frames that go on to another interface; who is left out has not
+    /// changed.
+    pub inline: Vec<InlineSample>,
     /// What was added since the last batch to what connection IDs name.
     pub quic_backends: Vec<(QuicBackendKey, Volume)>,
 }

@@ -4,8 +4,8 @@
 //! than it returns. Nothing here changes the meter.
 
 use crate::{
-    Accounting, Connection, Filter, Head, Host, InterfaceAccounting, InterfaceId, InterfaceState,
-    LabelTotals, Meter, Query, Record, RuleTotals, Totals,
+    Accounting, Connection, Filter, Head, Host, InlineAccounting, InterfaceAccounting, InterfaceId,
+    InterfaceState, LabelTotals, Meter, Query, Record, RuleTotals, Totals,
     connection::Pair,
     filter::Facts,
     host::{RECEIVED, SENT},
@@ -16,6 +16,7 @@ use crate::{
     rank::{Rank, flow_rank, host_rank, pair_rank},
     summed::Summed,
 };
+use netweir_wire::map::Direction;
 use std::sync::Arc;
 
 impl Meter {
@@ -118,9 +119,11 @@ impl Meter {
             };
             state.directions().map(line)
         });
+        let interfaces: Vec<InterfaceAccounting> = lines.collect();
         Accounting {
             sampling: self.sampling.one_in(),
-            interfaces: lines.collect(),
+            inline: self.inline_accounting(&interfaces),
+            interfaces,
             received: self.received,
             in_flows: self.table.in_flows(),
             table_full: self.table.full(),
@@ -135,6 +138,23 @@ impl Meter {
             hosts: self.table.hosts().len(),
             expiry_visits: self.table.visits(),
         }
+    }
+
+    /// Where the frames went that go on to another interface.
+    fn inline_accounting(&self, interfaces: &[InterfaceAccounting]) -> Vec<InlineAccounting> {
+        let lines = self.inline.values().map(|sample| {
+            let mut lines = interfaces.iter();
+            let came = lines
+                .find(|line| line.id == sample.id && line.direction == Direction::Ingress)
+                .map_or((0, 0), |line| (line.seen.frames, line.dropped.packets));
+            let other = InterfaceId {
+                ifindex: sample.other,
+                ..sample.id
+            };
+            let names = [sample.id, other].map(|id| self.interfaces.name(id));
+            InlineAccounting::of(sample, names.into(), came)
+        });
+        lines.collect()
     }
 
     /// Where every packet went, with what is in flows summed from every live flow.

@@ -62,6 +62,7 @@ impl Then {
     const LOOK: u32 = 1;
     const SAMPLE: u32 = 2;
     const DROP: u32 = 4;
+    const TAP: u32 = 8;
 
     /// Whether it may be QUIC.
     #[inline(always)]
@@ -73,6 +74,12 @@ impl Then {
     #[inline(always)]
     pub(crate) const fn is_sampled(self) -> bool {
         self.0 & Self::SAMPLE != 0
+    }
+
+    /// Whether a rule taps it.
+    #[inline(always)]
+    pub(crate) const fn is_tapped(self) -> bool {
+        self.0 & Self::TAP != 0
     }
 
     /// Whether a rule drops it.
@@ -172,7 +179,8 @@ fn then<const DROPS: bool>(
             Then(look)
         }
         RuleAction::Sample => Then(look | Then::SAMPLE),
-        RuleAction::Count | RuleAction::Tap => Then(look),
+        RuleAction::Tap => Then(look | Then::TAP),
+        RuleAction::Count => Then(look),
     }
 }
 

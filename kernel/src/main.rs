@@ -1,9 +1,10 @@
 //! The kernel programs of Netweir.
 //!
 //! Three hooks read packets with the parser of the `wire` crate and add them to the maps of
-//! [`map`]: interfaces first, then the flow. Nothing here decides about a packet: XDP passes it,
-//! TC hands it to the next program. [`hook`] holds the programs, [`reader`] every access to packet
-//! memory, [`account`] what happens to a packet that was read, [`quic`] what is looked at then.
+//! [`map`]: interfaces first, then the flow. Unless a rule drops it, XDP passes a packet
+//! and TC hands it to the next program. [`hook`] holds the programs, [`reader`] every access to packet
+//! memory, [`account`] what happens to a packet that was read, [`quic`] what is looked at then, and
+//! [`inline`] how one goes on to another interface.
 
 #![no_std]
 #![no_main]
@@ -22,6 +23,7 @@ mod account;
 mod cache;
 mod flows;
 mod hook;
+mod inline;
 mod interface;
 mod map;
 mod quic;

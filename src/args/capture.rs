@@ -14,6 +14,14 @@ pub struct CaptureArgs {
     /// The file, which is replaced if it is there; `-` for standard output.
     #[arg(long, short = 'w', value_name = "FILE")]
     pub write: PathBuf,
+    /// What is written, and how much.
+    #[command(flatten)]
+    pub bounds: BoundArgs,
+}
+
+/// What of the packets that come is written to a capture file, and how much.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct BoundArgs {
     /// Only what matches, such as 'tcp and (port 80 or port 443) and not host 10.0.0.1'.
     #[arg(long, value_name = "EXPRESSION")]
     pub filter: Option<String>,
@@ -21,16 +29,16 @@ pub struct CaptureArgs {
     #[arg(long, value_name = "NAME")]
     pub label: Option<String>,
     /// End after so many packets.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", requires = "write", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// End when the file has so many bytes, such as 100kB or 10MB, or a packet more.
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", requires = "write", value_parser = parse_bytes)]
     pub size: Option<u64>,
     /// End after so long.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", requires = "write", value_parser = parse_duration)]
     pub time: Option<Duration>,
     /// Begin another file when one has `--size` bytes, and keep the last N of them: FILE_00001, FILE_00002
     /// and so on, before the extension.
-    #[arg(long, value_name = "N", requires = "size", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", requires_all = ["size", "write"], value_parser = clap::value_parser!(u32).range(1..))]
     pub ring: Option<u32>,
 }

@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod doctor;
 mod flows;
+mod inline;
 mod interfaces;
 mod man;
 mod map;
@@ -42,7 +43,7 @@ pub fn complaint(error: &anyhow::Error) -> String {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let layers = Layers::read(&args)?;
     let default = match args.command {
-        Command::Run(_) | Command::Demo(_) => TALKING,
+        Command::Run(_) | Command::Demo(_) | Command::Inline(_) => TALKING,
         _ => QUIET,
     };
     log::start(layers.config()?.log_format, default);
@@ -75,6 +76,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             )
         }
         Command::Capture(args) => capture::run(&layers.with_meter(&args.meter)?.config()?, &args),
+        Command::Inline(args) => inline::run(&layers.with_listen(&args.listen)?.config()?, &args),
         Command::Interfaces(args) => interfaces::run(&args),
         Command::Replay(args) => replay::run(&layers.config()?, &args),
         Command::Demo(args) => demo::run(&layers.with_listen(&args.listen)?.config()?, &args),

@@ -245,7 +245,7 @@ impl OldPins {
             (name::TC_INGRESS, TcAttachType::Ingress),
             (name::TC_EGRESS, TcAttachType::Egress),
         ];
-        let links = self.pins.links();
+        let links = self.pins.links(hook);
         netns
             .enter(|| match hook {
                 Hook::XdpNative | Hook::XdpGeneric => {

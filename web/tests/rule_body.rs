@@ -67,9 +67,9 @@ const WRONG: &[(&str, Option<&str>, &str)] = &[
         "is not `true` or `false`",
     ),
     (
-        r#"{"label": "a", "action": "tap"}"#,
-        None,
-        "`tap` is reserved",
+        r#"{"label": "a", "action": "tap 2"}"#,
+        Some("action"),
+        "is not an action",
     ),
     (
         r#"{"label": "a", "source": "::1", "destination": "1.2.3.4"}"#,

@@ -6,6 +6,14 @@ pub const XDP: &str = "netweir_xdp";
 pub const XDP_ASKING: &str = "netweir_xdp_len";
 /// The same program for drivers and kernels without multi-buffer packets.
 pub const XDP_LINEAR: &str = "netweir_xdp_lin";
+/// Program at the receive path of the driver that sends frames on to another interface, multi-buffer aware.
+pub const INLINE: &str = "netweir_inl";
+/// The same program for drivers and kernels without multi-buffer packets.
+pub const INLINE_LINEAR: &str = "netweir_inl_lin";
+/// Program at the tracepoint `xdp_devmap_xmit`: which frames another interface took.
+pub const INLINE_SENT: &str = "netweir_sent";
+/// Program at the tracepoint `xdp_redirect_err`: which frames the kernel did not send on.
+pub const INLINE_REFUSED: &str = "netweir_refused";
 /// Program at TC ingress of a device with Ethernet headers.
 pub const TC_INGRESS: &str = "netweir_tc_in";
 /// Program at TC egress of a device with Ethernet headers.
@@ -73,6 +81,14 @@ pub const RULE_RATES: &str = "RULE_RATES";
 pub const HEADS: &str = "HEADS";
 /// One [`crate::map::HeadCounters`] per CPU.
 pub const HEAD_COUNTERS: &str = "HEAD_COUNTERS";
+/// The interface that frames are sent on to: a DEVMAP with one entry.
+pub const INLINE_WAY: &str = "INLINE_WAY";
+/// The sockets that tapped frames go to, by queue: an XSKMAP.
+pub const TAP_SOCKETS: &str = "TAP_SOCKETS";
+/// One [`crate::map::TapSlots`].
+pub const TAP_SLOTS: &str = "TAP_SLOTS";
+/// One [`crate::map::InlineCounters`] per CPU.
+pub const INLINE_COUNTERS: &str = "INLINE_COUNTERS";
 /// Read-only [`crate::map::SkbOffsets`].
 pub const SKB_OFFSETS: &str = "SKB_OFFSETS";
 

@@ -72,6 +72,19 @@ pub const HEAD_TICKS: u64 = loaded(0x40);
 /// Heads that a CPU may tell in a second.
 pub const HEADS_OF_CPU: u64 = loaded(0x41);
 
+/// [`INLINE_WAY`](crate::name::INLINE_WAY).
+pub const INLINE_WAY: u64 = loaded(0x50);
+/// [`TAP_SOCKETS`](crate::name::TAP_SOCKETS).
+pub const TAP_SOCKETS: u64 = loaded(0x51);
+/// Address of the only value of [`TAP_SLOTS`](crate::name::TAP_SLOTS).
+pub const TAP_SLOTS_ADDRESS: u64 = loaded(0x52);
+/// [`INLINE_COUNTERS`](crate::name::INLINE_COUNTERS).
+pub const INLINE_COUNTERS: u64 = loaded(0x53);
+/// Index of the interface whose frames are sent on.
+pub const INLINE_IFINDEX: u64 = loaded(0x54);
+/// Offset of `bpf_map.map_type`.
+pub const MAP_KIND: u64 = loaded(0x55);
+
 /// The words of a [`CacheSeed`](crate::map::CacheSeed).
 pub const CACHE_SEED: [u64; KEY_WORDS] = {
     let mut words = [0; KEY_WORDS];

@@ -6,6 +6,7 @@
 
 mod btf;
 mod clsact;
+mod inline;
 mod layout;
 mod object;
 mod patch;
@@ -24,7 +25,9 @@ use netweir_wire::packet::LinkType;
 pub use tc::TcMode;
 pub use xdp::XdpChoice;
 
+pub(crate) use inline::{MAP_NAMES as INLINE_MAP_NAMES, attach as attach_inline};
 pub(crate) use layout::Layout;
+pub(crate) use object::tick_ns;
 pub use object::{Build, Object, Purpose, Variant};
 pub use size::MapSizes;
 pub(crate) use tc::programs as tc_programs;
@@ -68,6 +71,7 @@ pub(crate) struct Attachment {
 enum AttachedLink {
     Tc(aya::programs::tc::SchedClassifierLink),
     Xdp(aya::programs::xdp::XdpLink),
+    Trace(FdLink),
     Clsact(#[expect(dead_code, reason = "held for what dropping does")] clsact::Claim),
 }
 
@@ -108,6 +112,7 @@ impl Attachment {
             let link = match link {
                 AttachedLink::Tc(link) => FdLink::try_from(link),
                 AttachedLink::Xdp(link) => FdLink::try_from(link),
+                AttachedLink::Trace(link) => Ok(link),
                 AttachedLink::Clsact(_) => Err(LinkError::InvalidLink),
             };
             // What is no link of the kernel ends with its process.

@@ -16,6 +16,7 @@ use rustix::time::{ClockId, clock_getres};
 
 use super::{
     btf::KernelTypes,
+    inline::{self, InlineMaps},
     layout::Layout,
     patch::{Loaded, Patch},
     size::{MapSizes, page_bytes},
@@ -64,6 +65,13 @@ pub enum Purpose {
         /// Inode number of the namespace.
         netns: u32,
     },
+    /// The inline path, for frames that come by one interface and go on to another one.
+    Inline {
+        /// Inode number of the namespace.
+        netns: u32,
+        /// Index of the interface that they come by.
+        ifindex: u32,
+    },
     /// The tracepoints, for every interface or for those that are watched.
     Tracepoints {
         /// Whether every interface of every namespace is counted.
@@ -102,6 +110,8 @@ pub struct Object {
     pub(crate) ebpf: Ebpf,
     /// The maps that were there before, until they are taken out.
     tables: Vec<(&'static str, Map)>,
+    /// The maps of the inline path, if it is loaded for that.
+    pub(crate) inline: Option<InlineMaps>,
     /// Whether the programs that read paged data can be loaded.
     pub(super) paged: bool,
     /// Flows in a list of the cache; 0 for no cache.
@@ -169,8 +179,9 @@ impl Object {
         let types = KernelTypes::of_running_kernel();
         let (netns, any, offsets) = match (purpose, &types) {
             (Purpose::Interfaces { netns }, _) => (*netns, false, SkbOffsets::default()),
+            (Purpose::Inline { netns, .. }, Ok(types)) => (*netns, false, types.skb_offsets()?),
             (Purpose::Tracepoints { any }, Ok(types)) => (0, *any, types.skb_offsets()?),
-            (Purpose::Tracepoints { .. }, Err(_)) => {
+            (Purpose::Inline { .. } | Purpose::Tracepoints { .. }, Err(_)) => {
                 return Err(types.err().unwrap_or(Error::Broken));
             }
         };
@@ -183,8 +194,9 @@ impl Object {
         let lists = 2 * cpus.present();
         let tables = Tables::new((lists, cache_flows, cache_buckets), build.epoch_bytes)?;
         tables.put_into(&mut patch);
+        let inline = put_inline_into(&mut patch, purpose, types.as_ref().ok())?;
         let jiffies = has_jiffies();
-        let tick_ns = if jiffies { jiffy_ns() } else { 1 << 20 };
+        let tick_ns = tick_ns();
         let quic = quic_limits(sizes, tick_ns);
         let (heads_bytes, head_ticks) = heads(variant, tick_ns);
         for (stand_in, setting) in [
@@ -217,6 +229,7 @@ impl Object {
             abi: build.abi,
             ebpf: load((&object, build.abi), (sizes, heads_bytes), &Layout(offsets))?,
             tables: tables.into_maps()?,
+            inline,
             paged,
             cache_flows,
             cache_cpus: cpus.present(),
@@ -296,6 +309,21 @@ fn put_kernel_into(patch: &mut Patch<'_>, types: Option<&KernelTypes>) -> bool {
     true
 }
 
+/// Makes the maps of the inline path where that is what the object is loaded for.
+fn put_inline_into(
+    patch: &mut Patch<'_>,
+    purpose: &Purpose,
+    types: Option<&KernelTypes>,
+) -> Result<Option<InlineMaps>, Error> {
+    let (maps, ifindex) = match purpose {
+        Purpose::Inline { ifindex, .. } => (Some(InlineMaps::new()?), *ifindex),
+        Purpose::Interfaces { .. } | Purpose::Tracepoints { .. } => (None, 0),
+    };
+    let map_kind = types.and_then(|types| types.offset("bpf_map", "map_type").ok());
+    inline::put_into(maps.as_ref(), (ifindex, map_kind.unwrap_or(0)), patch);
+    Ok(maps)
+}
+
 /// How much the programs tell of QUIC.
 fn quic_limits(sizes: MapSizes, tick_ns: u64) -> QuicLimits {
     if sizes.quic == 0 {
@@ -364,6 +392,11 @@ fn seed() -> Result<CacheSeed, Error> {
 fn has_jiffies() -> bool {
     let helper = BpfHelper::BPF_FUNC_jiffies64;
     is_helper_supported(ProgramType::SchedClassifier, helper).unwrap_or(false)
+}
+
+/// Nanoseconds in a tick of the programs' cheap clock.
+pub(crate) fn tick_ns() -> u64 {
+    if has_jiffies() { jiffy_ns() } else { 1 << 20 }
 }
 
 /// Nanoseconds in a jiffy: what the coarse clock advances by.

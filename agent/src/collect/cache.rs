@@ -12,7 +12,8 @@ use netweir_wire::{
 };
 use rustix::mm::ProtFlags;
 
-use super::{Constants, Maps, map_error, memory::Memory};
+use super::{Constants, Maps, map_error};
+use crate::memory::Memory;
 use crate::{Cpus, Error, attach::Layout};
 
 /// The lists of all CPUs.

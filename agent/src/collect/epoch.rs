@@ -13,8 +13,8 @@ use std::{
 use netweir_wire::map;
 use rustix::mm::ProtFlags;
 
-use super::memory::Memory;
 use crate::Error;
+use crate::memory::Memory;
 
 /// How far a drain has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,11 +10,11 @@ mod barrier;
 mod cache;
 mod entries;
 mod epoch;
+mod inline;
 mod interfaces;
 mod kept;
 mod known;
 mod maps;
-mod memory;
 mod names;
 mod pieces;
 mod quic;
@@ -36,16 +36,17 @@ use netweir_wire::{
 use crate::{
     Error,
     attach::{Layout, Object},
+    memory::split_value,
 };
 pub(crate) use barrier::Barrier;
 pub(crate) use cache::Cache;
 pub(crate) use entries::EntryMap;
 use epoch::{Epoch, Stage, Taken};
+pub(crate) use inline::Inline;
 use interfaces::Interfaces;
 pub use kept::{Kept, Moved};
 pub(crate) use maps::NAMES as MAP_NAMES;
 pub use maps::{Constants, Maps};
-pub(crate) use memory::{bytes_of, split_value};
 pub use names::InterfaceNames;
 use pieces::Pieces;
 use quic::Quic;
@@ -78,6 +79,8 @@ pub struct Collector {
     maps: Maps,
     /// Where the maps are pinned.
     kept: Option<Kept>,
+    /// Where frames go on to another interface.
+    inline: Option<Inline>,
 }
 
 impl Collector {
@@ -137,6 +140,7 @@ impl Collector {
             stage: Stage::Taken,
             maps,
             kept,
+            inline: None,
             epoch,
         };
         if let Some(kept) = &collector.kept {
@@ -148,6 +152,14 @@ impl Collector {
         }
         collector.epoch.set_prepared();
         Ok(collector)
+    }
+
+    /// Counts as well what becomes of frames that go on to another interface.
+    pub(crate) fn with_inline(self, inline: Inline) -> Self {
+        Self {
+            inline: Some(inline),
+            ..self
+        }
     }
 
     /// The maps, for another collector to [go on](Self::open) when this one has ended.
@@ -250,6 +262,9 @@ impl Collector {
         batch.settled.append(&mut self.interfaces.settled());
         self.interfaces.samples(&mut batch.interfaces);
         self.read_strays(batch)?;
+        if let Some(inline) = &self.inline {
+            batch.inline.push(inline.read()?);
+        }
         batch.heads += &self.rules.counters()?;
         if let Some(quic) = &mut self.quic {
             quic.read_counters(self.epoch.current().wrapping_sub(1), batch)?;

@@ -10,7 +10,8 @@ use netweir_wire::{
     name,
 };
 
-use super::{Maps, entries::EntryMap, map_error, memory::split_value, ring::Ring};
+use super::{Maps, entries::EntryMap, map_error, ring::Ring};
+use crate::memory::split_value;
 use crate::{Error, attach::Layout};
 
 /// What is read of QUIC.

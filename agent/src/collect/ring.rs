@@ -10,8 +10,8 @@ use std::{os::fd::AsFd, sync::atomic::Ordering};
 
 use rustix::mm::ProtFlags;
 
-use super::memory::Memory;
 use crate::Error;
+use crate::memory::Memory;
 
 /// Bytes in front of each entry: its length and flags, and a page offset.
 const HEADER_BYTES: u64 = 8;
@@ -127,7 +127,8 @@ mod tests {
     use netweir_wire::map::{CacheEntry, FlowKey};
     use rustix::fs::{MemfdFlags, memfd_create};
 
-    use super::{super::memory::split_value, *};
+    use super::*;
+    use crate::memory::split_value;
 
     const BYTES: u32 = 4096;
     const ENTRY: u32 = size_of::<CacheEntry>() as u32;

@@ -7,7 +7,8 @@ use netweir_wire::{
     name,
 };
 
-use super::{Collector, Maps, RawMap, bytes_of, map_error, memory::split_value, ring::Ring};
+use super::{Collector, Maps, RawMap, map_error, ring::Ring};
+use crate::memory::{bytes_of, split_value};
 use crate::{Error, attach::Layout, error::Doing};
 
 impl Collector {

@@ -11,7 +11,13 @@ use crate::{
 };
 
 /// Hooks by their number in [`About::hook`].
-const HOOKS: [Hook; 4] = [Hook::Tcx, Hook::Clsact, Hook::XdpNative, Hook::XdpGeneric];
+const HOOKS: [Hook; 5] = [
+    Hook::Tcx,
+    Hook::Clsact,
+    Hook::XdpNative,
+    Hook::XdpGeneric,
+    Hook::Inline,
+];
 
 /// The hook that pins count at.
 pub fn hook(about: &About) -> Hook {

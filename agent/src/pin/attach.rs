@@ -22,16 +22,26 @@ use super::{
 use crate::{
     Error, Netns, Settings,
     attach::{
-        Attachment, HookChoice, MapSizes, Modes, Object, Purpose, TcMode, XdpChoice, link_type,
-        tc_programs,
+        Attachment, HookChoice, MapSizes, Modes, Object, Purpose, TcMode, XdpChoice, attach_inline,
+        link_type, tc_programs,
     },
     collect::Collector,
     error::{Chain, Doing},
+    ioctl, sys,
     watch::Device,
 };
 
 /// Interfaces that a load for a single one has room for, each direction counting as one.
 const INTERFACES: u32 = 16;
+
+/// What is to be made.
+#[derive(Clone, Copy)]
+pub(super) enum Wish<'a> {
+    /// What only counts.
+    Count(HookChoice),
+    /// What sends frames on to this interface.
+    Inline(&'a Device),
+}
 
 /// Attaches to an interface and pins all that counting takes; says which hook was taken.
 ///
@@ -48,6 +58,16 @@ pub fn attach(
         return Err(Error::NotPinnable);
     }
     link_type(device)?;
+    attach_as(folder, (netns, device), settings, Wish::Count(choice))
+}
+
+/// Attaches and pins what is wished for.
+pub(super) fn attach_as(
+    folder: &Folder,
+    (netns, device): (&Netns, &Device),
+    settings: &Settings,
+    wish: Wish<'_>,
+) -> Result<Hook, Error> {
     // It may have had another name then.
     let pinned = name_of(folder, netns, device);
     if let Some(interface) = pinned.filter(|name| *name != device.name) {
@@ -74,7 +94,7 @@ pub fn attach(
         }
         Err(error) => return Err(error),
     }
-    let made = make(&claim, (netns, device), settings, choice);
+    let made = make(&claim, (netns, device), settings, wish);
     if made.is_err() {
         // It says why itself, and leaves nothing of others.
         let _kept = claim.remove();
@@ -100,10 +120,18 @@ fn make(
     claim: &Claim,
     (netns, device): (&Netns, &Device),
     settings: &Settings,
-    choice: HookChoice,
+    wish: Wish<'_>,
 ) -> Result<Hook, Error> {
-    let purpose = Purpose::Interfaces {
-        netns: netns.inode(),
+    let (purpose, choice, other) = match wish {
+        Wish::Count(choice) => {
+            let netns = netns.inode();
+            (Purpose::Interfaces { netns }, choice, 0)
+        }
+        Wish::Inline(other) => {
+            let (netns, ifindex) = (netns.inode(), device.ifindex);
+            let purpose = Purpose::Inline { netns, ifindex };
+            (purpose, HookChoice::Xdp, other.ifindex)
+        }
     };
     let sizes = MapSizes {
         interfaces: settings.maps.interfaces.min(INTERFACES),
@@ -118,6 +146,7 @@ fn make(
             sizes.quic,
             sizes.interfaces,
         ],
+        other,
         ..pinned_about((netns.inode(), device), settings, choice, &object)
     };
     let pins = claim.make(about.abi)?;
@@ -126,7 +155,10 @@ fn make(
         for key in keys(&about) {
             collector.add_named_interface(key, names)?;
         }
-        let hook = netns.enter(|| hang(&pins, (&mut object, device), settings.modes, choice))??;
+        let hook = netns.enter(|| match wish {
+            Wish::Count(choice) => hang(&pins, (&mut object, device), settings.modes, choice),
+            Wish::Inline(other) => hang_inline(&pins, (&mut object, device), other),
+        })??;
         let about = pins.about()?;
         pins.set_about(&About {
             hook: hook_number(hook),
@@ -202,13 +234,38 @@ fn hang(
     }
 }
 
+/// The same for frames that go on to another interface; from inside the namespace.
+fn hang_inline(
+    pins: &Pins,
+    (object, device): (&mut Object, &Device),
+    other: &Device,
+) -> Result<Hook, Error> {
+    let maps = object.inline.as_ref().ok_or(Error::Broken)?;
+    for (name, map) in maps.descriptors() {
+        pins.pin(name, map)?;
+        if name == netweir_wire::name::INLINE_WAY {
+            let set = sys::set_target(map, 0, other.ifindex);
+            set.doing("tell the kernel where frames go on to")?;
+        }
+    }
+    let attachment = attach_inline(object, device)?;
+    let changed = ioctl::set_promiscuous(&device.name, true);
+    let changed = changed.doing("let an interface take frames for others")?;
+    let about = pins.about()?;
+    pins.set_about(&About {
+        promiscuous: changed.into(),
+        ..about
+    })?;
+    hang_links(pins, object, attachment)
+}
+
 /// Pins what was attached.
 fn hang_links(pins: &Pins, object: &Object, attachment: Attachment) -> Result<Hook, Error> {
     let hook = attachment.hook;
     for name in &attachment.programs {
         pins.pin(name, program(object, name)?.as_fd())?;
     }
-    attachment.pin(&pins.links())?;
+    attachment.pin(&pins.links(hook))?;
     Ok(hook)
 }
 

@@ -8,7 +8,11 @@ use netweir_wire::{
 };
 
 use super::{Folder, Pins, filter, pins::LINKS};
-use crate::{Error, Netns, netns, sys};
+use crate::{
+    Error, Netns,
+    error::{Chain, Doing},
+    ioctl, netns, sys, watch,
+};
 
 /// Where filters of clsact may be, which no pin holds; links are found anywhere.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +47,9 @@ pub fn detach(folder: &Folder, interface: &str, places: Places<'_>) -> Result<()
     for pins in &all {
         let about = pins.about().ok();
         detach_links(pins);
+        if let Some(about) = about.filter(|about| about.promiscuous != 0) {
+            take_own_alone(&about);
+        }
         match remove_half(pins, about.as_ref(), places) {
             left @ Err(Error::ForeignFiles { .. }) => foreign = left,
             removed => result = result.and(removed),
@@ -112,6 +119,22 @@ fn remove_filters(pins: &Pins, about: &About, places: Places<'_>) -> Result<(), 
             interface: pins.interface().to_owned(),
             netns: about.netns,
         }),
+    }
+}
+
+/// Lets an interface take no frames for others any more, as it was before.
+fn take_own_alone(about: &About) {
+    let Ok(Some(netns)) = netns_of(about) else {
+        return;
+    };
+    let set = netns.enter(|| {
+        // What is gone takes none.
+        let name = watch::name_of(about.ifindex);
+        let set = name.map_or(Ok(false), |name| ioctl::set_promiscuous(&name, false));
+        set.doing("let an interface take its own frames alone")
+    });
+    if let Err(error) = set.flatten() {
+        tracing::debug!(ifindex = about.ifindex, error = %Chain(&error), "it goes on to take frames for others");
     }
 }
 

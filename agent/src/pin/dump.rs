@@ -13,8 +13,9 @@ use netweir_wire::{
 use super::Pins;
 use crate::{
     Cpus, Error,
-    collect::{Cache, RawMap, Ring, split_value},
+    collect::{Cache, RawMap, Ring},
     error::Doing,
+    memory::split_value,
 };
 
 /// An entry of a map. What is all zero in an array is no entry.

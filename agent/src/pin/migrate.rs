@@ -37,8 +37,9 @@ use super::{
 use crate::{
     Error, Netns, Settings,
     attach::{Object, Purpose},
-    collect::{Barrier, Collector, bytes_of},
+    collect::{Barrier, Collector},
     error::Doing,
+    memory::bytes_of,
     sys,
 };
 

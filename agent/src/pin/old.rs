@@ -17,8 +17,9 @@ use super::{Pins, folder::pin_error};
 use crate::{
     Error,
     attach::Layout,
-    collect::{Cache, EntryMap, Ring, split_value},
+    collect::{Cache, EntryMap, Ring},
     error::Doing,
+    memory::split_value,
 };
 
 /// All that was counted.

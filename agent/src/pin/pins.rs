@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use netweir_flow::Hook;
+use netweir_flow::{Hook, InterfaceId};
 use netweir_wire::{
     map::{
         About, Carried, CarriedSums, Epoch, FlowKey, FlowValue, Phase, Pod, QuicBackendKey, Volume,
@@ -22,8 +22,10 @@ use super::{
 };
 use crate::{
     Error, Netns,
-    collect::{Collector, Constants, Kept, MAP_NAMES, Maps, Moved, RawMap, bytes_of, split_value},
+    attach::INLINE_MAP_NAMES,
+    collect::{Collector, Constants, Inline, Kept, MAP_NAMES, Maps, Moved, RawMap},
     error::Doing,
+    memory::{bytes_of, split_value},
     sys::{self, MapKind, NewMap},
 };
 
@@ -33,11 +35,16 @@ const FIRST: [u8; 4] = [0; 4];
 /// Names of the links, ingress first.
 pub(super) const LINKS: [&str; 2] = ["link_in", "link_out"];
 
+/// Names of the links of the inline path: that of the interface, and those of the tracepoints.
+pub(super) const INLINE_LINKS: [&str; 3] = [LINKS[0], "link_sent", "link_refused"];
+
 /// Programs that may be pinned.
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 9] = [
     name::XDP,
     name::XDP_ASKING,
     name::XDP_LINEAR,
+    name::INLINE,
+    name::INLINE_LINEAR,
     name::TC_INGRESS,
     name::TC_EGRESS,
     name::TC_INGRESS_IP,
@@ -89,9 +96,13 @@ impl Pins {
         self.path.join(name)
     }
 
-    /// Where the links are, ingress first.
-    pub fn links(&self) -> [PathBuf; 2] {
-        LINKS.map(|name| self.path_of(name))
+    /// Where the links are that hold programs at a hook, ingress first.
+    pub fn links(&self, hook: Hook) -> Vec<PathBuf> {
+        let names: &[&str] = match hook {
+            Hook::Inline => &INLINE_LINKS,
+            _ => &LINKS,
+        };
+        names.iter().map(|name| self.path_of(name)).collect()
     }
 
     /// Programs that are pinned, ingress first, with their names.
@@ -257,6 +268,7 @@ impl Pins {
         let held: &[&str] = match hook(about) {
             Hook::Tcx => &LINKS,
             Hook::XdpNative | Hook::XdpGeneric => &LINKS[..1],
+            Hook::Inline => &INLINE_LINKS,
             _ => &[],
         };
         let is_missing = |link: &&str| !self.path_of(link).exists();
@@ -305,7 +317,20 @@ impl Pins {
         };
         let sums = self.first_as(name::CARRIED_SUMS)?;
         let kept = Kept::new(self.open(name::CARRIED)?, sums, moved)?;
-        Collector::open_kept(maps, Some(kept))
+        let collector = Collector::open_kept(maps, Some(kept))?;
+        if hook(about) != Hook::Inline {
+            return Ok(collector);
+        }
+        let id = InterfaceId {
+            netns: about.netns,
+            ifindex: about.ifindex,
+        };
+        let (counters, slots) = (
+            self.open(name::INLINE_COUNTERS)?,
+            self.open(name::TAP_SLOTS)?,
+        );
+        let inline = Inline::new((id, about.other), counters, slots)?;
+        Ok(collector.with_inline(inline))
     }
 
     /// Removes all pins that netweir made, the links first: what is left is said, and stays.
@@ -314,7 +339,11 @@ impl Pins {
             // Whoever finds a part of it is to go on with this.
             self.set_phase(Phase::Making)?;
         }
-        let names = LINKS.into_iter().chain(PROGRAMS).chain(MAP_NAMES);
+        let links = LINKS.into_iter().chain(INLINE_LINKS);
+        let names = links
+            .chain(PROGRAMS)
+            .chain(MAP_NAMES)
+            .chain(INLINE_MAP_NAMES);
         for name in names.chain(OURS).chain([name::ABOUT]) {
             let path = self.path_of(name);
             match fs::remove_file(&path) {

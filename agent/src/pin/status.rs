@@ -18,8 +18,8 @@ use super::{Folder, Pins, about::keys};
 use crate::{
     Error, Netns,
     attach::Layout,
-    collect::split_value,
     error::{Chain, Doing},
+    memory::split_value,
     netns,
     watch::name_of,
 };

@@ -33,6 +33,8 @@ pub enum Hook {
     XdpNative,
     /// XDP behind the driver; ingress only.
     XdpGeneric,
+    /// XDP in the driver, that sends frames on to another interface; ingress only.
+    Inline,
     /// Tracepoints of the kernel's network core.
     Tracepoint,
     /// No kernel at all: a capture file.
@@ -49,6 +51,7 @@ impl Hook {
             Self::Clsact => "clsact",
             Self::XdpNative => "xdp-native",
             Self::XdpGeneric => "xdp-generic",
+            Self::Inline => "inline",
             Self::Tracepoint => "tracepoint",
             Self::Replay => "replay",
             Self::Unknown => "unknown",
@@ -60,7 +63,7 @@ impl Hook {
     /// Whether packets that a rule says are to be dropped are dropped there.
     pub const fn drops(self) -> bool {
         match self {
-            Self::Tcx | Self::Clsact | Self::XdpNative | Self::XdpGeneric => true,
+            Self::Tcx | Self::Clsact | Self::XdpNative | Self::XdpGeneric | Self::Inline => true,
             Self::Tracepoint | Self::Replay | Self::Unknown => false,
         }
     }

@@ -79,9 +79,6 @@ pub enum RuleError {
         "`{0}`: addresses of ::ffff:0:0/96 stand for IPv4 ones and are in no packet: write them as IPv4"
     )]
     Mapped(&'static str),
-    /// Something comes with a later version.
-    #[error("`action`: `tap` is reserved for the inline path, which this version does not have")]
-    Reserved,
 }
 
 /// The names of all fields, for messages.
@@ -129,7 +126,9 @@ impl Field {
     pub const fn expected(self) -> &'static str {
         match self {
             Self::Label => "a label: 1 to 64 letters (a to z, A to Z), digits and . _ : / -",
-            Self::Action => "an action: `count`, `drop`, or `sample N` for the head of one in N",
+            Self::Action => {
+                "an action: `count`, `drop`, `tap`, or `sample N` for the head of one in N"
+            }
             Self::Priority => "a whole number from -1000000 to 1000000",
             Self::Source | Self::Destination => "an address or a network, such as 10.0.0.0/8",
             Self::Protocol => "an IP protocol, such as tcp, udp, icmp, or a number from 1 to 255",
@@ -203,9 +202,6 @@ impl Rule {
     pub fn check(&self) -> Result<(), RuleError> {
         if self.label.is_empty() {
             return Err(RuleError::NoLabel);
-        }
-        if matches!(self.action, Action::Tap) {
-            return Err(RuleError::Reserved);
         }
         let states_ports = self.source_ports.is_some() || self.destination_ports.is_some();
         if let Some(protocol) = self.protocol

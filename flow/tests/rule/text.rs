@@ -106,8 +106,4 @@ fn what_is_wrong_is_named() {
     assert_eq!(ports, Err(RuleError::NoPorts("icmp".into())));
     let mapped = rule(&[("label", "x"), ("destination", "::ffff:10.0.0.0/104")]);
     assert_eq!(mapped, Err(RuleError::Mapped("destination")));
-    assert_eq!(
-        rule(&[("label", "x"), ("action", "tap")]),
-        Err(RuleError::Reserved)
-    );
 }

@@ -18,6 +18,7 @@ use netweir_wire::{
 
 use crate::{
     account::{account, account_usual},
+    inline,
     map::{self, Work},
     quic::{self, QuicWork},
     reader::{Direct, Linear, Payload, kernel_context},
@@ -32,25 +33,30 @@ use crate::{
 #[xdp(frags)]
 #[inline(always)]
 fn netweir_xdp(context: XdpContext) -> u32 {
-    /// `XDP_FLAGS_HAS_FRAGS` of the kernel's `net/xdp.h`.
-    const HAS_FRAGS: u32 = 1;
-    // SAFETY: the context is the one that the kernel passed in, and the agent puts the member's
-    // offset in the place of this number, by which the verifier checks it again.
-    let flags =
-        unsafe { *((kernel_context(context.as_ptr()) + stand_in::XDP_FLAGS) as *const u32) };
-    let bytes = if flags & HAS_FRAGS == 0 {
-        linear_bytes(&context)
-    } else {
-        all_bytes(&context)
-    };
-    meter::<true>(&context, bytes)
+    meter::<true, false>(&context, frame_bytes(&context))
 }
 
 /// The same where programs cannot read it.
 #[xdp(frags)]
 #[inline(always)]
 fn netweir_xdp_len(context: XdpContext) -> u32 {
-    meter::<true>(&context, all_bytes(&context))
+    meter::<true, false>(&context, all_bytes(&context))
+}
+
+/// Bytes of a frame, where programs can read the kernel's own structure.
+#[inline(always)]
+pub(super) fn frame_bytes(context: &XdpContext) -> u64 {
+    /// `XDP_FLAGS_HAS_FRAGS` of the kernel's `net/xdp.h`.
+    const HAS_FRAGS: u32 = 1;
+    // SAFETY: the context is the one that the kernel passed in, and the agent puts the member's
+    // offset in the place of this number, by which the verifier checks it again.
+    let flags =
+        unsafe { *((kernel_context(context.as_ptr()) + stand_in::XDP_FLAGS) as *const u32) };
+    if flags & HAS_FRAGS == 0 {
+        linear_bytes(context)
+    } else {
+        all_bytes(context)
+    }
 }
 
 #[inline(always)]
@@ -60,7 +66,7 @@ fn all_bytes(context: &XdpContext) -> u64 {
 }
 
 #[inline(always)]
-fn linear_bytes(context: &XdpContext) -> u64 {
+pub(super) fn linear_bytes(context: &XdpContext) -> u64 {
     (context.data_end() - context.data()) as u64
 }
 
@@ -68,12 +74,16 @@ fn linear_bytes(context: &XdpContext) -> u64 {
 #[xdp]
 #[inline(always)]
 fn netweir_xdp_lin(context: XdpContext) -> u32 {
-    meter::<false>(&context, linear_bytes(&context))
+    meter::<false, false>(&context, linear_bytes(&context))
 }
 
-/// `FRAGS` says whether packets may have several buffers.
+/// `FRAGS` says whether packets may have several buffers, `INLINE` whether those that pass go on to
+/// another interface.
 #[inline(always)]
-fn meter<const FRAGS: bool>(context: &XdpContext, bytes: u64) -> u32 {
+pub(super) fn meter<const FRAGS: bool, const INLINE: bool>(
+    context: &XdpContext,
+    bytes: u64,
+) -> u32 {
     let direct = Direct::new(context.data(), context.data_end());
     let known = Usual::read_for(
         &direct,
@@ -81,16 +91,22 @@ fn meter<const FRAGS: bool>(context: &XdpContext, bytes: u64) -> u32 {
         |usual| account_usual(&usual, interface(context), count(bytes)),
     );
     if known == Some(true) {
-        return XDP_PASS;
+        return pass::<INLINE>();
     }
-    meter_unusual::<FRAGS>(context, bytes)
+    meter_unusual::<FRAGS, INLINE>(context, bytes)
+}
+
+/// Where a frame goes that no rule tells otherwise of.
+#[inline(always)]
+fn pass<const INLINE: bool>() -> u32 {
+    if INLINE { inline::cross() } else { XDP_PASS }
 }
 
 /// Accounts for a frame of so many bytes the long way, and does what is to be done with it.
 #[inline(always)]
-fn meter_unusual<const FRAGS: bool>(context: &XdpContext, bytes: u64) -> u32 {
+fn meter_unusual<const FRAGS: bool, const INLINE: bool>(context: &XdpContext, bytes: u64) -> u32 {
     let Some(work) = map::work() else {
-        return XDP_PASS;
+        return pass::<INLINE>();
     };
     let packet = Linear::new(context.data(), context.data_end(), &work.offset);
     work.headers.read_from(&packet, LinkType::Ethernet);
@@ -102,12 +118,16 @@ fn meter_unusual<const FRAGS: bool>(context: &XdpContext, bytes: u64) -> u32 {
     if then.is_dropped() {
         return XDP_DROP;
     }
+    let rule = work.entry.value.rule;
     if let Some(work) = quic::begin_look(work, then.may_be_quic())
         && look::<FRAGS>(md, work, bytes as u32)
     {
         quic::outdate(work);
     }
-    XDP_PASS
+    if INLINE && then.is_tapped() {
+        return inline::tap(md, u32::from(rule), bytes as u32);
+    }
+    pass::<INLINE>()
 }
 
 /// Tells the head of a frame that a rule samples. A function of its own, as [`look`] is.

@@ -20,7 +20,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::stop::Stop;
+use crate::{args::BoundArgs, stop::Stop};
 
 /// The time between two looks for the reader of a pipe.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -69,16 +69,23 @@ enum Out {
 }
 
 /// Until when a reader may take its time.
-pub(super) struct Until<'a> {
+pub(in crate::command) struct Until<'a> {
     /// What ends the program.
-    pub(super) stop: &'a Stop,
+    pub(in crate::command) stop: &'a Stop,
     /// When it ends by itself.
     pub(super) end: Option<Instant>,
 }
 
-impl Until<'_> {
+impl<'a> Until<'a> {
+    /// Until the program is to end, or as long as was asked for.
+    pub(in crate::command) fn new(stop: &'a Stop, bounds: &BoundArgs) -> Self {
+        let end = bounds.time;
+        let end = end.and_then(|time| Instant::now().checked_add(time));
+        Self { stop, end }
+    }
+
     /// The time until then, if it is known.
-    pub(super) fn left(&self) -> Option<Duration> {
+    pub(in crate::command) fn left(&self) -> Option<Duration> {
         let end = self.end?;
         Some(end.saturating_duration_since(Instant::now()))
     }

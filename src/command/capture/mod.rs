@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     path::Path,
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::bail;
@@ -20,10 +20,11 @@ use netweir_wire::{
     packet::LinkType,
 };
 
-use self::file::{Bounds, Files, Until};
+pub(super) use self::file::Until;
+use self::file::{Bounds, Files};
 use super::flows::print_books;
 use crate::{
-    args::CaptureArgs,
+    args::{BoundArgs, CaptureArgs},
     config::Config,
     foreign::escaped,
     frame::link_type,
@@ -46,11 +47,10 @@ const TAGS: [[u8; 2]; 3] = [[0x81, 0], [0x88, 0xa8], [0x91, 0]];
 
 /// Writes until the program is to end, or as much as was asked for.
 pub(super) fn run(config: &Config, args: &CaptureArgs) -> anyhow::Result<()> {
-    let filter = wanted(args)?;
-    expect_heads(config, args.label.as_deref())?;
-    if args.ring.is_some() && (args.write == Path::new("-") || args.write.file_name().is_none()) {
-        bail!("--ring makes several files: -w has to name one");
-    }
+    let bounds = &args.bounds;
+    check(&args.write, bounds)?;
+    let filter = wanted(bounds)?;
+    expect_heads(config, bounds.label.as_deref())?;
     let mut config = config.clone();
     config.rules.max_heads = MAX_HEADS;
     let stop = Arc::new(Stop::on_signals()?);
@@ -61,10 +61,9 @@ pub(super) fn run(config: &Config, args: &CaptureArgs) -> anyhow::Result<()> {
         Box::new(|_| {}),
     )?;
     let meter = Arc::clone(&metering.meter);
-    let end = args.time.and_then(|time| Instant::now().checked_add(time));
-    let until = Until { stop: &stop, end };
+    let until = Until::new(&stop, bounds);
     // Not before: a file of that name stays where nothing could be captured.
-    let mut capture = match Capture::create(args, filter, &until) {
+    let mut capture = match Capture::create(&args.write, bounds, (filter, HEAD_BYTES), &until) {
         Ok(capture) => capture,
         Err(error) => return metering.finish().and(Err(error)),
     };
@@ -77,8 +76,16 @@ pub(super) fn run(config: &Config, args: &CaptureArgs) -> anyhow::Result<()> {
     metered.and(written)
 }
 
+/// That the files can be what is asked for.
+pub(super) fn check(path: &Path, bounds: &BoundArgs) -> anyhow::Result<()> {
+    if bounds.ring.is_some() && (path == Path::new("-") || path.file_name().is_none()) {
+        bail!("--ring makes several files: -w has to name one");
+    }
+    Ok(())
+}
+
 /// The filter of both flags.
-fn wanted(args: &CaptureArgs) -> anyhow::Result<Option<Filter>> {
+pub(super) fn wanted(args: &BoundArgs) -> anyhow::Result<Option<Filter>> {
     let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
     let label = args.label.as_deref().map(Filter::of_label);
     Ok(match (filter, label) {
@@ -113,9 +120,11 @@ fn expect_heads(config: &Config, label: Option<&str>) -> anyhow::Result<()> {
 }
 
 /// A capture that is being written.
-struct Capture {
+pub(super) struct Capture {
     files: Files,
     filter: Option<Filter>,
+    /// Bytes of a packet that are written at most.
+    snapshot_bytes: usize,
     /// The numbers that interfaces have in the file at hand.
     interfaces: HashMap<InterfaceId, u32>,
     /// Number of the last head that was looked at.
@@ -127,19 +136,22 @@ struct Capture {
 }
 
 impl Capture {
-    fn create(
-        args: &CaptureArgs,
-        filter: Option<Filter>,
+    /// Begins the first file: of what matches, so many bytes of each packet at most.
+    pub(super) fn create(
+        path: &Path,
+        bounds: &BoundArgs,
+        (filter, snapshot_bytes): (Option<Filter>, usize),
         until: &Until<'_>,
     ) -> anyhow::Result<Self> {
         let bounds = Bounds {
-            packets: args.count,
-            bytes: args.size,
-            ring: args.ring,
+            packets: bounds.count,
+            bytes: bounds.size,
+            ring: bounds.ring,
         };
         Ok(Self {
-            files: Files::create(&args.write, bounds, until)?,
+            files: Files::create(path, bounds, until)?,
             filter,
+            snapshot_bytes,
             interfaces: HashMap::new(),
             last: 0,
             missed: 0,
@@ -158,8 +170,17 @@ impl Capture {
         }
     }
 
+    /// Whether there is as much as was asked for.
+    pub(super) fn is_full(&self) -> bool {
+        self.files.is_full()
+    }
+
     /// Writes the heads that came since the last time, as many as are still asked for.
-    fn write_new(&mut self, meter: &RwLock<Meter>, until: &Until<'_>) -> anyhow::Result<()> {
+    pub(super) fn write_new(
+        &mut self,
+        meter: &RwLock<Meter>,
+        until: &Until<'_>,
+    ) -> anyhow::Result<()> {
         let (heads, links) = {
             let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
             let heads = meter.heads(self.last);
@@ -210,7 +231,7 @@ impl Capture {
                 description: &format!("index {} in namespace {}", head.ifindex, head.netns),
                 link_type: link_type(link),
                 // A tag that the kernel keeps beside the frame is put back.
-                snapshot_bytes: (HEAD_BYTES + TAG_BYTES) as u32,
+                snapshot_bytes: (self.snapshot_bytes + TAG_BYTES) as u32,
             })
         });
         section.add_packet(&Packet {
@@ -230,7 +251,7 @@ impl Capture {
 
     /// Prints to standard error at the end what became of the heads that came: of each one thing.
     #[expect(clippy::print_stderr, reason = "a summary for people, beside the file")]
-    fn print_books(&self, meter: &RwLock<Meter>) {
+    pub(super) fn print_books(&self, meter: &RwLock<Meter>) {
         let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
         let received = meter.accounting().heads.received;
         let left = received - self.files.written() - self.unwanted - self.missed;
@@ -264,10 +285,15 @@ fn links(meter: &Meter) -> HashMap<InterfaceId, LinkType> {
 /// What a capture file has no field for.
 fn comment(head: &Head) -> String {
     let rule = head.decision.as_ref().map_or(0, |by| by.rule);
-    match head.label() {
-        Some(label) => format!("label={} rule={rule} action=sample", label.name),
-        None => format!("rule={rule} action=sample"),
+    let action = head.action.name();
+    let mut text = match head.label() {
+        Some(label) => format!("label={} rule={rule} action={action}", label.name),
+        None => format!("rule={rule} action={action}"),
+    };
+    if let Some(queue) = head.queue {
+        text += &format!(" queue={queue}");
     }
+    text
 }
 
 /// The bytes of a frame, with the outer tag if the kernel has kept it beside them. (Of such a tag its number
@@ -293,20 +319,10 @@ mod tests {
     use netweir_wire::map::PacketHead;
 
     use super::*;
-    use crate::args::MeterArgs;
 
     fn capture(until: &Until<'_>) -> Capture {
-        let args = CaptureArgs {
-            meter: MeterArgs::default(),
-            write: "/dev/null".into(),
-            filter: None,
-            label: None,
-            count: None,
-            size: None,
-            time: None,
-            ring: None,
-        };
-        Capture::create(&args, None, until).unwrap()
+        let wanted = (None, HEAD_BYTES);
+        Capture::create(Path::new("/dev/null"), &BoundArgs::default(), wanted, until).unwrap()
     }
 
     #[test]

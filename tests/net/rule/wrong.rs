@@ -34,8 +34,8 @@ const WRONG: &[(&[&str], &str)] = &[
         "`protocol`: \"0\" is not an IP protocol",
     ),
     (
-        &["add", "x", "--action", "tap"],
-        "`action`: `tap` is reserved for the inline path",
+        &["add", "x", "--action", "tap 2"],
+        "`action`: \"tap 2\" is not an action",
     ),
     (&["add", "x", "--action", "sample"], "there are no rules"),
     (

@@ -9,6 +9,7 @@ mod class;
 mod count;
 mod filter;
 mod flow;
+mod inline;
 mod interface;
 mod layout;
 pub mod old;
@@ -29,6 +30,7 @@ pub use filter::{
 };
 use flow::ADDRESS_WORDS;
 pub use flow::{FLOW_FIRST_FRAGMENT, FLOW_LATER_FRAGMENT, FlowCounters, FlowKey, KEY_WORDS};
+pub use inline::{Bypass, InlineCounters, TAP_QUEUES, TapMark, TapSettings, TapSlot, TapSlots};
 pub use interface::{
     Direction, INTERFACE_CLASSES, InterfaceCounters, InterfaceKey, InterfacePlace, LossReason,
     NEAR_PLACES, NearInterface, StrayReason, near_place,
@@ -82,6 +84,11 @@ pod! {
     InterfacePlace: 16,
     NearInterface: 8,
     InterfaceCounters: 3 * 24 + 4 * 16 + 3 * 16 + 13 * 16 + 10 * 8,
+    InlineCounters: 4 * 8 + 2 * 5 * 8,
+    TapMark: 16,
+    TapSettings: 64,
+    TapSlot: 128,
+    TapSlots: 64 + 64 * 128,
     FilterTerm: 40,
     FilterClause: 8,
     FilterProgram: 16 * 40 + 8 * 8 + 4 * 4,
@@ -102,7 +109,7 @@ pod! {
     RuleTable: 20 * 4 + 32768 * 4 + 2048 * 112,
     PacketHead: 72,
     SkbOffsets: 52,
-    About: 112,
+    About: 120,
     Carried: size_of::<InterfaceCounters>() + 24,
     CarriedSums: 2 * 16 + 160 + 48,
     old::v3::Value: 64,

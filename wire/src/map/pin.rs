@@ -49,7 +49,7 @@ pub struct About {
     pub ifindex: u32,
     /// Its name when it was attached to, zeros behind it.
     pub interface: [u8; INTERFACE_NAME_BYTES],
-    /// The hook: 0 TCX, 1 clsact, 2 native XDP, 3 generic XDP.
+    /// The hook: 0 TCX, 1 clsact, 2 native XDP, 3 generic XDP, 4 the inline path.
     pub hook: u8,
     /// The hook that was asked for: 0 whichever works, 1 TC, 2 XDP.
     pub asked: u8,
@@ -81,6 +81,10 @@ pub struct About {
     pub sizes: [u32; 5],
     /// The ABI of the maps that this one took over from last; 0 for none.
     pub migrated_from: u32,
+    /// Index of the interface that frames are sent on to; 0 for none.
+    pub other: u32,
+    /// 1 where the interface was made to take frames for others, which it had not before.
+    pub promiscuous: u32,
 }
 
 /// What user space keeps of one number of counters: twice, and the lowest bit of the epochs that were
@@ -140,10 +144,12 @@ mod tests {
             offset_of!(About, heads_bytes),
             offset_of!(About, sizes),
             offset_of!(About, migrated_from),
+            offset_of!(About, other),
+            offset_of!(About, promiscuous),
         ];
         let expected = [
             0, 4, 8, 16, 24, 28, 32, 48, 49, 50, 51, 52, 53, 54, 60, 64, 68, 72, 76, 80, 84, 88,
-            108,
+            108, 112, 116,
         ];
         assert_eq!(places, expected);
     }

@@ -1,4 +1,4 @@
-//! Memory that is shared with the kernel.
+//! Memory that is shared with the kernel: kernel maps, the rings of sockets, and frames.
 
 use std::{
     os::fd::AsFd,
@@ -7,12 +7,12 @@ use std::{
 };
 
 use netweir_wire::map::Pod;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 use crate::{Error, error::Doing};
 
-/// Part of the memory of a kernel map.
-pub(super) struct Memory {
+/// Memory that is shared with the kernel.
+pub(crate) struct Memory {
     start: *mut u8,
     bytes: usize,
 }
@@ -22,7 +22,7 @@ unsafe impl Send for Memory {}
 
 impl Memory {
     /// The bytes of a map that begin at `from`, a multiple of the size of a page.
-    pub(super) fn map(
+    pub(crate) fn map(
         map: impl AsFd,
         access: ProtFlags,
         (from, bytes): (u64, usize),
@@ -33,14 +33,28 @@ impl Memory {
         Ok(Self { start, bytes })
     }
 
+    /// Memory of its own, of so many bytes.
+    pub(crate) fn anonymous(bytes: usize) -> Result<Self, Error> {
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let start = unsafe { mmap_anonymous(ptr::null_mut(), bytes, access, MapFlags::PRIVATE) };
+        let start = start.doing("get memory for frames")?.cast();
+        Ok(Self { start, bytes })
+    }
+
+    /// Where it begins, and how many bytes it has.
+    pub(crate) fn extent(&self) -> (u64, u64) {
+        (self.start as u64, self.bytes as u64)
+    }
+
     /// A number that others write to.
-    pub(super) fn word(&self, offset: usize) -> &AtomicU64 {
+    pub(crate) fn word(&self, offset: usize) -> &AtomicU64 {
         // SAFETY: as `place` sees to; the kernel changes such numbers by whole stores.
         unsafe { AtomicU64::from_ptr(self.place(offset)) }
     }
 
     /// A number that others write to.
-    pub(super) fn half_word(&self, offset: usize) -> &AtomicU32 {
+    pub(crate) fn half_word(&self, offset: usize) -> &AtomicU32 {
         // SAFETY: as above.
         unsafe { AtomicU32::from_ptr(self.place(offset)) }
     }
@@ -49,16 +63,25 @@ impl Memory {
     ///
     /// # Safety
     /// Any bytes have to be a `T`.
-    pub(super) unsafe fn value<T: Copy>(&self, offset: usize) -> T {
+    pub(crate) unsafe fn value<T: Copy>(&self, offset: usize) -> T {
         // SAFETY: as `place` sees to, and by the caller's word.
         unsafe { self.place::<T>(offset).read() }
+    }
+
+    /// Writes a value that nobody else reads or writes meanwhile.
+    ///
+    /// # Safety
+    /// Any bytes have to be a `T`, and the memory may be written to.
+    pub(crate) unsafe fn set<T: Copy>(&self, offset: usize, value: T) {
+        // SAFETY: as `place` sees to, and by the caller's word.
+        unsafe { self.place::<T>(offset).write(value) }
     }
 
     /// Bytes that nobody writes to any more; `None` where the memory does not have so many.
     ///
     /// # Safety
     /// Nobody may write to them as long as they are borrowed.
-    pub(super) unsafe fn bytes(&self, offset: usize, length: usize) -> Option<&[u8]> {
+    pub(crate) unsafe fn bytes(&self, offset: usize, length: usize) -> Option<&[u8]> {
         let end = offset.checked_add(length)?;
         if end > self.bytes {
             return None;

@@ -1,0 +1,148 @@
+//! The inline path: XDP that sends frames on to another interface, and the maps that only it has.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use aya::programs::{RawTracePoint, Xdp, XdpMode, links::FdLink};
+use netweir_flow::Hook;
+use netweir_wire::{
+    map::{InlineCounters, TAP_QUEUES, TapSlots},
+    name, stand_in,
+};
+
+use super::{
+    AttachedLink, Attachment,
+    object::Object,
+    patch::{Loaded, Patch},
+};
+use crate::{
+    Error,
+    error::Doing,
+    sys::{self, MapKind, NewMap},
+    watch::Device,
+};
+
+/// Names of the maps.
+pub(crate) const MAP_NAMES: [&str; 4] = [
+    name::INLINE_WAY,
+    name::TAP_SOCKETS,
+    name::TAP_SLOTS,
+    name::INLINE_COUNTERS,
+];
+
+/// The maps of the inline path, as they stand in [`MAP_NAMES`].
+pub(crate) struct InlineMaps([OwnedFd; 4]);
+
+impl InlineMaps {
+    /// Makes them.
+    pub(super) fn new() -> Result<Self, Error> {
+        let index = size_of::<u32>();
+        let kinds = [
+            (MapKind::Devices, index, 1),
+            (MapKind::Sockets, index, TAP_QUEUES),
+            (MapKind::MappableArray, size_of::<TapSlots>(), 1),
+            (MapKind::PerCpuArray, size_of::<InlineCounters>(), 1),
+        ];
+        let mut made = MAP_NAMES.into_iter().zip(kinds).map(create);
+        let mut next = || made.next().unwrap_or(Err(Error::Broken));
+        Ok(Self([next()?, next()?, next()?, next()?]))
+    }
+
+    /// Every map by its name.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>)> {
+        MAP_NAMES.into_iter().zip(self.0.iter().map(AsFd::as_fd))
+    }
+}
+
+fn create(
+    (name, (kind, bytes, entries)): (&'static str, (MapKind<'static>, usize, usize)),
+) -> Result<OwnedFd, Error> {
+    let map = NewMap {
+        name,
+        kind,
+        value_bytes: bytes as u32,
+        entries: entries as u32,
+    };
+    sys::create_map(&map)
+        .doing("create a kernel map for the inline path (its sockets need CONFIG_XDP_SOCKETS)")
+}
+
+/// Puts the maps into the programs of an object, for frames of this interface; where there are none its
+/// programs for the inline path cannot be loaded, and are not needed.
+pub(super) fn put_into(
+    maps: Option<&InlineMaps>,
+    (ifindex, map_kind): (u32, u32),
+    object: &mut Patch<'_>,
+) {
+    let all = [
+        stand_in::INLINE_WAY,
+        stand_in::TAP_SOCKETS,
+        stand_in::TAP_SLOTS_ADDRESS,
+        stand_in::INLINE_COUNTERS,
+    ];
+    for (place, stand_in) in all.into_iter().enumerate() {
+        let loaded = match maps.map(|InlineMaps(maps)| maps[place].as_fd()) {
+            None => Loaded::Number(0),
+            Some(map) if stand_in == stand_in::TAP_SLOTS_ADDRESS => Loaded::AddressOf(map),
+            Some(map) => Loaded::Map(map),
+        };
+        object.load(stand_in, loaded);
+    }
+    object.load(stand_in::INLINE_IFINDEX, Loaded::Number(ifindex.into()));
+    object.load(stand_in::MAP_KIND, Loaded::Number(map_kind.into()));
+}
+
+/// Attaches to a device in its driver, so that its frames go on; the tracepoints that tell what became of
+/// them come first.
+pub(crate) fn attach(object: &mut Object, device: &Device) -> Result<Attachment, Error> {
+    let mut traces = Vec::new();
+    for (name, tracepoint) in [
+        (name::INLINE_SENT, "xdp_devmap_xmit"),
+        (name::INLINE_REFUSED, "xdp_redirect_err"),
+    ] {
+        traces.push(trace(object, name, tracepoint)?);
+    }
+    let mut last = Error::Missing { name: name::INLINE };
+    for name in [name::INLINE, name::INLINE_LINEAR] {
+        match attach_one(object, device, name) {
+            Ok(link) => {
+                let mut links = vec![AttachedLink::Xdp(link)];
+                links.extend(traces.into_iter().map(AttachedLink::Trace));
+                return Ok(Attachment {
+                    hook: Hook::Inline,
+                    programs: vec![name],
+                    links,
+                });
+            }
+            Err(error) => last = error,
+        }
+        tracing::debug!(interface = device.name, program = name, error = %crate::error::Chain(&last), "not so");
+    }
+    Err(last)
+}
+
+fn attach_one(
+    object: &mut Object,
+    device: &Device,
+    name: &'static str,
+) -> Result<aya::programs::xdp::XdpLink, Error> {
+    let program = object.program(name, Xdp::load)?;
+    let attached = program
+        .attach_to_if_index(device.ifindex, XdpMode::Driver)
+        .and_then(|link| program.take_link(link));
+    attached.map_err(|source| Error::Attach {
+        interface: device.name.clone(),
+        hook: "xdp in its driver",
+        source,
+    })
+}
+
+fn trace(object: &mut Object, name: &'static str, tracepoint: &str) -> Result<FdLink, Error> {
+    let failed = |source| Error::Program {
+        program: name,
+        source,
+    };
+    let program = object.program(name, RawTracePoint::load)?;
+    let link = program.attach(tracepoint).map_err(failed)?;
+    let link = program.take_link(link).map_err(failed)?;
+    Ok(FdLink::from(link))
+}

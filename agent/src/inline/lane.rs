@@ -1,0 +1,384 @@
+//! A thread that forwards the tapped frames of some queues of both interfaces.
+//!
+//! Its sockets share frames: one that came in at one interface goes out at the other without being copied
+//! here, and goes back to the ring that it came by when it was sent. So no ring is ever short of frames, and
+//! nothing is locked.
+
+use std::{
+    collections::VecDeque,
+    mem::offset_of,
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use netweir_wire::map::{TapMark, TapSlot};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+
+use super::{
+    record::Recorder,
+    slots::Slots,
+    socket::{Entries, FRAME_BYTES, Queue, Socket, TapMode},
+};
+use crate::{Error, memory::Memory};
+
+/// Frames that are taken at once.
+const BATCH: u32 = 64;
+
+/// Calls in a row that may send nothing, before the other queues have their turn.
+const IDLE_CALLS: u32 = 16;
+
+/// How long a lane waits while frames are on their way out: the kernel does not wake it for these.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// How long it waits, when it is to end, for frames that are on their way in.
+const LAST_PAUSE: Duration = Duration::from_millis(500);
+
+/// One queue that a lane is to serve.
+pub(super) struct Door {
+    /// Which one.
+    pub(super) queue: Queue,
+    /// Its interface: 0 or 1.
+    pub(super) end: usize,
+    /// The queue, among those of the lane, by which its frames leave.
+    pub(super) out: usize,
+    /// What is known of the queues of its interface.
+    pub(super) slots: Arc<Slots>,
+}
+
+/// How a lane is to work.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    pub(super) mode: TapMode,
+    /// Frames of each queue: a power of two.
+    pub(super) frames: u32,
+    /// How long it looks for more frames before it sleeps.
+    pub(super) spin: Duration,
+}
+
+/// A queue that is being served.
+struct Port {
+    door: Door,
+    socket: Socket,
+    /// Whose frames were submitted and not sent yet, in their order: the queue and how many.
+    owed: VecDeque<(usize, u32)>,
+    /// Frames up to which the ring has room.
+    room: u64,
+}
+
+/// A thread's share of the queues.
+pub(super) struct Lane {
+    ports: Vec<Port>,
+    frames: Memory,
+    pace: Pace,
+    recorder: Recorder,
+    /// Becomes readable when it is to end.
+    stop: OwnedFd,
+}
+
+impl Lane {
+    /// Opens the sockets of some queues; from inside the namespace.
+    pub(super) fn open(
+        doors: Vec<Door>,
+        pace: Pace,
+        recorder: Recorder,
+        stop: OwnedFd,
+    ) -> Result<Self, Error> {
+        let all = doors.len() as u32 * pace.frames;
+        let frames = Memory::anonymous(all as usize * FRAME_BYTES as usize)?;
+        let entries = Entries {
+            receive: pace.frames,
+            send: all.next_power_of_two(),
+        };
+        let mut ports: Vec<Port> = Vec::new();
+        for door in doors {
+            let first = ports.first().map(|port| &port.socket);
+            let socket = Socket::open(door.queue, entries, (&frames, first), pace.mode)?;
+            if !pace.spin.is_zero() {
+                let microseconds = pace.spin.as_micros().min(1000) as u32;
+                if let Err(error) = socket.prefer_busy_poll(microseconds) {
+                    tracing::warn!(%error, "the kernel cannot look at queues by itself (Linux 5.11)");
+                }
+            }
+            ports.push(Port {
+                door,
+                socket,
+                owed: VecDeque::new(),
+                room: 0,
+            });
+        }
+        let mut lane = Self {
+            ports,
+            frames,
+            pace,
+            recorder,
+            stop,
+        };
+        lane.begin();
+        Ok(lane)
+    }
+
+    /// Whether frames are not copied.
+    pub(super) fn is_zero_copy(&self) -> bool {
+        self.ports.iter().all(|port| port.socket.is_zero_copy())
+    }
+
+    /// The sockets with the interface and the queue that each is for.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = (usize, u32, &Socket)> {
+        let ports = self.ports.iter();
+        ports.map(|port| (port.door.end, port.door.queue.number, &port.socket))
+    }
+
+    /// Fills the rings, and takes over the books of whoever had the queues before.
+    fn begin(&mut self) {
+        for place in 0..self.ports.len() {
+            let count = self.pace.frames;
+            let port = &mut self.ports[place];
+            let (slots, queue) = (&port.door.slots, port.door.queue.number as usize);
+            let left = slots.outstanding(queue);
+            slots.add(queue, offset_of!(TapSlot, left_behind), left);
+            slots.add(queue, offset_of!(TapSlot, done), left);
+            port.room = slots.given(queue);
+            let first = place as u64 * u64::from(count);
+            for frame in first..first + u64::from(count) {
+                port.fill(frame * u64::from(FRAME_BYTES));
+            }
+            port.publish();
+        }
+    }
+
+    /// Forwards until it is to end, and then what is still on its way.
+    pub(super) fn run(mut self) {
+        let mut busy = Instant::now();
+        loop {
+            let mut moved = false;
+            for place in 0..self.ports.len() {
+                moved |= self.serve(place);
+            }
+            if moved {
+                busy = Instant::now();
+                continue;
+            }
+            if busy.elapsed() < self.pace.spin {
+                self.ports.iter().for_each(|port| port.socket.wake());
+                continue;
+            }
+            match self.wait() {
+                Awaited::Frames => {}
+                Awaited::End => break,
+                Awaited::Failure => {
+                    tracing::warn!(
+                        "an interface of the inline path is down or gone; nothing is tapped there"
+                    );
+                    break;
+                }
+            }
+        }
+        self.end();
+    }
+
+    /// Forwards what is on its way, if it still comes; nothing new does.
+    fn end(&mut self) {
+        let until = Instant::now() + LAST_PAUSE;
+        while self.is_owed_any() && Instant::now() < until {
+            let mut moved = false;
+            for place in 0..self.ports.len() {
+                moved |= self.serve(place);
+            }
+            if !moved {
+                std::thread::sleep(Duration::from_micros(100));
+            }
+        }
+    }
+
+    fn is_owed_any(&self) -> bool {
+        let mut ports = self.ports.iter();
+        ports.any(|port| {
+            let queue = port.door.queue.number as usize;
+            port.door.slots.outstanding(queue) > 0
+        })
+    }
+
+    /// Takes the frames of one queue and sends them on; says whether there was something to do.
+    fn serve(&mut self, place: usize) -> bool {
+        self.reclaim(place);
+        let port = &mut self.ports[place];
+        let (out, count) = (port.door.out, port.socket.received.available().min(BATCH));
+        if port.socket.fill.needs_wakeup() && count == 0 {
+            port.socket.wake();
+        }
+        for _ in 0..count {
+            let frame = self.ports[place].socket.received.pop();
+            let offset = frame.addr as usize;
+            // SAFETY: the program has put a mark before each frame, and the frame is this side's until it is
+            // given back; any bytes are a mark.
+            let mark: TapMark = unsafe { self.frames.value(offset - size_of::<TapMark>()) };
+            // SAFETY: as above.
+            let bytes = unsafe { self.frames.bytes(offset, frame.len as usize) };
+            let end = self.ports[place].door.end;
+            self.recorder.take(end, &mark, bytes.unwrap_or_default());
+            self.ports[out].socket.send.push(frame);
+        }
+        let port = &self.ports[place];
+        port.socket.received.release();
+        let (recorded, unrecorded) = self.recorder.end_batch();
+        port.add(offset_of!(TapSlot, recorded), recorded);
+        port.add(offset_of!(TapSlot, unrecorded), unrecorded);
+        if count > 0 {
+            self.ports[out].socket.send.submit();
+            self.ports[out].owed.push_back((place, count));
+        }
+        let sent = !self.ports[out].owed.is_empty() && self.send(out);
+        count > 0 || sent
+    }
+
+    /// Sends what waits at a queue; says whether something went.
+    fn send(&mut self, out: usize) -> bool {
+        let mut gone = 0;
+        let mut idle = 0;
+        while idle < IDLE_CALLS {
+            let port = &mut self.ports[out];
+            let before = port.socket.send.waiting();
+            if before == 0 {
+                break;
+            }
+            let mut full = 0;
+            if port.socket.send.needs_wakeup() {
+                match port.socket.kick() {
+                    // A frame for which the other end has no room is lost, and told once each.
+                    Err(Errno::BUSY) => full = 1,
+                    Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR) | Ok(()) => {}
+                    Err(error) => {
+                        tracing::debug!(%error, "an interface takes no frames");
+                        return self.give_up(out);
+                    }
+                }
+            }
+            let sent = before - self.ports[out].socket.send.waiting();
+            idle = if sent == 0 { idle + 1 } else { 0 };
+            gone += sent;
+            self.settle(out, sent, (offset_of!(TapSlot, full), full.min(sent)));
+            self.reclaim(out);
+        }
+        gone > 0
+    }
+
+    /// Lets the frames go that an interface does not take; says whether there were some.
+    fn give_up(&mut self, out: usize) -> bool {
+        let mut lost = 0;
+        if !self.ports[out].socket.is_zero_copy() {
+            while let Some(frame) = self.ports[out].socket.send.take_back() {
+                self.give_back(frame.addr);
+                lost += 1;
+            }
+            self.ports.iter_mut().for_each(Port::publish);
+        }
+        self.settle(out, lost, (offset_of!(TapSlot, down), lost));
+        lost > 0
+    }
+
+    /// Ends the books of so many frames that have left a queue, of which some were lost.
+    fn settle(&mut self, out: usize, mut frames: u32, (reason, mut lost): (usize, u32)) {
+        while frames > 0 {
+            let Some((from, owed)) = self.ports[out].owed.pop_front() else {
+                return;
+            };
+            let settled = owed.min(frames);
+            let unsent = lost.min(settled);
+            if settled < owed {
+                self.ports[out].owed.push_front((from, owed - settled));
+            }
+            let port = &self.ports[from];
+            port.add(reason, unsent.into());
+            port.add(offset_of!(TapSlot, forwarded), (settled - unsent).into());
+            port.add(offset_of!(TapSlot, done), settled.into());
+            (frames, lost) = (frames - settled, lost - unsent);
+        }
+    }
+
+    /// Takes the frames back that a queue has sent.
+    fn reclaim(&mut self, place: usize) {
+        let sent = self.ports[place].socket.completed.available();
+        if sent == 0 {
+            return;
+        }
+        for _ in 0..sent {
+            let frame = self.ports[place].socket.completed.pop();
+            self.give_back(frame);
+        }
+        self.ports[place].socket.completed.release();
+        self.ports.iter_mut().for_each(Port::publish);
+    }
+
+    /// Gives a frame back to the ring that it came by.
+    fn give_back(&mut self, address: u64) {
+        let frame = address / u64::from(FRAME_BYTES);
+        let home = (frame / u64::from(self.pace.frames)) as usize;
+        if let Some(port) = self.ports.get_mut(home) {
+            port.fill(frame * u64::from(FRAME_BYTES));
+        }
+    }
+
+    /// Waits for frames.
+    fn wait(&self) -> Awaited {
+        let mut awaited: Vec<PollFd<'_>> = self.ports.iter().map(Port::awaited).collect();
+        awaited.push(PollFd::new(&self.stop, PollFlags::IN));
+        // Without frames on their way out nothing but frames that come can change anything.
+        let is_quiet = self.ports.iter().all(|port| port.is_whole(&self.pace));
+        let pause = Timespec::try_from(PAUSE).ok().filter(|_| !is_quiet);
+        match poll(&mut awaited, pause.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return Awaited::Failure,
+        }
+        let (stop, ports) = awaited.split_last().expect("there is one");
+        if stop.revents().contains(PollFlags::IN) {
+            return Awaited::End;
+        }
+        let failed = |port: &PollFd<'_>| port.revents().intersects(PollFlags::ERR | PollFlags::HUP);
+        let mut both = ports.iter().zip(&self.ports);
+        if both.any(|(awaited, port)| failed(awaited) && port.socket.has_failed()) {
+            return Awaited::Failure;
+        }
+        Awaited::Frames
+    }
+}
+
+/// What a lane has waited for.
+enum Awaited {
+    Frames,
+    End,
+    Failure,
+}
+
+impl Port {
+    fn fill(&mut self, address: u64) {
+        self.socket.fill.push(address);
+        self.room += 1;
+    }
+
+    /// Shows kernel and programs the frames that were filled.
+    fn publish(&mut self) {
+        self.socket.fill.submit();
+        let queue = self.door.queue.number as usize;
+        self.door.slots.set_room(queue, self.room);
+    }
+
+    fn add(&self, number: usize, more: u64) {
+        let queue = self.door.queue.number as usize;
+        self.door.slots.add(queue, number, more);
+    }
+
+    fn awaited(&self) -> PollFd<'_> {
+        PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)
+    }
+
+    /// Whether all its frames are in the ring, or with the kernel on their way in.
+    fn is_whole(&self, pace: &Pace) -> bool {
+        let queue = self.door.queue.number as usize;
+        let given = self.door.slots.given(queue);
+        self.owed.is_empty() && self.room >= given.wrapping_add(pace.frames.into())
+    }
+}

@@ -1,0 +1,211 @@
+//! The inline path: a frame that would pass goes on to the other interface, by the kernel or, if a rule
+//! taps it, by user space.
+//!
+//! A program cannot see whether a socket has room: a frame that is redirected to a full one is lost. So
+//! user space says how many frames it has had room for ([`TapSlot::room`]), the program counts those that it
+//! gave, and what would be more crosses in the kernel. A process that does nothing with what it has is passed
+//! by as well. A frame that crosses in the kernel overtakes those in user space: so, once one has, all do until
+//! user space has forwarded what it had.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::{
+        bpf_map_type::BPF_MAP_TYPE_XSKMAP,
+        xdp_action::{XDP_ABORTED, XDP_DROP, XDP_REDIRECT},
+        xdp_md,
+    },
+    helpers::generated::{bpf_ktime_get_ns, bpf_redirect_map, bpf_xdp_adjust_meta},
+};
+use netweir_wire::{
+    map::{Bypass, InlineCounters, TAP_QUEUES, TapMark, TapSettings, TapSlot, TapSlots},
+    stand_in,
+};
+
+use crate::{
+    account::tick,
+    map,
+    reader::{field, opaque, volatile},
+    setting::{loaded, masked, setting},
+};
+
+/// Sends a frame on to the other interface.
+#[inline(always)]
+pub(crate) fn cross() -> u32 {
+    let way = loaded::<{ stand_in::INLINE_WAY }>() as *mut c_void;
+    // SAFETY: the stand-in is a map of devices when the program is loaded.
+    let action = unsafe { bpf_redirect_map(way, 0, u64::from(XDP_ABORTED)) } as u32;
+    if action == XDP_REDIRECT {
+        return XDP_REDIRECT;
+    }
+    count(|counters| counters.no_way += 1);
+    XDP_DROP
+}
+
+/// Sends a frame of so many bytes on by user space, with the rule that taps it. A function of its own: its
+/// stack is its own, and the verifier reads it once.
+#[inline(never)]
+pub(crate) fn tap(md: *mut xdp_md, rule: u32, bytes: u32) -> u32 {
+    let slots = loaded::<{ stand_in::TAP_SLOTS_ADDRESS }>() as *mut TapSlots;
+    // SAFETY: the stand-in is the address of a map's only value when the program is loaded.
+    let slots = unsafe { &mut *slots };
+    match hand_over(md, slots, rule, bytes) {
+        Ok(()) => XDP_REDIRECT,
+        Err(reason) => {
+            let place = opaque(&(reason as u8)) as usize;
+            if volatile(&slots.settings.closed) != 0 {
+                count(|counters| add_one(&mut counters.withheld, place));
+                return XDP_DROP;
+            }
+            count(|counters| add_one(&mut counters.bypassed, place));
+            cross()
+        }
+    }
+}
+
+/// Lets the frame go to the socket of its queue.
+#[inline(always)]
+fn hand_over(md: *mut xdp_md, slots: &mut TapSlots, rule: u32, bytes: u32) -> Result<(), Bypass> {
+    const LAST: u64 = TAP_QUEUES as u64 - 1;
+    // SAFETY: the context is the one that the kernel passed in.
+    let queue = unsafe { (*md).rx_queue_index };
+    let sockets = loaded::<{ stand_in::TAP_SOCKETS }>() as *mut c_void;
+    // What is redirected last holds: so this only asks, until all the rest has been asked.
+    // SAFETY: the stand-in is a map of sockets when the program is loaded.
+    let action = unsafe { bpf_redirect_map(sockets, u64::from(queue), u64::from(XDP_ABORTED)) };
+    if action as u32 != XDP_REDIRECT || u64::from(queue) > LAST {
+        return Err(Bypass::NoSocket);
+    }
+    let settings = &raw const slots.settings;
+    let place = masked::<LAST>(u64::from(queue)) as usize;
+    // SAFETY: there are as many as the mask allows.
+    let slot = unsafe { &mut *slots.slots.as_mut_ptr().add(place) };
+    // SAFETY: they stand beside the slots.
+    ask(slot, unsafe { &*settings }, bytes)?;
+    let mark = TapMark {
+        // SAFETY: the helper takes no arguments.
+        time_ns: unsafe { bpf_ktime_get_ns() },
+        rule: rule as u16,
+        queue: queue as u16,
+        reserved: 0,
+    };
+    write(md, mark)?;
+    // One CPU at a time serves a queue.
+    slot.taken += 1;
+    Ok(())
+}
+
+/// Whether a slot has room for a frame of so many bytes.
+#[inline(always)]
+fn ask(slot: &mut TapSlot, settings: &TapSettings, bytes: u32) -> Result<(), Bypass> {
+    let now = tick();
+    let (done, room) = (volatile(&slot.done), volatile(&slot.room));
+    let given = slot.taken - volatile(&slot.refused);
+    if given == done {
+        slot.behind = 0;
+    }
+    if given == done || slot.seen != done {
+        (slot.seen, slot.progress_tick) = (done, now);
+    }
+    if let Some(reason) = Bypass::of(slot.behind.wrapping_sub(1)) {
+        return Err(reason);
+    }
+    let reason = if now.wrapping_sub(slot.progress_tick) > settings.stall_ticks {
+        Bypass::Stalled
+    } else if given >= room {
+        Bypass::NoRoom
+    } else if bytes > settings.max_bytes {
+        Bypass::TooLong
+    } else {
+        return Ok(());
+    };
+    slot.behind = reason as u32 + 1;
+    Err(reason)
+}
+
+/// Writes the mark before the frame.
+#[inline(always)]
+fn write(md: *mut xdp_md, mark: TapMark) -> Result<(), Bypass> {
+    // SAFETY: the context is the one that the kernel passed in.
+    let grown = unsafe { bpf_xdp_adjust_meta(md, -(size_of::<TapMark>() as i32)) };
+    // SAFETY: as above.
+    let (meta, data) = unsafe { ((*md).data_meta as usize, (*md).data as usize) };
+    if grown != 0 || meta + size_of::<TapMark>() > data {
+        return Err(Bypass::NoMetadata);
+    }
+    // SAFETY: there is room, which the verifier has seen; metadata is aligned to four bytes at least.
+    unsafe { (meta as *mut TapMark).write_unaligned(mark) };
+    Ok(())
+}
+
+/// Counts what another interface took of the frames that this one had sent on, and what not.
+#[inline(always)]
+pub(crate) fn sent(device: u64, sent: u32, unsent: u32) {
+    if is_ours(device) {
+        count(|counters| {
+            counters.sent += u64::from(sent);
+            counters.unsent += u64::from(unsent);
+        });
+    }
+}
+
+/// Counts a frame that the kernel did not send on; `map` is the kind of the map or its address, and `place`
+/// the place in it.
+#[inline(always)]
+pub(crate) fn refused(device: u64, map: u64, place: u64) {
+    /// No address is so low.
+    const LOWEST_ADDRESS: u64 = 4096;
+    if !is_ours(device) {
+        return;
+    }
+    let kind = if map < LOWEST_ADDRESS {
+        map as u32
+    } else {
+        field(map, setting::<{ stand_in::MAP_KIND }>()).unwrap_or(0)
+    };
+    if kind != BPF_MAP_TYPE_XSKMAP {
+        count(|counters| counters.refused += 1);
+        return;
+    }
+    let slots = loaded::<{ stand_in::TAP_SLOTS_ADDRESS }>() as *mut TapSlots;
+    let place = masked::<{ TAP_QUEUES as u64 - 1 }>(place) as usize;
+    // SAFETY: the stand-in is the address of a map's only value, which has as many as the mask allows.
+    unsafe { (*(*slots).slots.as_mut_ptr().add(place)).refused += 1 };
+}
+
+/// Whether frames of a device are those of this load.
+#[inline(always)]
+fn is_ours(device: u64) -> bool {
+    let at = map::skb_offsets();
+    // Not by a comparison of results: the verifier does not follow what the compiler makes of it.
+    let Ok(ifindex) = field::<u32>(device, at.ifindex) else {
+        return false;
+    };
+    if ifindex != setting::<{ stand_in::INLINE_IFINDEX }>() {
+        return false;
+    }
+    let Ok(netns) = field::<u64>(device, at.netns) else {
+        return false;
+    };
+    let Ok(inode) = field::<u32>(netns, at.netns_inode) else {
+        return false;
+    };
+    inode == setting::<{ stand_in::NETNS }>()
+}
+
+#[inline(always)]
+fn add_one(counters: &mut [u64; Bypass::ALL.len()], place: usize) {
+    if let Some(sum) = counters.get_mut(place) {
+        *sum += 1;
+    }
+}
+
+#[inline(always)]
+fn count(add: impl FnOnce(&mut InlineCounters)) {
+    let counters = loaded::<{ stand_in::INLINE_COUNTERS }>() as *mut c_void;
+    // SAFETY: the stand-in is a map of such values when the program is loaded.
+    if let Some(counters) = unsafe { map::look_up(counters, 0) } {
+        // SAFETY: this CPU's own value, and programs do not interrupt one another.
+        add(unsafe { &mut *counters });
+    }
+}

@@ -1,0 +1,453 @@
+//! `netweir inline`: a bump in the wire between two interfaces.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    sync::{
+        Arc, PoisonError, RwLock,
+        mpsc::{Receiver, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use netweir_agent::{
+    Choice, Interfaces, Netns,
+    attach::HookChoice,
+    inline::{Recording, Tap, TapOptions, Tapped},
+    pin::{self, Folder, Places},
+    watch::{self, Device},
+};
+use netweir_flow::{Filter, InlineAccounting, InlineLoss, InterfaceId, Meter};
+use netweir_web::view;
+use netweir_wire::map::{Bypass, HEAD_BYTES};
+
+use super::{
+    capture::{self, Capture, Until},
+    flows::print_books,
+};
+use crate::{
+    args::InlineArgs,
+    config::Config,
+    foreign::escaped,
+    metering::{Metering, agent_settings, namespaces},
+    report::json_lines,
+    rules::{Follower, Store},
+    serving::Serving,
+    stop::Stop,
+    unit::things,
+};
+
+/// The time between two looks for what was recorded, and at the interfaces.
+const PAUSE: Duration = Duration::from_millis(100);
+const WATCH: Duration = Duration::from_secs(1);
+
+/// Batches of recorded frames that wait at most.
+const WAITING: usize = 1024;
+
+/// Frames that wait to be written at most; the older ones are missed then, and counted.
+const MAX_HEADS: usize = 65_536;
+
+/// Crosses until the program is to end.
+pub(super) fn run(config: &Config, args: &InlineArgs) -> anyhow::Result<()> {
+    if let Some(path) = &args.write {
+        capture::check(path, &args.bounds)?;
+    }
+    let filter = capture::wanted(&args.bounds)?;
+    if filter.is_some() && args.write.is_none() && !args.events {
+        bail!("--filter and --label say what is written: they need -w FILE or --events");
+    }
+    let config = inline_config(config, args);
+    let place = Bump::find(&config, args)?;
+    let is_served = args.listen.listen.is_some() || args.listen.port.is_some();
+    let serving = is_served.then(|| Serving::listen(&config)).transpose()?;
+    let stop = Arc::new(Stop::on_signals()?);
+    let is_new = place.attach(&config)?;
+    let ran = place.run(&config, args, (filter, serving), &stop);
+    // Where an interface is gone nothing crosses any more: the other one need not lose its frames.
+    let is_gone = ran.as_ref().err().is_some_and(|error| error.is::<Gone>());
+    if args.temporary || is_gone || is_new && ran.is_err() {
+        place.detach();
+    } else {
+        tracing::info!(
+            "frames go on crossing in the kernel; `netweir detach --iface {} --iface {}` ends that",
+            args.from,
+            args.to
+        );
+    }
+    ran
+}
+
+/// An interface went away.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is gone: nothing crosses any more")]
+struct Gone(String);
+
+/// The configuration for these two interfaces.
+fn inline_config(config: &Config, args: &InlineArgs) -> Config {
+    let mut config = config.clone();
+    let choice = |name: &String| Choice {
+        interfaces: Interfaces::Name(name.clone()),
+        hook: Some(HookChoice::Xdp),
+    };
+    config.choices = [&args.from, &args.to].map(choice).into();
+    config.netns = args.netns.iter().cloned().collect();
+    if args.write.is_some() || args.events {
+        config.rules.max_heads = MAX_HEADS;
+    }
+    config
+}
+
+/// Two interfaces.
+struct Bump {
+    folder: Folder,
+    netns: Netns,
+    ends: [Device; 2],
+}
+
+impl Bump {
+    fn find(config: &Config, args: &InlineArgs) -> anyhow::Result<Self> {
+        if args.from == args.to {
+            bail!("--from and --to are the same interface: frames cross between two");
+        }
+        let mut all = namespaces(config)?;
+        let netns = all.pop().context("no network namespace")?;
+        let ends = [
+            watch::find(&netns, &args.from)?,
+            watch::find(&netns, &args.to)?,
+        ];
+        for device in &ends {
+            if !device.up {
+                bail!(
+                    "{} is down: `ip link set {} up` first",
+                    device.name,
+                    device.name
+                );
+            }
+        }
+        if ends[0].mtu != ends[1].mtu {
+            tracing::warn!(
+                "{} has MTU {} and {} has {}: longer frames than the smaller one are lost",
+                args.from,
+                ends[0].mtu,
+                args.to,
+                ends[1].mtu
+            );
+        }
+        Ok(Self {
+            folder: Folder::new(&config.pins),
+            netns,
+            ends,
+        })
+    }
+
+    /// Lets frames cross; says whether they did not before.
+    fn attach(&self, config: &Config) -> anyhow::Result<bool> {
+        let (_, _, rules) = Follower::start(Store::new(&config.rules.file))?;
+        let settings = agent_settings(config, rules);
+        let ends = self.ends.each_ref();
+        let is_new = pin::attach_inline(&self.folder, &self.netns, ends, &settings)
+            .with_context(|| self.hint())?;
+        for device in &self.ends {
+            if self.is_veth(device) {
+                tracing::info!(
+                    "{0} is a veth: what is at its other end END needs `ethtool -K END gro on tx off txvlan \
+                     off`, or frames are lost or cross without checksums and tags",
+                    device.name
+                );
+            }
+        }
+        Ok(is_new)
+    }
+
+    /// What is said where the kernel refuses.
+    fn hint(&self) -> String {
+        let [one, other] = self.ends.each_ref().map(|device| &device.name);
+        let mut text = format!("frames cannot cross between {one} and {other}");
+        if self.ends.iter().any(|device| self.is_veth(device)) {
+            text += " (both ends of a veth pair need as many queues, and an MTU of at most 3500 on kernels \
+                     before 6.3)";
+        }
+        text
+    }
+
+    fn is_veth(&self, device: &Device) -> bool {
+        netweir_agent::inline::driver(&self.netns, &device.name)
+            .is_ok_and(|driver| driver == "veth")
+    }
+
+    fn detach(&self) {
+        let places = Places {
+            known: std::slice::from_ref(&self.netns),
+            others_are_gone: false,
+        };
+        for device in &self.ends {
+            if let Err(error) = pin::detach(&self.folder, &device.name, places) {
+                tracing::warn!(interface = device.name, error = %format!("{:#}", anyhow::Error::new(error)), "not detached");
+            }
+        }
+    }
+
+    /// Meters and taps until the program is to end.
+    fn run(
+        &self,
+        config: &Config,
+        args: &InlineArgs,
+        (filter, serving): (Option<Filter>, Option<Serving>),
+        stop: &Arc<Stop>,
+    ) -> anyhow::Result<()> {
+        let netns = vec![self.netns.try_clone()?];
+        let metering = Metering::start(config, netns, Arc::clone(stop), Box::new(|_| {}))?;
+        let meter = Arc::clone(&metering.meter);
+        let (to, tapped) = sync_channel(WAITING);
+        let options = TapOptions {
+            mode: args.mode.into(),
+            frames: args.frames,
+            spin: args.busy_poll,
+            closed: args.closed,
+            recording: Some(recording(config, args, to)),
+        };
+        let tap = Tap::start(&self.folder, &self.netns, self.ends.each_ref(), &options);
+        drop(options);
+        let tap = match tap {
+            Ok(tap) => tap,
+            Err(error) => return metering.finish().and(Err(error.into())),
+        };
+        self.say(&tap);
+        let until = Until::new(stop, &args.bounds);
+        let written = thread::scope(|scope| {
+            let recorded = Arc::clone(&meter);
+            scope.spawn(move || self.record(&tapped, &recorded));
+            if let Some(serving) = serving {
+                let serving = serving.with_rules(metering.rules.clone(), None);
+                let (meter, ticks) = (Arc::clone(&meter), metering.ticks.clone());
+                scope.spawn(move || {
+                    if let Err(error) = serving.run(meter, ticks, stop) {
+                        tracing::error!(%error, "cannot serve");
+                    }
+                });
+            }
+            let mut out = Output::open(args, filter, &until);
+            let result = match &mut out {
+                Ok(out) => self.until_stopped(&tap, out, (&meter, &until)),
+                Err(_) => Ok(()),
+            };
+            // Its threads have what is recorded: it ends before that does.
+            tap.finish();
+            if result.is_err() || out.is_err() {
+                stop.now();
+            }
+            (out, result)
+        });
+        let (out, result) = written;
+        let metered = metering.finish();
+        let mut out = match out {
+            Ok(out) => out,
+            Err(error) => return metered.and(Err(error)),
+        };
+        let written = out.write_new(&meter, &until);
+        print_books(&meter);
+        print_crossed(&meter);
+        out.print_books(&meter);
+        result.and(metered).and(written)
+    }
+
+    fn say(&self, tap: &Tap) {
+        let (threads, queues) = tap.shape();
+        let [one, other] = self.ends.each_ref().map(|device| &device.name);
+        let how = if tap.is_zero_copy() {
+            "without being copied"
+        } else {
+            "copied (its drivers have no zero-copy, or it was not wanted)"
+        };
+        tracing::info!(
+            queues = format!("{}+{}", queues[0], queues[1]),
+            threads,
+            "frames cross between {one} and {other}; those that rules tap go by user space, {how}"
+        );
+    }
+
+    /// Hands what was tapped to the meter, until nobody taps any more.
+    fn record(&self, tapped: &Receiver<Vec<Tapped>>, meter: &RwLock<Meter>) {
+        let ids = self.ends.each_ref().map(|device| InterfaceId {
+            netns: self.netns.inode(),
+            ifindex: device.ifindex,
+        });
+        for batch in tapped {
+            let mut meter = meter.write().unwrap_or_else(PoisonError::into_inner);
+            for one in batch {
+                let frame = (one.frame_bytes, &*one.bytes);
+                meter.apply_tapped(ids[one.end], &one.mark, frame);
+            }
+        }
+    }
+
+    fn until_stopped(
+        &self,
+        tap: &Tap,
+        out: &mut Output,
+        (meter, until): (&RwLock<Meter>, &Until<'_>),
+    ) -> anyhow::Result<()> {
+        let mut watched = Instant::now();
+        while !until.stop.wait(PAUSE)? {
+            out.write_new(meter, until)?;
+            if tap.has_failed() || watched.elapsed() > WATCH {
+                watched = Instant::now();
+                self.check()?;
+            }
+            if tap.has_failed() {
+                bail!(
+                    "tapped frames cross in the kernel: what forwarded them has ended (see above)"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// That both interfaces are there.
+    fn check(&self) -> anyhow::Result<()> {
+        let there = watch::list(&self.netns)?;
+        for device in &self.ends {
+            if !there.iter().any(|there| there.ifindex == device.ifindex) {
+                return Err(Gone(device.name.clone()).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is told of tapped frames: all of them where they are written, else as many as of sampled ones.
+fn recording(
+    config: &Config,
+    args: &InlineArgs,
+    to: std::sync::mpsc::SyncSender<Vec<Tapped>>,
+) -> Recording {
+    let is_written = args.write.is_some();
+    let all = args.snap.unwrap_or(u64::from(u16::MAX));
+    Recording {
+        to,
+        bytes: if is_written {
+            all.min(u64::from(u16::MAX)) as u32
+        } else {
+            HEAD_BYTES as u32
+        },
+        per_second: if is_written || args.events {
+            u32::MAX
+        } else {
+            config.rules.heads_per_second
+        },
+    }
+}
+
+/// Where what was recorded goes.
+enum Output {
+    Nowhere,
+    File(Box<Capture>),
+    /// Lines of JSON; with the number of the last frame that was looked at.
+    Lines(Option<Filter>, u64),
+}
+
+impl Output {
+    fn open(args: &InlineArgs, filter: Option<Filter>, until: &Until<'_>) -> anyhow::Result<Self> {
+        let Some(path) = &args.write else {
+            return Ok(match args.events {
+                true => Self::Lines(filter, 0),
+                false => Self::Nowhere,
+            });
+        };
+        let bytes = args.snap.unwrap_or(u64::from(u16::MAX)) as usize;
+        let capture = Capture::create(Path::new(path), &args.bounds, (filter, bytes), until)?;
+        Ok(Self::File(Box::new(capture)))
+    }
+
+    fn write_new(&mut self, meter: &RwLock<Meter>, until: &Until<'_>) -> anyhow::Result<()> {
+        match self {
+            Self::Nowhere => Ok(()),
+            Self::File(capture) => {
+                let is_over = until.left().is_some_and(|left| left.is_zero());
+                if is_over || capture.is_full() {
+                    return Ok(());
+                }
+                capture.write_new(meter, until)
+            }
+            Self::Lines(filter, last) => {
+                let heads = {
+                    let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
+                    meter.heads(*last)
+                };
+                let Some(latest) = heads.last() else {
+                    return Ok(());
+                };
+                *last = latest.number;
+                let wanted = heads.iter().filter(|head| {
+                    let filter = filter.as_ref();
+                    filter.is_none_or(|filter| filter.matches_head(head))
+                });
+                let mut out = io::stdout().lock();
+                json_lines(wanted.map(view::Head::from), &mut out)?;
+                Ok(out.flush()?)
+            }
+        }
+    }
+
+    fn print_books(&self, meter: &RwLock<Meter>) {
+        if let Self::File(capture) = self {
+            capture.print_books(meter);
+        }
+    }
+}
+
+/// Prints to standard error at the end where the frames went: one line for each interface.
+#[expect(clippy::print_stderr, reason = "a summary for people")]
+fn print_crossed(meter: &RwLock<Meter>) {
+    let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
+    for line in &meter.accounting().inline {
+        eprintln!("{}", escaped(&format!("netweir: {}", crossed(line))));
+    }
+}
+
+/// Where the frames of an interface went.
+fn crossed(line: &InlineAccounting) -> String {
+    let mut text = format!(
+        "{} to {}: {} came = {} crossed in the kernel + {} by user space + {} dropped + {} lost",
+        line.name,
+        line.to,
+        things(line.seen, "frame"),
+        line.crossed,
+        line.tapped,
+        line.dropped,
+        line.lost_total(),
+    );
+    text += &reasons(
+        InlineLoss::ALL
+            .map(InlineLoss::name)
+            .into_iter()
+            .zip(line.lost),
+    );
+    match line.imbalance() {
+        0 => {}
+        off => text += &format!(", {off} on their way"),
+    }
+    if line.bypassed_total() > 0 {
+        text += &format!(
+            "; of those that crossed, rules tap {}",
+            line.bypassed_total()
+        );
+        text += &reasons(Bypass::ALL.map(Bypass::name).into_iter().zip(line.bypassed));
+    }
+    if line.unrecorded > 0 {
+        text += &format!("; {} tapped ones were not recorded", line.unrecorded);
+    }
+    text
+}
+
+/// The reasons that there are any of, in brackets.
+fn reasons(all: impl Iterator<Item = (&'static str, u64)>) -> String {
+    let any = all.filter(|(_, count)| *count > 0);
+    let named: Vec<String> = any.map(|(name, count)| format!("{count} {name}")).collect();
+    match named.as_slice() {
+        [] => String::new(),
+        named => format!(" ({})", named.join(", ")),
+    }
+}
