@@ -72,8 +72,8 @@ impl InlineLoss {
     }
 }
 
-/// Where the frames went that came by an interface: `seen = crossed + tapped + dropped + lost`, but for those
-/// that are on their way.
+/// Where the frames went that came by an interface:
+/// `seen = crossed + tapped + dropped + lost + in_tap + unconfirmed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InlineAccounting {
     /// The interface that they come by.
@@ -84,7 +84,7 @@ pub struct InlineAccounting {
     pub to: Arc<str>,
     /// All that came.
     pub seen: u64,
-    /// Handed on by the kernel.
+    /// Handed on by the kernel, as it says itself.
     pub crossed: u64,
     /// Handed on by user space.
     pub tapped: u64,
@@ -148,8 +148,10 @@ impl InlineAccounting {
         sum(&self.bypassed)
     }
 
-    /// Seen less what became of it: 0 at rest, and else what is on its way from one interface to the other.
-    pub fn imbalance(&self) -> i64 {
+    /// Seen less all that is known to have become of it: given to the kernel, to be handed on, and not
+    /// confirmed. At rest that is 0, unless the kernel did not run the programs that count what it says: some
+    /// sandboxes keep tracing programs from running while a process of theirs is interrupted.
+    pub fn unconfirmed(&self) -> i64 {
         let told = sum(&[self.crossed, self.tapped, self.dropped, self.in_tap]);
         let told = told.wrapping_add(self.lost_total());
         self.seen.wrapping_sub(told).cast_signed()

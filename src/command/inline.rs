@@ -425,9 +425,12 @@ fn crossed(line: &InlineAccounting) -> String {
             .into_iter()
             .zip(line.lost),
     );
-    match line.imbalance() {
+    if line.in_tap > 0 {
+        text += &format!(" + {} in user space", line.in_tap);
+    }
+    match line.unconfirmed() {
         0 => {}
-        off => text += &format!(", {off} on their way"),
+        frames => text += &format!(" + {frames} unconfirmed"),
     }
     if line.bypassed_total() > 0 {
         text += &format!(
