@@ -13,6 +13,7 @@ mod failure;
 mod generator;
 mod generators;
 mod hooks;
+mod inline;
 mod interface;
 mod loss;
 mod namespace;

@@ -1,5 +1,6 @@
 //! Shared by rings 3 and 4 and by the benchmarks.
 
+mod bump;
 mod child;
 mod cpu;
 mod defect;
@@ -19,6 +20,7 @@ mod yardstick;
 use netweir_packets::frame::{ethernet_ipv4, ipv4, udp};
 use netweir_wire::packet::protocol;
 
+pub use bump::{Bump, Crossed};
 pub use child::{Child, Ended, Netweir, binary};
 pub use cpu::{Offline, Pinned, is_guest, pretend_cpus, stay_on};
 pub use defect::{FlowMaps, UsedMaps, object_with_cut_quic_events, object_with_ring_entries_of};

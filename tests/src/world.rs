@@ -140,6 +140,22 @@ impl Side {
         }
     }
 
+    /// A namespace of which the interface is to be made; its second address has the last number too.
+    pub(crate) fn quiet(name: &str, interface: &'static str, address: [u8; 4]) -> Self {
+        let netns = Netns::anonymous(name).unwrap();
+        set_loopback_up(&netns).unwrap();
+        let addresses = [
+            IpAddr::from(address),
+            IpAddr::from([0x2001, 0xdb8, 9, 0, 0, 0, 0, u16::from(address[3])]),
+        ];
+        Self {
+            netns,
+            interface,
+            addresses,
+            mac: [0; 6],
+        }
+    }
+
     /// Address, neighbour and MTU. Without ARP the kernel asks and tells nothing of its own.
     fn configure(&self, interface: &str, other: &Self) {
         let mac = |mac: [u8; 6]| mac.map(|byte| format!("{byte:02x}")).join(":");

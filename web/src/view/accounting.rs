@@ -1,7 +1,7 @@
 //! Where every packet went, as JSON has it.
 
 use super::{
-    Count, Difference, HeadAccounting, Volume,
+    Count, Difference, HeadAccounting, InlineAccounting, Volume,
     interface::{lost, problems},
     name,
 };
@@ -18,6 +18,8 @@ pub struct Accounting {
     pub balance: Balance,
     /// A line for each direction of each interface.
     pub interfaces: Vec<InterfaceAccounting>,
+    /// A line for each interface whose frames go on to another one.
+    pub inline: Vec<InlineAccounting>,
 }
 
 /// Two borders that are watched: `seen = counted + filtered + sampled + lost` in the kernel, and
@@ -91,8 +93,8 @@ pub struct InterfaceAccounting {
     pub ifindex: u32,
     /// Inode number of its network namespace.
     pub netns: u32,
-    /// Where its packets are counted: `tcx`, `clsact`, `xdp-native`, `xdp-generic`, `tracepoint`,
-    /// `replay` or `unknown`.
+    /// Where its packets are counted: `tcx`, `clsact`, `xdp-native`, `xdp-generic`, `inline`,
+    /// `tracepoint`, `replay` or `unknown`.
     #[schema(example = "tcx")]
     pub hook: &'static str,
     /// `ingress` or `egress`.
@@ -133,6 +135,7 @@ impl From<&netweir_flow::Accounting> for Accounting {
         Self {
             balance: accounting.into(),
             interfaces: accounting.interfaces.iter().map(Into::into).collect(),
+            inline: accounting.inline.iter().map(Into::into).collect(),
         }
     }
 }

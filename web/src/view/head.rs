@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::{collections::BTreeMap, fmt::Write};
 use utoipa::ToSchema;
 
-/// The head of a packet that a rule with the action `sample` told of.
+/// The head of a packet that a rule sampled or tapped.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Head {
     /// Its number: they are numbered as they come, so that the next question can begin behind it.
@@ -43,9 +43,11 @@ pub struct Head {
     pub destination_port: Option<u16>,
     /// VLAN identifiers, outer first; 0 for a tag without one.
     pub vlans: Vec<u16>,
-    /// The rule that sampled it.
+    /// The rule that sampled or tapped it.
     #[serde(flatten)]
     pub decision: Decision,
+    /// The queue of the interface that it came by, where it was tapped.
+    pub queue: Option<u16>,
     /// Bytes of the frame.
     pub frame_bytes: u32,
     /// The first of them, from the link-layer header on, as hexadecimal digits.
@@ -66,8 +68,10 @@ pub struct HeadAccounting {
     pub lost_by_reason: BTreeMap<&'static str, u64>,
     /// Frames that rules sample, and that were not drawn.
     pub passed_over: u64,
-    /// Heads that came here: `told`, but for those that wait in the kernel and for `malformed`.
+    /// Heads that came here: `told`, but for those that wait in the kernel and for `malformed`; and `tapped`.
     pub received: u64,
+    /// As many of those as were tapped, which the kernel did not tell of.
+    pub tapped: u64,
     /// What came in the place of a head, and is none.
     pub malformed: u64,
     /// The latest heads, which are kept.
@@ -102,6 +106,7 @@ impl From<&netweir_flow::Head> for Head {
             destination_port,
             vlans: vlans(head.vlans),
             decision: head.decision.as_ref().into(),
+            queue: head.queue,
             frame_bytes: head.frame_bytes,
             bytes_hex,
         }
@@ -118,6 +123,7 @@ impl From<&netweir_flow::HeadAccounting> for HeadAccounting {
             lost_by_reason: names.zip(heads.lost).collect(),
             passed_over: heads.passed_over,
             received: heads.received,
+            tapped: heads.tapped,
             malformed: heads.malformed,
             kept: heads.kept,
         }

@@ -22,7 +22,7 @@ pub struct Interface {
     pub netns: u32,
     /// Name of its network namespace, if that is another one than ours and has a name.
     pub netns_name: Option<String>,
-    /// Where its packets are counted: `tcx`, `clsact`, `xdp-native`, `xdp-generic`, `tracepoint`,
+    /// Where its packets are counted: `tcx`, `clsact`, `xdp-native`, `xdp-generic`, `inline`, `tracepoint`,
     /// `replay` or `unknown`.
     #[schema(example = "tcx")]
     pub hook: &'static str,

@@ -10,6 +10,7 @@ mod connection;
 mod flow;
 mod head;
 mod host;
+mod inline;
 mod interface;
 mod label;
 mod name;
@@ -29,6 +30,7 @@ pub use connection::Connection;
 pub use flow::Flow;
 pub use head::{Head, HeadAccounting};
 pub use host::Host;
+pub use inline::InlineAccounting;
 pub use interface::{Interface, InterfaceDirection};
 pub use label::{Decision, Label};
 pub use quic::{
