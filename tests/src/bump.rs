@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic, with its line")]
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::Command};
 
 use netweir_agent::{Netns, scratch::veth_with_queues};
 use tempfile::TempDir;
@@ -33,24 +33,60 @@ impl Bump {
     /// # Panics
     /// The machine does not permit it, or `ip` or `ethtool` is missing.
     pub fn new(mtu: u32) -> Self {
-        let bump = Self {
-            client: Side::quiet("client", "c0", [10, 9, 0, 1]),
-            middle: Side::quiet("middle", "b0", [0; 4]),
-            service: Side::quiet("service", "s0", [10, 9, 0, 2]),
-            rules: tempfile::tempdir().unwrap(),
-        };
+        let bump = Self::unconnected();
         bump.connect(&bump.client, "b0");
         bump.connect(&bump.service, "b1");
-        for (side, interface) in [
+        bump.set_mtu(mtu);
+        bump
+    }
+
+    /// Over four network cards of this machine, of which the first two see each other, and the last two;
+    /// they come back to it in the end.
+    ///
+    /// # Panics
+    /// As of [`Self::new`].
+    pub fn over(cards: [&str; 4]) -> Self {
+        let bump = Self::unconnected();
+        let places = [
             (&bump.client, "c0"),
             (&bump.middle, "b0"),
             (&bump.middle, "b1"),
             (&bump.service, "s0"),
+        ];
+        for (card, (side, name)) in cards.into_iter().zip(places) {
+            let netns = side.netns.path();
+            let moved = Command::new("ip")
+                .args(["link", "set", card, "name", name, "netns"])
+                .arg(&netns)
+                .status();
+            assert!(moved.unwrap().success(), "{card}");
+            side.text("ip", &["link", "set", name, "up"]);
+        }
+        for side in [&bump.client, &bump.service] {
+            Self::configure(side);
+        }
+        bump
+    }
+
+    fn unconnected() -> Self {
+        Self {
+            client: Side::quiet("client", "c0", [10, 9, 0, 1]),
+            middle: Side::quiet("middle", "b0", [0; 4]),
+            service: Side::quiet("service", "s0", [10, 9, 0, 2]),
+            rules: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn set_mtu(&self, mtu: u32) {
+        for (side, interface) in [
+            (&self.client, "c0"),
+            (&self.middle, "b0"),
+            (&self.middle, "b1"),
+            (&self.service, "s0"),
         ] {
             let mtu = mtu.to_string();
             side.text("ip", &["link", "set", interface, "mtu", &mtu]);
         }
-        bump
     }
 
     /// Makes the pair of one side.
@@ -62,6 +98,17 @@ impl Bump {
             QUEUES,
         )
         .unwrap();
+        Self::configure(side);
+        // Frames are to have their checksums and tags, and to be taken from the other end.
+        let offloads = ["gro", "on", "tx", "off", "txvlan", "off"];
+        side.text(
+            "ethtool",
+            &[&["-K", side.interface][..], &offloads].concat(),
+        );
+    }
+
+    /// Gives an end its addresses.
+    fn configure(side: &Side) {
         for address in side.addresses {
             let address = match address.is_ipv4() {
                 true => format!("{address}/24"),
@@ -71,12 +118,6 @@ impl Bump {
             let given = if address.contains(':') { 6 } else { 5 };
             side.text("ip", &fixed[..given]);
         }
-        // Frames are to have their checksums and tags, and to be taken from the other end.
-        let offloads = ["gro", "on", "tx", "off", "txvlan", "off"];
-        side.text(
-            "ethtool",
-            &[&["-K", side.interface][..], &offloads].concat(),
-        );
     }
 
     /// The file of its rules, which is not there yet.

@@ -5,6 +5,7 @@ mod capture;
 mod crossing;
 mod failing;
 mod refused;
+mod virtio;
 
 use std::{
     io::{Read, Write},

@@ -20,7 +20,7 @@ const SUITES: [&str; 2] = ["kernel", "net"];
 /// whose generator would have to be carried; losses, for nothing is lost of what is sent so slowly;
 /// kills at dozens of moments; what is tried in another way as well; and what is the same whatever the
 /// kernel. (The verifier alone takes seconds there for each load.)
-const TOO_MUCH: [&str; 50] = [
+const TOO_MUCH: [&str; 54] = [
     "kernel yardstick::",
     "kernel corpus::all_cases_",
     "kernel corpus::the_cache_",
@@ -41,6 +41,10 @@ const TOO_MUCH: [&str; 50] = [
     "net attachment::a_second_one_counts_",
     "net attachment::dies_",
     "net attachment::leaves_the_",
+    "net inline::capture::",
+    "net inline::crossing::",
+    "net inline::failing::",
+    "net inline::refused::",
     "net interface::is_metered_",
     "net pin::migrate::plain_",
     "net pin::restart::an_",

@@ -73,6 +73,7 @@ fn start(kernel: &Kernel, image: &Path, folder: &Path) -> Result<Qemu> {
         .args(["-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", CPUS])
         .args(["-m", MEMORY_MIB, "-nodefaults", "-no-reboot"])
         .args(["-display", "none", "-serial", &console, "-serial", "stdio"])
+        .args(cards())
         .arg("-kernel")
         .arg(&kernel.image)
         .arg("-initrd")
@@ -83,6 +84,22 @@ fn start(kernel: &Kernel, image: &Path, folder: &Path) -> Result<Qemu> {
     let missing = || format!("starting {QEMU}: `scripts/check-deps kernels` gets it");
     tool::find(QEMU).with_context(missing)?;
     Ok(Qemu(command.spawn().with_context(missing)?))
+}
+
+/// Four network cards (virtio-net): the first and the second see each other, and so do the third and the
+/// fourth, and nothing else does.
+fn cards() -> impl Iterator<Item = String> {
+    // Merged frames are none that XDP could have.
+    const CARD: &str =
+        "romfile=,guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off,mac=52:54:00:00:00:0";
+    (0..4).flat_map(|number| {
+        [
+            "-netdev".to_owned(),
+            format!("hubport,id=card{number},hubid={}", number / 2),
+            "-device".to_owned(),
+            format!("virtio-net-pci,netdev=card{number},{CARD}{number}"),
+        ]
+    })
 }
 
 /// The lines of a pipe; what is not UTF-8 in them is replaced.

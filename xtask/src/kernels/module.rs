@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 
 /// What tests and doctor use, and devices whose frames are of interest. Some are built in, and the
 /// cloud flavour lacks some. IP tunnels are left out: they put an interface into every namespace.
-const WANTED: [&str; 14] = [
+const WANTED: [&str; 16] = [
     "veth",
     "sch_ingress",
     "cls_bpf",
@@ -28,6 +28,8 @@ const WANTED: [&str; 14] = [
     "sch_netem",
     "sctp",
     "af_packet",
+    "virtio_pci",
+    "virtio_net",
 ];
 
 /// A module as a guest loads it.

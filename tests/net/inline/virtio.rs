@@ -1,0 +1,68 @@
+//! Over network cards of virtio-net, which only a guest of `cargo xtask kernels` has: their driver can do
+//! without copying from some version on.
+
+use std::fs;
+
+use netweir_tests::{Bump, Crossed, Ended, is_guest_or_skip, is_root, own_bpffs};
+use rustix::process::Signal;
+
+use super::{fetch, file, tap_all};
+
+/// Bytes of a file: guests are slow.
+const FILE_BYTES: usize = 300_000;
+
+/// The cards, in the order of their addresses.
+fn cards() -> Option<[String; 4]> {
+    let mut cards: Vec<(String, String)> = fs::read_dir("/sys/class/net")
+        .unwrap()
+        .filter_map(|entry| {
+            let entry = entry.unwrap();
+            let address = fs::read_to_string(entry.path().join("address")).ok()?;
+            let is_card = address.starts_with("52:54:00:00:00:0");
+            is_card.then(|| (address, entry.file_name().into_string().unwrap()))
+        })
+        .collect();
+    cards.sort();
+    let names: Vec<_> = cards.into_iter().map(|(_, name)| name).collect();
+    names.try_into().ok()
+}
+
+/// Fetches a file through a bump, and checks the books.
+fn crosses(bump: &Bump, mode: &str) -> Ended {
+    let child = bump.start(&["--mode", mode]);
+    assert!(fetch(bump, 0, FILE_BYTES) == file(FILE_BYTES));
+    let ended = child.end(Signal::INT);
+    for interface in ["b0", "b1"] {
+        let line = Crossed::of(&ended, interface);
+        assert_eq!(line.told(), line.came.cast_signed(), "{line:?}");
+        assert!(line.tapped > 0 && line.in_tap == 0, "{line:?}");
+    }
+    ended
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "what this kernel can is of interest")]
+fn zero_copy_is_tried() {
+    if !is_root() || !is_guest_or_skip() {
+        return;
+    }
+    let _folder = own_bpffs();
+    let cards = cards().expect("QEMU gives four cards");
+    let bump = Bump::over(cards.each_ref().map(String::as_str));
+    tap_all(&bump);
+    let ended = crosses(&bump, "auto");
+    let line = ended
+        .log
+        .iter()
+        .find(|line| line.contains("frames cross between"));
+    println!("auto: {}", line.unwrap());
+    let copied = line.unwrap().contains("copied (");
+    crosses(&bump, "copy");
+    if !copied {
+        println!("zerocopy: {:#?}", crosses(&bump, "zerocopy"));
+        return;
+    }
+    let ended = bump.call(&["--mode", "zerocopy"]).finish();
+    assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
+    println!("zerocopy: {}", ended.log.last().unwrap());
+}
