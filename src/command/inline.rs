@@ -63,7 +63,7 @@ pub(super) fn run(config: &Config, args: &InlineArgs) -> anyhow::Result<()> {
     let is_served = args.listen.listen.is_some() || args.listen.port.is_some();
     let serving = is_served.then(|| Serving::listen(&config)).transpose()?;
     let stop = Arc::new(Stop::on_signals()?);
-    let is_new = place.attach(&config)?;
+    let is_new = place.attach(&config, args.closed)?;
     let ran = place.run(&config, args, (filter, serving), &stop);
     // Where an interface is gone nothing crosses any more: the other one need not lose its frames.
     let is_gone = ran.as_ref().err().is_some_and(|error| error.is::<Gone>());
@@ -143,11 +143,11 @@ impl Bump {
     }
 
     /// Lets frames cross; says whether they did not before.
-    fn attach(&self, config: &Config) -> anyhow::Result<bool> {
+    fn attach(&self, config: &Config, closed: bool) -> anyhow::Result<bool> {
         let (_, _, rules) = Follower::start(Store::new(&config.rules.file))?;
         let settings = agent_settings(config, rules);
         let ends = self.ends.each_ref();
-        let is_new = pin::attach_inline(&self.folder, &self.netns, ends, &settings)
+        let is_new = pin::attach_inline(&self.folder, &self.netns, ends, (&settings, closed))
             .with_context(|| self.hint())?;
         for device in &self.ends {
             if self.is_veth(device) {

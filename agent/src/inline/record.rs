@@ -43,6 +43,7 @@ pub(super) struct Recorder {
 
 impl Recorder {
     pub(super) fn new(recording: Option<Recording>) -> Self {
+        let recording = recording.filter(|to| to.per_second > 0);
         Self {
             left: recording.as_ref().map_or(0, |to| to.per_second),
             recording,

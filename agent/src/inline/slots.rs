@@ -29,10 +29,16 @@ impl Slots {
         })
     }
 
+    /// Says whether tapped frames are withheld where they cannot go by user space.
+    pub(crate) fn set_closed(&self, closed: bool) {
+        let cell = self.memory.half_word(offset_of!(TapSettings, closed));
+        cell.store(closed.into(), Ordering::Relaxed);
+    }
+
     /// Tells the programs how to go about it.
     pub(super) fn set(&self, settings: &TapSettings) {
+        self.set_closed(settings.closed != 0);
         let words = [
-            (offset_of!(TapSettings, closed), settings.closed),
             (offset_of!(TapSettings, max_bytes), settings.max_bytes),
             (offset_of!(TapSettings, stall_ticks), settings.stall_ticks),
         ];

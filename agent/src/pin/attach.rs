@@ -27,6 +27,7 @@ use crate::{
     },
     collect::Collector,
     error::{Chain, Doing},
+    inline::Slots,
     ioctl, sys,
     watch::Device,
 };
@@ -39,8 +40,8 @@ const INTERFACES: u32 = 16;
 pub(super) enum Wish<'a> {
     /// What only counts.
     Count(HookChoice),
-    /// What sends frames on to this interface.
-    Inline(&'a Device),
+    /// What sends frames on to this interface; tapped ones too, or (closed) not before there is a process.
+    Inline(&'a Device, bool),
 }
 
 /// Attaches to an interface and pins all that counting takes; says which hook was taken.
@@ -127,7 +128,7 @@ fn make(
             let netns = netns.inode();
             (Purpose::Interfaces { netns }, choice, 0)
         }
-        Wish::Inline(other) => {
+        Wish::Inline(other, _) => {
             let (netns, ifindex) = (netns.inode(), device.ifindex);
             let purpose = Purpose::Inline { netns, ifindex };
             (purpose, HookChoice::Xdp, other.ifindex)
@@ -157,7 +158,9 @@ fn make(
         }
         let hook = netns.enter(|| match wish {
             Wish::Count(choice) => hang(&pins, (&mut object, device), settings.modes, choice),
-            Wish::Inline(other) => hang_inline(&pins, (&mut object, device), other),
+            Wish::Inline(other, closed) => {
+                hang_inline(&pins, (&mut object, device), (other, closed))
+            }
         })??;
         let about = pins.about()?;
         pins.set_about(&About {
@@ -238,7 +241,7 @@ fn hang(
 fn hang_inline(
     pins: &Pins,
     (object, device): (&mut Object, &Device),
-    other: &Device,
+    (other, closed): (&Device, bool),
 ) -> Result<Hook, Error> {
     let maps = object.inline.as_ref().ok_or(Error::Broken)?;
     for (name, map) in maps.descriptors() {
@@ -246,6 +249,9 @@ fn hang_inline(
         if name == netweir_wire::name::INLINE_WAY {
             let set = sys::set_target(map, 0, other.ifindex);
             set.doing("tell the kernel where frames go on to")?;
+        }
+        if name == netweir_wire::name::TAP_SLOTS {
+            Slots::new(map)?.set_closed(closed);
         }
     }
     let attachment = attach_inline(object, device)?;

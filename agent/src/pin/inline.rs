@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// Lets all frames of each of two interfaces go on to the other one, where they do not already; says
-/// whether anything was to be done.
+/// whether anything was to be done. `closed` says that tapped frames are not to pass before there is a
+/// [`crate::inline::Tap`].
 ///
 /// # Errors
 /// One of them is the interface of the default route, has pins of another kind, or the kernel refuses: then
@@ -25,7 +26,7 @@ pub fn attach_inline(
     folder: &Folder,
     netns: &Netns,
     ends: [&Device; 2],
-    settings: &Settings,
+    (settings, closed): (&Settings, bool),
 ) -> Result<bool, Error> {
     let default = default_route(netns)?;
     for device in ends {
@@ -41,7 +42,12 @@ pub fn attach_inline(
         if is_there(folder, netns, (device, other)) {
             continue;
         }
-        if let Err(error) = attach_as(folder, (netns, device), settings, Wish::Inline(other)) {
+        if let Err(error) = attach_as(
+            folder,
+            (netns, device),
+            settings,
+            Wish::Inline(other, closed),
+        ) {
             made.into_iter()
                 .for_each(|device| remove(folder, netns, device));
             return Err(error);

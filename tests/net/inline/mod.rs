@@ -4,6 +4,7 @@
 mod capture;
 mod crossing;
 mod failing;
+mod losing;
 mod refused;
 mod virtio;
 

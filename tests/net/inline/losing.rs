@@ -1,0 +1,199 @@
+//! Each way in which a frame can be lost, and what is not recorded.
+
+use std::net::{SocketAddr, UdpSocket};
+
+use netweir_tests::{Bump, Crossed, Netweir, Server, await_that, is_root, own_bpffs};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Datagrams that are sent.
+const SOME: u64 = 30;
+const PORT: u16 = 7001;
+
+fn tapped(bump: &Bump) {
+    bump.rule("told", &["--destination-port", "7001", "--action", "tap"]);
+}
+
+/// Sends datagrams of so many bytes to the service, whose address is known for good, and so needs no asking.
+fn send(bump: &Bump, bytes: usize) {
+    let (service, client) = (bump.service.addresses[0], bump.client.addresses[0]);
+    let to = service.to_string();
+    let mac = ["lladdr", "02:00:00:00:00:02", "nud", "permanent"];
+    let fixed = ["neighbour", "replace", &to, "dev", "c0"];
+    bump.client.text("ip", &[&fixed[..], &mac].concat());
+    let socket = bump
+        .client
+        .enter(|| UdpSocket::bind(SocketAddr::new(client, 0)));
+    let socket = socket.unwrap();
+    for _ in 0..SOME {
+        let sent = socket.send_to(&vec![1; bytes], SocketAddr::new(service, PORT));
+        assert_eq!(sent.unwrap(), bytes);
+    }
+}
+
+/// What the API tells of the frames that came by `b0`, once so many are lost for that reason.
+fn await_lost(server: &Server, reason: &str) -> Value {
+    await_that(|| {
+        let told = server.get("/api/accounting");
+        let line = &told["inline"][0];
+        assert_eq!(line["interface"], "b0", "{told}");
+        match line["lost_by_reason"][reason].as_u64() {
+            Some(SOME) => Ok(line.clone()),
+            _ => Err(line.to_string()),
+        }
+    })
+}
+
+/// The books balance, and nothing else is lost.
+fn check(line: &Value) {
+    let figure = |name: &str| line[name].as_i64().unwrap();
+    let told = [
+        "crossed",
+        "tapped",
+        "dropped",
+        "lost",
+        "in_tap",
+        "unconfirmed",
+    ]
+    .map(figure);
+    assert_eq!(figure("seen"), told.iter().sum::<i64>(), "{line}");
+}
+
+#[test]
+fn what_the_other_interface_does_not_take_is_counted() {
+    if !is_root() {
+        return;
+    }
+    let _folder = own_bpffs();
+    let bump = Bump::new(1500);
+    let server = bump.serve(&[]);
+    bump.service.text("ip", &["link", "set", "s0", "down"]);
+    send(&bump, 20);
+    check(&await_lost(&server, "unsent"));
+    drop(server.child.end(Signal::INT));
+}
+
+#[test]
+fn what_the_kernel_does_not_hand_on_is_counted() {
+    if !is_root() {
+        return;
+    }
+    let _folder = own_bpffs();
+    let bump = Bump::new(1500);
+    let server = bump.serve(&[]);
+    bump.middle
+        .text("ip", &["link", "set", "b1", "mtu", "1000"]);
+    send(&bump, 1400);
+    check(&await_lost(&server, "refused"));
+    drop(server.child.end(Signal::INT));
+}
+
+#[test]
+fn what_user_space_cannot_hand_on_is_counted() {
+    if !is_root() {
+        return;
+    }
+    for (far, near, reason) in [(true, "s0", "tap_full"), (false, "b1", "tap_down")] {
+        let _folder = own_bpffs();
+        let bump = Bump::new(1500);
+        tapped(&bump);
+        let server = bump.serve(&[]);
+        let side = if far { &bump.service } else { &bump.middle };
+        side.text("ip", &["link", "set", near, "down"]);
+        send(&bump, 20);
+        let line = await_lost(&server, reason);
+        check(&line);
+        // It is not the worse for it.
+        side.text("ip", &["link", "set", near, "up"]);
+        let at = SocketAddr::new(bump.service.addresses[0], PORT);
+        let _listener = bump.service.enter(|| UdpSocket::bind(at)).unwrap();
+        await_that(|| {
+            send(&bump, 20);
+            let told = server.get("/api/accounting");
+            match told["inline"][0]["tapped"].as_u64() {
+                Some(1..) => Ok(()),
+                _ => Err(told["inline"][0].to_string()),
+            }
+        });
+        drop(server.child.end(Signal::INT));
+    }
+}
+
+#[test]
+fn what_has_no_way_any_more_is_counted() {
+    if !is_root() {
+        return;
+    }
+    let _folder = own_bpffs();
+    let bump = Bump::new(1500);
+    assert!(bump.start(&[]).end(Signal::KILL).was_killed());
+    bump.middle.text("ip", &["link", "delete", "b1"]);
+    send(&bump, 20);
+    // Whoever takes over what is pinned tells of it.
+    let run = Netweir::new(["run", "--iface", "b0", "--listen", "127.0.0.1:0"]);
+    let server = Server::of(run.rules(bump.rules()).netns(&bump.middle));
+    check(&await_lost(&server, "no_way"));
+    drop(server.child.end(Signal::INT));
+}
+
+#[test]
+fn what_a_dead_process_had_is_counted() {
+    if !is_root() {
+        return;
+    }
+    let _folder = own_bpffs();
+    let bump = Bump::new(1500);
+    tapped(&bump);
+    let child = bump.start(&[]);
+    let pid = Pid::from_raw(child.process().cast_signed()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    send(&bump, 20);
+    assert!(child.end(Signal::KILL).was_killed());
+    let ended = bump.start(&[]).end(Signal::INT);
+    let line = Crossed::of(&ended, "b0");
+    assert_eq!(line.told(), line.came.cast_signed(), "{line:?}");
+    assert!(line.lost > 0, "{line:?}");
+    assert!(
+        line.line.contains(&format!("({} left_behind)", line.lost)),
+        "{line:?}"
+    );
+    assert_eq!(line.lost + line.tapped + line.bypassed, SOME, "{line:?}");
+}
+
+#[test]
+fn what_is_not_recorded_is_counted() {
+    if !is_root() {
+        return;
+    }
+    let _folder = own_bpffs();
+    let bump = Bump::new(1500);
+    tapped(&bump);
+    let server = bump.serve(&["--set", "rules.heads_per_second=0"]);
+    send(&bump, 20);
+    let line = await_that(|| {
+        let told = server.get("/api/accounting");
+        let line = told["inline"][0].clone();
+        match line["tapped"].as_u64() {
+            Some(SOME) => Ok(line),
+            _ => Err(line.to_string()),
+        }
+    });
+    assert_eq!(
+        (&line["recorded"], &line["unrecorded"]),
+        (&0.into(), &0.into())
+    );
+    drop(server.child.end(Signal::INT));
+    let server = bump.serve(&["--set", "rules.heads_per_second=4"]);
+    send(&bump, 20);
+    await_that(|| {
+        let told = server.get("/api/accounting");
+        let line = &told["inline"][0];
+        let [recorded, unrecorded] = ["recorded", "unrecorded"].map(|name| line[name].as_u64());
+        match (recorded, unrecorded) {
+            // Each of the queues' threads may.
+            (Some(recorded @ 1..SOME), Some(unrecorded)) if recorded + unrecorded == SOME => Ok(()),
+            _ => Err(line.to_string()),
+        }
+    });
+    drop(server.child.end(Signal::INT));
+}
