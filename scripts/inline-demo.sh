@@ -130,6 +130,7 @@ show_netweir() {
 wire() {
     show ip -n "$bump" link add "$3" numrxqueues 2 numtxqueues 2 type veth \
         peer name eth0 netns "$1" numrxqueues 2 numtxqueues 2
+    # The first line is the command; what ethtool says of it is left out.
     show ip netns exec "$1" ethtool -K eth0 gro on tx off txvlan off | sed -n 1p
     ip -n "$1" addr add "192.0.2.$2/24" dev eth0
     ip -n "$1" addr add "2001:db8::$2/64" dev eth0 nodad
@@ -151,6 +152,7 @@ set_up() {
     wire "$service" 2 right
     step 'The service'
     printf '$ ip netns exec %s health-service &\n' "$service"
+    : >"$dir/service.log"
     ip netns exec "$service" "$HEALTH_SERVICE" 2>"$dir/service.log" &
     service_pid=$!
     await 5 'the service listens' grep -q listening "$dir/service.log"
@@ -241,7 +243,7 @@ captured() {
             -e http.request.uri -e http.response.code -e frame.comment 2>/dev/null
     else
         printf '$ netweir replay %s --by flow\n' "$1"
-        netweir replay "$dir/$1" --by flow
+        netweir replay "$dir/$1" --by flow 2>/dev/null
     fi
 }
 
