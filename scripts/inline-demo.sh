@@ -258,6 +258,8 @@ bump_crosses() {
     show_netweir rule add health --destination-port 8081 --both-ways --action tap
     step 'The bump in the wire'
     start_inline health.pcapng
+    # The client may still be about to find out that its first questions for neighbours were in vain.
+    ip -n "$client" neigh flush dev eth0 nud all
     answers 3
     step 'What it has recorded so far'
     await 5 'the last answer is in the file' has_captured health.pcapng 2001:db8::2
