@@ -55,7 +55,8 @@ pub struct RuleAddArgs {
     /// The name of this part of the traffic: 1 to 64 letters, digits and . _ : / -
     #[arg(value_name = "LABEL")]
     pub label: String,
-    /// What is done with the packets: count, drop, or 'sample N' (in quotes) for the head of one in N.
+    /// What is done with the packets: count, drop, tap (on the inline path: by user space), or 'sample N'
+    /// (in quotes) for the head of one in N.
     #[arg(long, default_value = "count", value_name = "ACTION")]
     pub action: String,
     /// Where packets come from: an address or a network.

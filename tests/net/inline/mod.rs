@@ -3,6 +3,7 @@
 
 mod capture;
 mod crossing;
+mod demo;
 mod failing;
 mod losing;
 mod refused;
