@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-/// Reads a duration: a whole number and `ms`, `s`, `m` or `h`.
+/// Reads a duration: a whole number and `us`, `ms`, `s`, `m` or `h`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split_unit(text);
     let wrong = || format!("{text:?} is not a duration such as 500ms, 1s, 5m or 1h");
     let number: u64 = number.parse().map_err(|_| wrong())?;
-    let milliseconds = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60 * 1000,
-        "h" => 3600 * 1000,
+    let microseconds = match unit {
+        "us" => 1,
+        "ms" => 1000,
+        "s" => 1_000_000,
+        "m" => 60 * 1_000_000,
+        "h" => 3600 * 1_000_000,
         _ => return Err(wrong()),
     };
-    let milliseconds = number.checked_mul(milliseconds).ok_or_else(wrong)?;
-    Ok(Duration::from_millis(milliseconds))
+    let microseconds = number.checked_mul(microseconds).ok_or_else(wrong)?;
+    Ok(Duration::from_micros(microseconds))
 }
 
 /// Reads a number of bytes: a whole number, alone or with `kB`, `MB`, `GB`, `KiB`, `MiB` or `GiB`.

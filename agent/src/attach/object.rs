@@ -177,24 +177,26 @@ impl Object {
         variant: Variant,
     ) -> Result<Self, Error> {
         let types = KernelTypes::of_running_kernel();
+        let (types, missing) = match types {
+            Ok(types) => (Some(types), Error::Broken),
+            Err(error) => (None, error),
+        };
         let (netns, any, offsets) = match (purpose, &types) {
             (Purpose::Interfaces { netns }, _) => (*netns, false, SkbOffsets::default()),
-            (Purpose::Inline { netns, .. }, Ok(types)) => (*netns, false, types.skb_offsets()?),
-            (Purpose::Tracepoints { any }, Ok(types)) => (0, *any, types.skb_offsets()?),
-            (Purpose::Inline { .. } | Purpose::Tracepoints { .. }, Err(_)) => {
-                return Err(types.err().unwrap_or(Error::Broken));
-            }
+            (Purpose::Inline { netns, .. }, Some(types)) => (*netns, false, types.skb_offsets()?),
+            (Purpose::Tracepoints { any }, Some(types)) => (0, *any, types.skb_offsets()?),
+            (_, None) => return Err(missing),
         };
         let mut object = build.object.to_vec();
         let mut patch = Patch(&mut object);
-        let paged = put_kernel_into(&mut patch, types.as_ref().ok());
+        let paged = put_kernel_into(&mut patch, types.as_ref());
         let cpus = Cpus::of_machine()?;
         let cache_flows = sizes.cache_flows(&cpus);
         let cache_buckets = cache_flows.div_ceil(FLOWS_PER_BUCKET);
         let lists = 2 * cpus.present();
         let tables = Tables::new((lists, cache_flows, cache_buckets), build.epoch_bytes)?;
         tables.put_into(&mut patch);
-        let inline = put_inline_into(&mut patch, purpose, types.as_ref().ok())?;
+        let inline = put_inline_into(&mut patch, purpose, types.as_ref())?;
         let jiffies = has_jiffies();
         let tick_ns = tick_ns();
         let quic = quic_limits(sizes, tick_ns);

@@ -96,7 +96,8 @@ impl Lane {
         let mut ports: Vec<Port> = Vec::new();
         for door in doors {
             let first = ports.first().map(|port| &port.socket);
-            let socket = Socket::open(door.queue, entries, (&frames, first), pace.mode)?;
+            let filled = (entries, ports.len() as u32 * pace.frames);
+            let socket = Socket::open(door.queue, filled, (&frames, first), pace.mode)?;
             if !pace.spin.is_zero() {
                 let microseconds = pace.spin.as_micros().min(1000) as u32;
                 if let Err(error) = socket.prefer_busy_poll(microseconds) {
@@ -132,20 +133,15 @@ impl Lane {
         ports.map(|port| (port.door.end, port.door.queue.number, &port.socket))
     }
 
-    /// Fills the rings, and takes over the books of whoever had the queues before.
+    /// Takes over the books of whoever had the queues before, and shows the room of the rings, which are
+    /// filled.
     fn begin(&mut self) {
-        for place in 0..self.ports.len() {
-            let count = self.pace.frames;
-            let port = &mut self.ports[place];
+        for port in &mut self.ports {
             let (slots, queue) = (&port.door.slots, port.door.queue.number as usize);
             let left = slots.outstanding(queue);
             slots.add(queue, offset_of!(TapSlot, left_behind), left);
             slots.add(queue, offset_of!(TapSlot, done), left);
-            port.room = slots.given(queue);
-            let first = place as u64 * u64::from(count);
-            for frame in first..first + u64::from(count) {
-                port.fill(frame * u64::from(FRAME_BYTES));
-            }
+            port.room = slots.given(queue) + u64::from(self.pace.frames);
             port.publish();
         }
     }

@@ -82,11 +82,11 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Binds to a queue; the first of those that share frames brings them, the others name it. From
-    /// inside the namespace.
+    /// Binds to a queue, with frames to fill beginning at this one; the first of those sockets that share
+    /// frames brings them, the others name it. From inside the namespace.
     pub(super) fn open(
         queue: Queue,
-        entries: Entries,
+        (entries, first_frame): (Entries, u32),
         frames: (&Memory, Option<&Self>),
         mode: TapMode,
     ) -> Result<Self, Error> {
@@ -124,24 +124,34 @@ impl Socket {
         );
         let at = xdp_mmap_offsets(&socket).doing("ask for the rings of an AF_XDP socket")?;
         let fd = socket.as_fd();
-        let opened = Self {
+        let mut opened = Self {
             fill: Producer::new(fd, (XDP_UMEM_PGOFF_FILL_RING, at.fr), entries.receive)?,
             received: Consumer::new(fd, (XDP_PGOFF_RX_RING, at.rx), entries.receive)?,
             send: Producer::new(fd, (XDP_PGOFF_TX_RING, at.tx), entries.send)?,
             completed: Consumer::new(fd, (XDP_UMEM_PGOFF_COMPLETION_RING, at.cr), entries.send)?,
             socket,
         };
+        // Before a driver has the ring: without copying it would take nothing off the wire, not even what is
+        // not tapped, until it looks there again.
+        for frame in first_frame..first_frame + entries.receive {
+            let address = u64::from(frame) * u64::from(FRAME_BYTES);
+            opened.fill.push(address);
+        }
+        opened.fill.submit();
+        opened.await_queue(queue, first, mode)?;
+        Ok(opened)
+    }
+
+    /// Binds once nobody else has the queue.
+    fn await_queue(&self, queue: Queue, first: Option<&Self>, mode: TapMode) -> Result<(), Error> {
         let until = Instant::now() + PATIENCE;
         loop {
-            match opened.bind(queue, first, mode) {
+            match self.bind(queue, first, mode) {
                 // One that has ended has its queue until the kernel has cleaned up behind it.
                 Err(Errno::BUSY) if Instant::now() < until => {
                     thread::sleep(Duration::from_millis(5));
                 }
-                bound => {
-                    bound.doing("bind an AF_XDP socket to a queue")?;
-                    return Ok(opened);
-                }
+                bound => return bound.doing("bind an AF_XDP socket to a queue"),
             }
         }
     }

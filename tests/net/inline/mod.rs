@@ -40,6 +40,7 @@ fn file(bytes: usize) -> Vec<u8> {
 fn fetch(bump: &Bump, version: usize, bytes: usize) -> Vec<u8> {
     let at = SocketAddr::new(bump.service.addresses[version], 8081);
     let listener = bump.service.enter(|| TcpListener::bind(at)).unwrap();
+    let mut from = bump.client.enter(|| TcpStream::connect(at)).unwrap();
     thread::scope(|scope| {
         scope.spawn(move || {
             let (mut to, _) = listener.accept().unwrap();
@@ -50,7 +51,6 @@ fn fetch(bump: &Bump, version: usize, bytes: usize) -> Vec<u8> {
             to.write_all(&file(bytes)).unwrap();
             to.shutdown(Shutdown::Write).unwrap();
         });
-        let mut from = bump.client.enter(|| TcpStream::connect(at)).unwrap();
         from.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
         let mut all = Vec::new();
         from.read_to_end(&mut all).unwrap();

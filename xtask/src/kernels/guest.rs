@@ -89,9 +89,10 @@ fn start(kernel: &Kernel, image: &Path, folder: &Path) -> Result<Qemu> {
 /// Four network cards (virtio-net): the first and the second see each other, and so do the third and the
 /// fourth, and nothing else does.
 fn cards() -> impl Iterator<Item = String> {
-    // Merged frames are none that XDP could have.
-    const CARD: &str =
-        "romfile=,guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off,mac=52:54:00:00:00:0";
+    // Merged frames are none that XDP could have, and without the last but one the driver lets nobody
+    // share memory with the card.
+    const CARD: &str = "romfile=,guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off,\
+                        disable-legacy=on,iommu_platform=on,mac=52:54:00:00:00:0";
     (0..4).flat_map(|number| {
         [
             "-netdev".to_owned(),
