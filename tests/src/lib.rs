@@ -3,6 +3,7 @@
 mod child;
 mod cpu;
 mod defect;
+mod far;
 mod feature;
 mod host;
 mod pin;
@@ -22,6 +23,7 @@ use netweir_wire::packet::protocol;
 pub use child::{Child, Ended, Netweir, binary};
 pub use cpu::{Offline, Pinned, is_guest, pretend_cpus, stay_on};
 pub use defect::{FlowMaps, UsedMaps, object_with_cut_quic_events, object_with_ring_entries_of};
+pub use far::Far;
 pub use feature::{Feature, tc_hook};
 pub use host::Reading;
 pub use pin::{OldPins, PINS, claim, own_bpffs, settings, status, tree};
