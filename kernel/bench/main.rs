@@ -1,9 +1,10 @@
 //! Programs that only the benchmarks load: what Netweir's own are compared with.
 //!
 //! [`plain`] counts flows as the usual agents do and is the yardstick; [`mixer`] makes another flow
-//! of the packet at hand and hands it to a program under test. This object uses nothing of the
-//! other one and nothing of `wire`, so that the yardstick stays as long as it is while these change.
-//! `tests/src/yardstick.rs` loads it; no binary that users run contains it.
+//! of the packet at hand and hands it to a program under test; [`far`] sends and receives what
+//! crosses a bump in the wire. This object uses nothing of the other one and nothing of `wire`, so
+//! that the yardstick stays as long as it is while these change. `tests/src/yardstick.rs` loads it;
+//! no binary that users run contains it.
 
 #![no_std]
 #![no_main]
@@ -14,6 +15,7 @@
     reason = "atomic_xadd is reachable in no other way on this target"
 )]
 
+mod far;
 mod mixer;
 mod plain;
 mod reader;

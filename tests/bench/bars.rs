@@ -70,6 +70,9 @@ const BARS: &[Bar] = &[
     ("overflow", "tc", "unseen", AtMost(0.0)),
     ("overflow", "xdp", "difference", AtMost(0.0)),
     ("overflow", "xdp", "unseen", AtMost(0.0)),
+    ("inline", "kernel path", "to_bridge", AtLeast(1.0)),
+    ("inline", "tap", "to_kernel", AtLeast(0.5)),
+    ("inline", "tap at rest", "cpu", AtMost(0.5)),
 ];
 
 /// The bars whose figures were measured, and the figures.

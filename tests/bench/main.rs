@@ -3,7 +3,7 @@
 //! A packet in the kernel by test runs, of one flow ([`packet`], [`quic`]), under [`rules`], and of many ([`mix`]), and
 //! live ([`live`]); a drain in user space ([`drain`]); the whole agent as a process ([`agent`]), also with
 //! far too much for its maps ([`overflow`]); the throughput of TCP with and without each hook
-//! ([`throughput`]). Tables are printed and written to `bench.json` in the target directory, with
+//! ([`throughput`]); a bump in the wire ([`inline`]). Tables are printed and written to `bench.json` in the target directory, with
 //! the [`bars`] that the figures have to meet; missing one is told, and is no failure. All together
 //! ends within ten minutes. The arguments are the names of the tables that are wanted; without any,
 //! all are.
@@ -13,6 +13,7 @@
 mod agent;
 mod bars;
 mod drain;
+mod inline;
 mod live;
 mod metered;
 mod mix;
@@ -76,7 +77,7 @@ fn main() -> anyhow::Result<()> {
 /// Makes a table.
 type Measure = fn() -> anyhow::Result<Table>;
 
-const MEASURES: [(&str, Measure); 9] = [
+const MEASURES: [(&str, Measure); 10] = [
     ("packet", packet::measure),
     ("quic", quic::measure),
     ("rules", rules::measure),
@@ -86,6 +87,7 @@ const MEASURES: [(&str, Measure); 9] = [
     ("agent", agent::measure),
     ("overflow", overflow::measure),
     ("throughput", throughput::measure),
+    ("inline", inline::measure),
 ];
 
 /// Writes the tables beside what cargo builds.

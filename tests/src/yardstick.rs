@@ -122,7 +122,7 @@ impl Yardstick {
         Ok(yardstick)
     }
 
-    fn map(&mut self, name: &'static str) -> anyhow::Result<&mut Map> {
+    pub(crate) fn map(&mut self, name: &'static str) -> anyhow::Result<&mut Map> {
         let map = self.ebpf.map_mut(name);
         map.with_context(|| format!("the object has no map {name}"))
     }

@@ -1,0 +1,188 @@
+//! A wire with something in its middle: two far ends, and between them what lets frames cross.
+
+use std::{
+    fs,
+    mem::offset_of,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, ensure};
+use aya::maps::{Array, Map, MapData};
+use netweir_agent::{
+    Netns,
+    scratch::{set_offloads, veth},
+};
+use netweir_packets::frame::DESTINATION_MAC;
+use netweir_tests::{Child, Far, Netweir, PINS, tree};
+use netweir_wire::{
+    map::{TapSlot, TapSlots},
+    name,
+};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+/// The far ends.
+pub(super) const CLIENT: &str = "client";
+const SERVICE: &str = "service";
+
+/// What the program logs when frames cross.
+const CROSSING: &str = "frames cross between";
+/// A rule for all that is sent here.
+const RULES: &str =
+    "[[rule]]\nnumber = 1\nlabel = \"bench\"\naction = \"tap\"\nprotocol = \"udp\"\n";
+
+/// What is in the middle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Middle {
+    /// Frames end there: what sending alone costs.
+    Sink,
+    /// A bridge of the kernel.
+    Bridge,
+    /// `netweir inline` without rules.
+    Kernel,
+    /// `netweir inline` with a rule that taps all.
+    Tap,
+}
+
+/// The wire. All of it ends with this value, or with the process.
+pub(super) struct Wire {
+    pub(super) far: Far,
+    /// Where frames come from.
+    pub(super) client: Netns,
+    netweir: Option<Child>,
+    slots: Option<Array<MapData, Bytes>>,
+    _rules: TempDir,
+    _others: [Netns; 2],
+}
+
+/// [`TapSlots`] as the library reads it.
+type Bytes = [u8; size_of::<TapSlots>()];
+
+impl Middle {
+    /// Names of its interfaces: pins have them.
+    const fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::Sink => ["sink0", "sink1"],
+            Self::Bridge => ["bridge0", "bridge1"],
+            Self::Kernel => ["kernel0", "kernel1"],
+            Self::Tap => ["tap0", "tap1"],
+        }
+    }
+}
+
+impl Wire {
+    /// Makes it, and waits until frames cross.
+    pub(super) fn new(middle: Middle) -> anyhow::Result<Self> {
+        let [one, other] = middle.names();
+        let client = Netns::anonymous(CLIENT)?;
+        let inside = Netns::anonymous("middle")?;
+        let service = Netns::anonymous(SERVICE)?;
+        veth((&client, CLIENT), (&inside, one))?;
+        veth((&inside, other), (&service, SERVICE))?;
+        let rules = tempfile::tempdir()?;
+        let file = rules.path().join("rules.toml");
+        let (mut netweir, mut slots) = (None, None);
+        let mut to = (&service, SERVICE);
+        match middle {
+            Middle::Sink => to = (&inside, one),
+            Middle::Bridge => bridge(&inside, [one, other])?,
+            Middle::Kernel => netweir = Some(start(&inside, [one, other], &file)),
+            Middle::Tap => {
+                fs::write(&file, RULES)?;
+                netweir = Some(start(&inside, [one, other], &file));
+                slots = Some(slots_of(one)?);
+            }
+        }
+        Ok(Self {
+            far: Far::new((&client, CLIENT), to)?,
+            client,
+            netweir,
+            slots,
+            _rules: rules,
+            _others: [inside, service],
+        })
+    }
+
+    /// Frames that went by user space so far, and those that are there or on the way there.
+    pub(super) fn tapped(&self) -> anyhow::Result<[u64; 2]> {
+        let Some(slots) = &self.slots else {
+            return Ok([0; 2]);
+        };
+        let bytes = slots.get(&0, 0)?;
+        let word = |place| -> anyhow::Result<u64> {
+            let place = offset_of!(TapSlots, slots) + place;
+            let word = bytes[place..].first_chunk().context("the value is short")?;
+            Ok(u64::from_ne_bytes(*word))
+        };
+        let slot = TapSlot {
+            taken: word(offset_of!(TapSlot, taken))?,
+            refused: word(offset_of!(TapSlot, refused))?,
+            done: word(offset_of!(TapSlot, done))?,
+            ..TapSlot::default()
+        };
+        Ok([word(offset_of!(TapSlot, forwarded))?, slot.outstanding()])
+    }
+
+    /// Number of the process in the middle.
+    pub(super) fn process(&self) -> anyhow::Result<u32> {
+        let netweir = self.netweir.as_ref().context("there is no process")?;
+        Ok(netweir.process())
+    }
+
+    /// Ends the program as a person would, if there is one.
+    pub(super) fn finish(&mut self) {
+        if let Some(netweir) = self.netweir.take() {
+            let ended = netweir.end(Signal::TERM);
+            // It ended well, with its books.
+            let _books = ended.closing();
+        }
+    }
+}
+
+/// Starts the program between two interfaces.
+fn start(netns: &Netns, [one, other]: [&str; 2], rules: &Path) -> Child {
+    let words = ["inline", "--temporary", "--mode", "copy"];
+    let ends = ["--from", one, "--to", other, "--netns"];
+    let mut words: Vec<PathBuf> = words.iter().chain(&ends).map(PathBuf::from).collect();
+    words.push(netns.path());
+    let netweir = Netweir::new(words).rules(rules).start();
+    netweir.await_log(CROSSING, 1);
+    netweir
+}
+
+/// The map of which programs and user space share the value, of an interface.
+fn slots_of(interface: &str) -> anyhow::Result<Array<MapData, Bytes>> {
+    let pins = tree(Path::new(PINS));
+    let is_it = |path: &&String| path.contains(interface) && path.ends_with(name::TAP_SLOTS);
+    let path = pins.iter().find(is_it).context("no pin of the slots")?;
+    Ok(Map::Array(MapData::from_pin(path)?).try_into()?)
+}
+
+/// Puts a bridge between two interfaces, that knows where frames go.
+fn bridge(netns: &Netns, ports: [&str; 2]) -> anyhow::Result<()> {
+    let name = "bridge";
+    let add = ["link", "add", name, "type", "bridge"];
+    let quick = ["stp_state", "0", "forward_delay", "0"];
+    run(netns, "ip", &[&add[..], &quick].concat())?;
+    let quiet = ["link", "set", name, "addrgenmode", "none", "up"];
+    run(netns, "ip", &quiet)?;
+    for port in ports {
+        // With merging on, the far ends may redirect to it.
+        set_offloads(netns, port, true)?;
+        run(netns, "ip", &["link", "set", port, "master", name])?;
+    }
+    let mac = DESTINATION_MAC.map(|byte| format!("{byte:02x}")).join(":");
+    let known = ["fdb", "replace", &mac, "dev", ports[1], "master", "static"];
+    run(netns, "bridge", &known)
+}
+
+fn run(netns: &Netns, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let mut path = std::ffi::OsString::from("--net=");
+    path.push(netns.path());
+    let mut command = Command::new("nsenter");
+    command.arg(path).arg(program).args(arguments);
+    let status = command.stdin(Stdio::null()).status()?;
+    ensure!(status.success(), "{program} {} failed", arguments.join(" "));
+    Ok(())
+}
