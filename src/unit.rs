@@ -184,6 +184,7 @@ mod tests {
     fn durations_need_a_unit() {
         assert_eq!(parse_duration("1500ms"), Ok(Duration::from_millis(1500)));
         assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_duration("50us"), Ok(Duration::from_micros(50)));
         for wrong in [
             "",
             "1",

@@ -5,11 +5,13 @@
 //! the process dies.
 
 mod btf;
+mod clock;
 mod clsact;
 mod inline;
 mod layout;
 mod object;
 mod patch;
+mod purpose;
 mod size;
 mod table;
 mod tc;
@@ -25,10 +27,11 @@ use netweir_wire::packet::LinkType;
 pub use tc::TcMode;
 pub use xdp::XdpChoice;
 
+pub(crate) use clock::tick_ns;
 pub(crate) use inline::{MAP_NAMES as INLINE_MAP_NAMES, attach as attach_inline};
 pub(crate) use layout::Layout;
-pub(crate) use object::tick_ns;
-pub use object::{Build, Object, Purpose, Variant};
+pub use object::{Build, Object};
+pub use purpose::{Purpose, Variant};
 pub use size::MapSizes;
 pub(crate) use tc::programs as tc_programs;
 pub(crate) use tracepoint::attach as attach_tracepoints;

@@ -5,20 +5,20 @@ use std::io::ErrorKind;
 use aya::{
     Ebpf, EbpfError, EbpfLoader, GlobalData, include_bytes_aligned,
     maps::Map,
-    programs::{ProgramError, ProgramFd, ProgramType},
-    sys::{BpfHelper, is_helper_supported},
+    programs::{ProgramError, ProgramFd},
 };
 use netweir_wire::{
     map::{CacheSeed, Epoch, FLOWS_PER_BUCKET, QuicLimits, SkbOffsets},
     name, stand_in, version,
 };
-use rustix::time::{ClockId, clock_getres};
 
 use super::{
     btf::KernelTypes,
+    clock::{has_jiffies, tick_ns},
     inline::{self, InlineMaps},
     layout::Layout,
     patch::{Loaded, Patch},
+    purpose::{Purpose, Variant},
     size::{MapSizes, page_bytes},
     table::Tables,
 };
@@ -57,53 +57,6 @@ const QUIC_EVENTS_OF_FLOW: u32 = 64;
 const QUIC_EVENTS_OF_CPU: u32 = 20_000;
 /// How often a flow's short headers, and its spin bit, are told in a second.
 const QUIC_TOLD_PER_SECOND: u32 = 4;
-
-/// Which packets a load of the object is for.
-pub enum Purpose {
-    /// TC and XDP on interfaces of the namespace with this inode number.
-    Interfaces {
-        /// Inode number of the namespace.
-        netns: u32,
-    },
-    /// The inline path, for frames that come by one interface and go on to another one.
-    Inline {
-        /// Inode number of the namespace.
-        netns: u32,
-        /// Index of the interface that they come by.
-        ifindex: u32,
-    },
-    /// The tracepoints, for every interface or for those that are watched.
-    Tracepoints {
-        /// Whether every interface of every namespace is counted.
-        any: bool,
-    },
-}
-
-/// What the programs do beside counting all that they see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Variant {
-    /// Whether the filter is asked that [`Collector::set_filter`](crate::collect::Collector) sets.
-    pub filters: bool,
-    /// One frame in so many is counted; 1 for every frame.
-    pub sampling: u32,
-    /// Whether QUIC connection IDs are read by the layouts that
-    /// [`Collector::set_layouts`](crate::collect::Collector::set_layouts) sets.
-    pub layouts: bool,
-    /// Heads of packets that rules may sample on each CPU in a second; 0 for none.
-    pub heads_per_second: u32,
-}
-
-impl Default for Variant {
-    /// Nothing.
-    fn default() -> Self {
-        Self {
-            filters: false,
-            sampling: 1,
-            layouts: false,
-            heads_per_second: 0,
-        }
-    }
-}
 
 /// A loaded object: its maps exist, its programs are loaded when they are first attached.
 pub struct Object {
@@ -176,16 +129,10 @@ impl Object {
         sizes: MapSizes,
         variant: Variant,
     ) -> Result<Self, Error> {
-        let types = KernelTypes::of_running_kernel();
-        let (types, missing) = match types {
-            Ok(types) => (Some(types), Error::Broken),
-            Err(error) => (None, error),
-        };
-        let (netns, any, offsets) = match (purpose, &types) {
-            (Purpose::Interfaces { netns }, _) => (*netns, false, SkbOffsets::default()),
-            (Purpose::Inline { netns, .. }, Some(types)) => (*netns, false, types.skb_offsets()?),
-            (Purpose::Tracepoints { any }, Some(types)) => (0, *any, types.skb_offsets()?),
-            (_, None) => return Err(missing),
+        let (types, offsets) = kernel(purpose)?;
+        let (netns, any) = match purpose {
+            Purpose::Interfaces { netns } | Purpose::Inline { netns, .. } => (*netns, false),
+            Purpose::Tracepoints { any } => (0, *any),
         };
         let mut object = build.object.to_vec();
         let mut patch = Patch(&mut object);
@@ -292,6 +239,18 @@ impl Object {
     }
 }
 
+/// The running kernel's types, where it has them, and what the tracepoints need of them, which has to be
+/// there for purposes that have such.
+fn kernel(purpose: &Purpose) -> Result<(Option<KernelTypes>, SkbOffsets), Error> {
+    let types = KernelTypes::of_running_kernel();
+    if matches!(purpose, Purpose::Interfaces { .. }) {
+        return Ok((types.ok(), SkbOffsets::default()));
+    }
+    let types = types?;
+    let offsets = types.skb_offsets()?;
+    Ok((Some(types), offsets))
+}
+
 /// Puts what the programs use of the running kernel into an object; says whether the tracepoints can
 /// read paged data. A program in which something is missing cannot be loaded, and is not needed then.
 fn put_kernel_into(patch: &mut Patch<'_>, types: Option<&KernelTypes>) -> bool {
@@ -388,23 +347,6 @@ fn seed() -> Result<CacheSeed, Error> {
         *word = u64::from_ne_bytes(bytes) | 1;
     }
     Ok(seed)
-}
-
-/// Whether the kernel has the cheap clock (Linux 5.6).
-fn has_jiffies() -> bool {
-    let helper = BpfHelper::BPF_FUNC_jiffies64;
-    is_helper_supported(ProgramType::SchedClassifier, helper).unwrap_or(false)
-}
-
-/// Nanoseconds in a tick of the programs' cheap clock.
-pub(crate) fn tick_ns() -> u64 {
-    if has_jiffies() { jiffy_ns() } else { 1 << 20 }
-}
-
-/// Nanoseconds in a jiffy: what the coarse clock advances by.
-fn jiffy_ns() -> u64 {
-    let resolution = clock_getres(ClockId::MonotonicCoarse);
-    resolution.tv_nsec.unsigned_abs()
 }
 
 /// The plain answer where the object has other layouts: it lacks the symbol that names ours.

@@ -42,7 +42,6 @@ fn crosses(bump: &Bump, mode: &str) -> String {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "what this kernel can is of interest")]
 fn zero_copy_is_tried() {
     if !is_root() || !is_guest_or_skip() {
         return;

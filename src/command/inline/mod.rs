@@ -1,8 +1,8 @@
 //! `netweir inline`: a bump in the wire between two interfaces.
 
+mod output;
+
 use std::{
-    io::{self, Write},
-    path::Path,
     sync::{
         Arc, PoisonError, RwLock,
         mpsc::{Receiver, sync_channel},
@@ -19,25 +19,22 @@ use netweir_agent::{
     pin::{self, Folder, Places},
     watch::{self, Device},
 };
-use netweir_flow::{Filter, InlineAccounting, InlineLoss, InterfaceId, Meter};
-use netweir_web::view;
-use netweir_wire::map::{Bypass, HEAD_BYTES};
+use netweir_flow::{Filter, InterfaceId, Meter};
+use netweir_wire::map::HEAD_BYTES;
 
 use super::{
-    capture::{self, Capture, Until},
+    capture::{self, Until},
     flows::print_books,
 };
 use crate::{
     args::InlineArgs,
     config::Config,
-    foreign::escaped,
     metering::{Metering, agent_settings, namespaces},
-    report::json_lines,
     rules::{Follower, Store},
     serving::Serving,
     stop::Stop,
-    unit::things,
 };
+use output::{Output, print_crossed};
 
 /// The time between two looks for what was recorded, and at the interfaces.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -66,7 +63,7 @@ pub(super) fn run(config: &Config, args: &InlineArgs) -> anyhow::Result<()> {
     let is_new = place.attach(&config, args.closed)?;
     let ran = place.run(&config, args, (filter, serving), &stop);
     // Where an interface is gone nothing crosses any more: the other one need not lose its frames.
-    let is_gone = ran.as_ref().err().is_some_and(|error| error.is::<Gone>());
+    let is_gone = ran.as_ref().err().is_some_and(anyhow::Error::is::<Gone>);
     if args.temporary || is_gone || is_new && ran.is_err() {
         place.detach();
     } else {
@@ -337,120 +334,5 @@ fn recording(
         } else {
             config.rules.heads_per_second
         },
-    }
-}
-
-/// Where what was recorded goes.
-enum Output {
-    Nowhere,
-    File(Box<Capture>),
-    /// Lines of JSON; with the number of the last frame that was looked at.
-    Lines(Option<Filter>, u64),
-}
-
-impl Output {
-    fn open(args: &InlineArgs, filter: Option<Filter>, until: &Until<'_>) -> anyhow::Result<Self> {
-        let Some(path) = &args.write else {
-            return Ok(match args.events {
-                true => Self::Lines(filter, 0),
-                false => Self::Nowhere,
-            });
-        };
-        let bytes = args.snap.unwrap_or(u64::from(u16::MAX)) as usize;
-        let capture = Capture::create(Path::new(path), &args.bounds, (filter, bytes), until)?;
-        Ok(Self::File(Box::new(capture)))
-    }
-
-    fn write_new(&mut self, meter: &RwLock<Meter>, until: &Until<'_>) -> anyhow::Result<()> {
-        match self {
-            Self::Nowhere => Ok(()),
-            Self::File(capture) => {
-                let is_over = until.left().is_some_and(|left| left.is_zero());
-                if is_over || capture.is_full() {
-                    return Ok(());
-                }
-                capture.write_new(meter, until)
-            }
-            Self::Lines(filter, last) => {
-                let heads = {
-                    let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
-                    meter.heads(*last)
-                };
-                let Some(latest) = heads.last() else {
-                    return Ok(());
-                };
-                *last = latest.number;
-                let wanted = heads.iter().filter(|head| {
-                    let filter = filter.as_ref();
-                    filter.is_none_or(|filter| filter.matches_head(head))
-                });
-                let mut out = io::stdout().lock();
-                json_lines(wanted.map(view::Head::from), &mut out)?;
-                Ok(out.flush()?)
-            }
-        }
-    }
-
-    fn print_books(&self, meter: &RwLock<Meter>) {
-        if let Self::File(capture) = self {
-            capture.print_books(meter);
-        }
-    }
-}
-
-/// Prints to standard error at the end where the frames went: one line for each interface.
-#[expect(clippy::print_stderr, reason = "a summary for people")]
-fn print_crossed(meter: &RwLock<Meter>) {
-    let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
-    for line in &meter.accounting().inline {
-        eprintln!("{}", escaped(&format!("netweir: {}", crossed(line))));
-    }
-}
-
-/// Where the frames of an interface went.
-fn crossed(line: &InlineAccounting) -> String {
-    let mut text = format!(
-        "{} to {}: {} came = {} crossed in the kernel + {} by user space + {} dropped + {} lost",
-        line.name,
-        line.to,
-        things(line.seen, "frame"),
-        line.crossed,
-        line.tapped,
-        line.dropped,
-        line.lost_total(),
-    );
-    text += &reasons(
-        InlineLoss::ALL
-            .map(InlineLoss::name)
-            .into_iter()
-            .zip(line.lost),
-    );
-    if line.in_tap > 0 {
-        text += &format!(" + {} in user space", line.in_tap);
-    }
-    match line.unconfirmed() {
-        0 => {}
-        frames => text += &format!(" + {frames} unconfirmed"),
-    }
-    if line.bypassed_total() > 0 {
-        text += &format!(
-            "; of those that crossed, rules tap {}",
-            line.bypassed_total()
-        );
-        text += &reasons(Bypass::ALL.map(Bypass::name).into_iter().zip(line.bypassed));
-    }
-    if line.unrecorded > 0 {
-        text += &format!("; {} tapped ones were not recorded", line.unrecorded);
-    }
-    text
-}
-
-/// The reasons that there are any of, in brackets.
-fn reasons(all: impl Iterator<Item = (&'static str, u64)>) -> String {
-    let any = all.filter(|(_, count)| *count > 0);
-    let named: Vec<String> = any.map(|(name, count)| format!("{count} {name}")).collect();
-    match named.as_slice() {
-        [] => String::new(),
-        named => format!(" ({})", named.join(", ")),
     }
 }
