@@ -204,11 +204,11 @@ async fn accounting_is_balanced() {
             "in_flows": count(16, 1542), "table_full": nothing, "malformed": nothing,
             "table_difference": none, "unlisted": nothing, "mislabelled": nothing,
             "heads": { "drawn": 0, "told": 0, "lost": 0, "passed_over": 0, "received": 0,
-                "malformed": 0, "kept": 0,
+                "tapped": 0, "malformed": 0, "kept": 0,
                 "lost_by_reason": { "over_allowance": 0, "ring_full": 0, "unreadable": 0 } },
             "strays": { "interface_map_full": none, "unreadable": none },
             "hosts_full": none, "interfaces_passed_over": 0, "flows": 3, "hosts": 2,
-            "interfaces": null,
+            "interfaces": null, "inline": [],
         })
     );
     assert_eq!(lines.as_array().unwrap().len(), 2);

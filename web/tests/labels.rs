@@ -108,7 +108,7 @@ async fn heads_have_their_bytes_and_their_label() {
     let server = Server::of(labelled_meter());
     let json = server.get("/api/heads?label=suspect&limit=1").await.json();
     let expected = json!({
-        "accounting": { "drawn": 10, "told": 3, "lost": 7, "passed_over": 90, "received": 3,
+        "accounting": { "drawn": 10, "told": 3, "lost": 7, "passed_over": 90, "received": 3, "tapped": 0,
             "malformed": 0, "kept": 3,
             "lost_by_reason": { "over_allowance": 4, "ring_full": 2, "unreadable": 1 } },
         "heads": [{
@@ -116,7 +116,7 @@ async fn heads_have_their_bytes_and_their_label() {
             "netns": 9, "direction": "egress", "protocol": "TCP",
             "source_address": "10.0.0.2", "source_port": 443,
             "destination_address": "10.0.0.1", "destination_port": 50000, "vlans": [7],
-            "label": "suspect", "rule": 3, "action": "sample",
+            "label": "suspect", "rule": 3, "action": "sample", "queue": null,
             "frame_bytes": 1514, "bytes_hex": "000f",
         }],
     });

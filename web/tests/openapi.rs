@@ -29,7 +29,7 @@ const PATHS: [&str; 15] = [
 ];
 
 /// Every type, by its name.
-const SCHEMAS: [&str; 55] = [
+const SCHEMAS: [&str; 56] = [
     "Accounting",
     "Balance",
     "ClassTraffic",
@@ -46,6 +46,7 @@ const SCHEMAS: [&str; 55] = [
     "Health",
     "Host",
     "Hosts",
+    "InlineAccounting",
     "Interface",
     "InterfaceAccounting",
     "InterfaceDirection",

@@ -6,6 +6,7 @@ mod driver;
 mod filter;
 mod heads;
 mod hosts;
+mod inline;
 mod interfaces;
 mod kernel_filter;
 mod label_sums;

@@ -29,6 +29,7 @@ pub(super) async fn accounting(
         let mut told = Accounting::from(&accounting);
         if let Some(name) = name {
             told.interfaces.retain(|line| line.interface == name);
+            told.inline.retain(|line| line.interface == name);
         }
         told
     };
