@@ -224,7 +224,7 @@ stop_inline() {
     lines=$(grep -c 'frames came' "$dir/netweir.log") || true
     [ "$lines" -eq 2 ] || fail "books of $lines directions instead of two"
     [ "$(sum came)" -eq $(($(sum 'crossed in the kernel') + $(sum 'by user space') + \
-        $(sum dropped) + $(sum lost))) ] || fail 'the books do not add up'
+        $(sum dropped) + $(sum lost) + $(sum unconfirmed))) ] || fail 'the books do not add up'
     [ "$(sum lost)" -eq 0 ] || fail 'frames were lost'
 }
 

@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use capture::{BoundArgs, CaptureArgs};
-pub use inline::InlineArgs;
+pub use inline::{InlineArgs, Mode as InlineMode};
 pub use meter::{CountArgs, MeterArgs};
 pub use pin::{AttachArgs, DetachArgs, MapCommand, MapDumpArgs, StatusArgs};
 pub use rule::{RuleAddArgs, RuleCommand, RuleTestArgs};

@@ -60,24 +60,29 @@ pub(crate) fn driver(interface: &str) -> io::Result<String> {
     Ok(name.to_string_lossy().into_owned())
 }
 
-/// Lets an interface take frames for others too, or not; says whether that is a change.
-pub(crate) fn set_promiscuous(interface: &str, on: bool) -> io::Result<bool> {
-    const PROMISCUOUS: libc::c_short = libc::IFF_PROMISC as libc::c_short;
+const PROMISCUOUS: libc::c_short = libc::IFF_PROMISC as libc::c_short;
+
+/// Whether an interface takes frames for others too, because somebody has set that.
+pub(crate) fn is_promiscuous(interface: &str) -> io::Result<bool> {
+    Ok(flags(&mut request(interface)?)? & PROMISCUOUS != 0)
+}
+
+/// Lets an interface take frames for others too, or not.
+pub(crate) fn set_promiscuous(interface: &str, on: bool) -> io::Result<()> {
     let mut request = request(interface)?;
-    call(libc::SIOCGIFFLAGS, &mut request)?;
-    // SAFETY: the kernel has just written the flags there.
-    let flags = unsafe { request.ifr_ifru.ifru_flags };
-    let wanted = if on {
+    let flags = flags(&mut request)?;
+    request.ifr_ifru.ifru_flags = if on {
         flags | PROMISCUOUS
     } else {
         flags & !PROMISCUOUS
     };
-    if wanted == flags {
-        return Ok(false);
-    }
-    request.ifr_ifru.ifru_flags = wanted;
-    call(libc::SIOCSIFFLAGS, &mut request)?;
-    Ok(true)
+    call(libc::SIOCSIFFLAGS, &mut request)
+}
+
+fn flags(request: &mut libc::ifreq) -> io::Result<libc::c_short> {
+    call(libc::SIOCGIFFLAGS, request)?;
+    // SAFETY: the kernel has just written the flags there.
+    Ok(unsafe { request.ifr_ifru.ifru_flags })
 }
 
 /// Sends a command of ethtool to an interface; the command begins with its number.

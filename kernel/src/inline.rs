@@ -107,7 +107,11 @@ fn ask(slot: &mut TapSlot, settings: &TapSettings, bytes: u32) -> Result<(), Byp
     if given == done || slot.seen != done {
         (slot.seen, slot.progress_tick) = (done, now);
     }
-    if let Some(reason) = Bypass::of(slot.behind.wrapping_sub(1)) {
+    // What is withheld overtakes nothing.
+    let is_open = volatile(&settings.closed) == 0;
+    if let Some(reason) = Bypass::of(slot.behind.wrapping_sub(1))
+        && is_open
+    {
         return Err(reason);
     }
     let reason = if now.wrapping_sub(slot.progress_tick) > settings.stall_ticks {
@@ -119,7 +123,7 @@ fn ask(slot: &mut TapSlot, settings: &TapSettings, bytes: u32) -> Result<(), Byp
     } else {
         return Ok(());
     };
-    slot.behind = reason as u32 + 1;
+    slot.behind = if is_open { reason as u32 + 1 } else { 0 };
     Err(reason)
 }
 
@@ -149,20 +153,18 @@ pub(crate) fn sent(device: u64, sent: u32, unsent: u32) {
     }
 }
 
-/// Counts a frame that the kernel did not send on; `map` is the kind of the map or its address, and `place`
-/// the place in it.
+/// The kind of a map at this address.
 #[inline(always)]
-pub(crate) fn refused(device: u64, map: u64, place: u64) {
-    /// No address is so low.
-    const LOWEST_ADDRESS: u64 = 4096;
+pub(crate) fn kind_of(map: u64) -> u32 {
+    field(map, setting::<{ stand_in::MAP_KIND }>()).unwrap_or(0)
+}
+
+/// Counts a frame that the kernel did not send on, by the kind of the map and the place in it.
+#[inline(always)]
+pub(crate) fn refused(device: u64, kind: u32, place: u64) {
     if !is_ours(device) {
         return;
     }
-    let kind = if map < LOWEST_ADDRESS {
-        map as u32
-    } else {
-        field(map, setting::<{ stand_in::MAP_KIND }>()).unwrap_or(0)
-    };
     if kind != BPF_MAP_TYPE_XSKMAP {
         count(|counters| counters.refused += 1);
         return;

@@ -28,13 +28,13 @@ pub struct BoundArgs {
     /// Only what rules give this label.
     #[arg(long, value_name = "NAME")]
     pub label: Option<String>,
-    /// End after so many packets.
+    /// The file is complete with so many packets.
     #[arg(long, value_name = "N", requires = "write", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
-    /// End when the file has so many bytes, such as 100kB or 10MB, or a packet more.
+    /// The file is complete when it has so many bytes, such as 100kB or 10MB, or a packet more.
     #[arg(long, value_name = "BYTES", requires = "write", value_parser = parse_bytes)]
     pub size: Option<u64>,
-    /// End after so long.
+    /// The file is complete after so long.
     #[arg(long, value_name = "DURATION", requires = "write", value_parser = parse_duration)]
     pub time: Option<Duration>,
     /// Begin another file when one has `--size` bytes, and keep the last N of them: FILE_00001, FILE_00002

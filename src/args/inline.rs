@@ -8,6 +8,9 @@ use netweir_agent::inline::TapMode;
 use super::{BoundArgs, ListenArgs};
 use crate::unit::{parse_bytes, parse_duration};
 
+/// The longest that a thread looks for more frames before it sleeps.
+const LONGEST_SPIN: Duration = Duration::from_millis(10);
+
 /// Arguments of `inline`.
 #[derive(Debug, clap::Args)]
 pub struct InlineArgs {
@@ -32,8 +35,8 @@ pub struct InlineArgs {
     /// Tapped frames of each queue that user space may have at a time: a power of two from 64 to 8192.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = parse_frames)]
     pub frames: u32,
-    /// Look for more frames for so long before sleeping, such as 50us.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
+    /// Look for more frames for so long before sleeping, such as 50us; 10ms at most.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_spin)]
     pub busy_poll: Duration,
     /// Print a JSON line for each frame that a rule taps or samples.
     #[arg(long)]
@@ -84,5 +87,12 @@ fn parse_frames(text: &str) -> Result<u32, String> {
             range.start(),
             range.end()
         )),
+    }
+}
+
+fn parse_spin(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        spin if spin <= LONGEST_SPIN => Ok(spin),
+        _ => Err("more than 10ms".to_owned()),
     }
 }

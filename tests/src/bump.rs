@@ -221,9 +221,16 @@ impl Crossed {
         }
     }
 
-    /// What is on both sides of the sum.
-    pub fn told(&self) -> i64 {
-        let told = self.crossed + self.tapped + self.dropped + self.lost + self.in_tap;
-        told.cast_signed() + self.unconfirmed
+    /// Checks the sum, and that nearly all of it is known: a sandbox may keep tracing programs from running
+    /// while a process of its own is interrupted, and that is told as unconfirmed.
+    ///
+    /// # Panics
+    /// It is not so.
+    pub fn check(&self) {
+        let known = self.crossed + self.tapped + self.dropped + self.lost + self.in_tap;
+        let told = known.cast_signed() + self.unconfirmed;
+        assert_eq!(told, self.came.cast_signed(), "{self:?}");
+        let most = (self.came / 20 + 40).cast_signed();
+        assert!((0..=most).contains(&self.unconfirmed), "{self:?}");
     }
 }

@@ -14,6 +14,8 @@ pub const INLINE_LINEAR: &str = "netweir_inl_lin";
 pub const INLINE_SENT: &str = "netweir_sent";
 /// Program at the tracepoint `xdp_redirect_err`: which frames the kernel did not send on.
 pub const INLINE_REFUSED: &str = "netweir_refused";
+/// The same program for kernels whose tracepoint tells the map itself.
+pub const INLINE_REFUSED_BY: &str = "netweir_refus_6";
 /// Program at TC ingress of a device with Ethernet headers.
 pub const TC_INGRESS: &str = "netweir_tc_in";
 /// Program at TC egress of a device with Ethernet headers.

@@ -94,13 +94,12 @@ pub(super) fn put_into(
 /// Attaches to a device in its driver, so that its frames go on; the tracepoints that tell what became of
 /// them come first.
 pub(crate) fn attach(object: &mut Object, device: &Device) -> Result<Attachment, Error> {
-    let mut traces = Vec::new();
-    for (name, tracepoint) in [
-        (name::INLINE_SENT, "xdp_devmap_xmit"),
-        (name::INLINE_REFUSED, "xdp_redirect_err"),
-    ] {
-        traces.push(trace(object, name, tracepoint)?);
-    }
+    const REFUSED: &str = "xdp_redirect_err";
+    let sent = trace(object, name::INLINE_SENT, "xdp_devmap_xmit")?;
+    // The kernel refuses a program that reads more than the tracepoint tells.
+    let refused = trace(object, name::INLINE_REFUSED, REFUSED)
+        .or_else(|_| trace(object, name::INLINE_REFUSED_BY, REFUSED))?;
+    let traces = [sent, refused];
     let mut last = Error::Missing { name: name::INLINE };
     for name in [name::INLINE, name::INLINE_LINEAR] {
         match attach_one(object, device, name) {

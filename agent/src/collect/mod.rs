@@ -258,13 +258,13 @@ impl Collector {
         self.drained_opened = self.cache.opened()?;
         self.close_epoch()?;
         let admitted = self.cache.admitted()?;
+        // Before what came is read: so nothing has crossed that has not come.
+        let inline = self.inline.as_ref().map(Inline::read).transpose()?;
+        batch.inline.extend(inline);
         self.interfaces.read(admitted)?;
         batch.settled.append(&mut self.interfaces.settled());
         self.interfaces.samples(&mut batch.interfaces);
         self.read_strays(batch)?;
-        if let Some(inline) = &self.inline {
-            batch.inline.push(inline.read()?);
-        }
         batch.heads += &self.rules.counters()?;
         if let Some(quic) = &mut self.quic {
             quic.read_counters(self.epoch.current().wrapping_sub(1), batch)?;

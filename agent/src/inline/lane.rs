@@ -5,7 +5,6 @@
 //! nothing is locked.
 
 use std::{
-    collections::VecDeque,
     mem::offset_of,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
@@ -19,11 +18,15 @@ use rustix::{
 };
 
 use super::{
+    owed::Owed,
     record::Recorder,
     slots::Slots,
     socket::{Entries, FRAME_BYTES, Queue, Socket, TapMode},
 };
-use crate::{Error, memory::Memory};
+use crate::{
+    Error,
+    memory::{Memory, split_value},
+};
 
 /// Frames that are taken at once.
 const BATCH: u32 = 64;
@@ -33,6 +36,9 @@ const IDLE_CALLS: u32 = 16;
 
 /// How long a lane waits while frames are on their way out: the kernel does not wake it for these.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// The same where an interface is down.
+const LONG_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long it waits, when it is to end, for frames that are on their way in.
 const LAST_PAUSE: Duration = Duration::from_millis(500);
@@ -59,12 +65,28 @@ pub(super) struct Pace {
     pub(super) spin: Duration,
 }
 
+/// Frames that the driver keeps of those of a queue, where they are not copied: it receives with them what
+/// is not tapped as well.
+const RESERVE: u32 = 1024;
+
+impl Pace {
+    /// Frames of a queue in all: a power of two.
+    const fn capacity(&self) -> u32 {
+        match self.mode {
+            TapMode::ZeroCopy => (self.frames + RESERVE).next_power_of_two(),
+            TapMode::Auto | TapMode::Copy => self.frames,
+        }
+    }
+}
+
 /// A queue that is being served.
 struct Port {
     door: Door,
     socket: Socket,
-    /// Whose frames were submitted and not sent yet, in their order: the queue and how many.
-    owed: VecDeque<(usize, u32)>,
+    /// What was submitted and not taken yet.
+    owed: Owed,
+    /// Whether the interface takes nothing: it is down.
+    is_down: bool,
     /// Frames up to which the ring has room.
     room: u64,
 }
@@ -87,16 +109,17 @@ impl Lane {
         recorder: Recorder,
         stop: OwnedFd,
     ) -> Result<Self, Error> {
-        let all = doors.len() as u32 * pace.frames;
+        let capacity = pace.capacity();
+        let all = doors.len() as u32 * capacity;
         let frames = Memory::anonymous(all as usize * FRAME_BYTES as usize)?;
         let entries = Entries {
-            receive: pace.frames,
+            receive: capacity,
             send: all.next_power_of_two(),
         };
         let mut ports: Vec<Port> = Vec::new();
         for door in doors {
             let first = ports.first().map(|port| &port.socket);
-            let filled = (entries, ports.len() as u32 * pace.frames);
+            let filled = (entries, ports.len() as u32 * capacity);
             let socket = Socket::open(door.queue, filled, (&frames, first), pace.mode)?;
             if !pace.spin.is_zero() {
                 let microseconds = pace.spin.as_micros().min(1000) as u32;
@@ -107,7 +130,8 @@ impl Lane {
             ports.push(Port {
                 door,
                 socket,
-                owed: VecDeque::new(),
+                owed: Owed::default(),
+                is_down: false,
                 room: 0,
             });
         }
@@ -176,7 +200,7 @@ impl Lane {
         self.end();
     }
 
-    /// Forwards what is on its way, if it still comes; nothing new does.
+    /// Forwards what is on its way, if it still comes; nothing new does. What no interface takes by then is lost.
     fn end(&mut self) {
         let until = Instant::now() + LAST_PAUSE;
         while self.is_owed_any() && Instant::now() < until {
@@ -188,13 +212,23 @@ impl Lane {
                 std::thread::sleep(Duration::from_micros(100));
             }
         }
+        for out in 0..self.ports.len() {
+            self.settle(out);
+            let mut owed = std::mem::take(&mut self.ports[out].owed);
+            owed.settle(0, |from, frames, _| {
+                self.ports[from].add(offset_of!(TapSlot, down), frames.into());
+                self.ports[from].add(offset_of!(TapSlot, done), frames.into());
+            });
+        }
     }
 
+    /// Whether anything is on its way: without copying, until the driver has given the frames back.
     fn is_owed_any(&self) -> bool {
+        let is_zero_copy = self.pace.mode == TapMode::ZeroCopy;
         let mut ports = self.ports.iter();
         ports.any(|port| {
             let queue = port.door.queue.number as usize;
-            port.door.slots.outstanding(queue) > 0
+            port.door.slots.outstanding(queue) > 0 || is_zero_copy && !port.is_whole(&self.pace)
         })
     }
 
@@ -208,14 +242,9 @@ impl Lane {
         }
         for _ in 0..count {
             let frame = self.ports[place].socket.received.pop();
-            let offset = frame.addr as usize;
-            // SAFETY: the program has put a mark before each frame, and the frame is this side's until it is
-            // given back; any bytes are a mark.
-            let mark: TapMark = unsafe { self.frames.value(offset - size_of::<TapMark>()) };
-            // SAFETY: as above.
-            let bytes = unsafe { self.frames.bytes(offset, frame.len as usize) };
             let end = self.ports[place].door.end;
-            self.recorder.take(end, &mark, bytes.unwrap_or_default());
+            let (mark, bytes) = marked(&self.frames, frame.addr as usize, frame.len as usize);
+            self.recorder.take(end, &mark, bytes);
             self.ports[out].socket.send.push(frame);
         }
         let port = &self.ports[place];
@@ -225,7 +254,7 @@ impl Lane {
         port.add(offset_of!(TapSlot, unrecorded), unrecorded);
         if count > 0 {
             self.ports[out].socket.send.submit();
-            self.ports[out].owed.push_back((place, count));
+            self.ports[out].owed.add(place, count);
         }
         let sent = !self.ports[out].owed.is_empty() && self.send(out);
         count > 0 || sent
@@ -233,66 +262,43 @@ impl Lane {
 
     /// Sends what waits at a queue; says whether something went.
     fn send(&mut self, out: usize) -> bool {
-        let mut gone = 0;
+        let mut gone = self.settle(out);
         let mut idle = 0;
-        while idle < IDLE_CALLS {
+        while idle < IDLE_CALLS && !self.ports[out].owed.is_empty() {
             let port = &mut self.ports[out];
-            let before = port.socket.send.waiting();
-            if before == 0 {
-                break;
-            }
-            let mut full = 0;
             if port.socket.send.needs_wakeup() {
                 match port.socket.kick() {
                     // A frame for which the other end has no room is lost, and told once each.
-                    Err(Errno::BUSY) => full = 1,
+                    Err(Errno::BUSY) => port.owed.lose(),
                     Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR) | Ok(()) => {}
                     Err(error) => {
                         tracing::debug!(%error, "an interface takes no frames");
-                        return self.give_up(out);
+                        port.is_down = true;
+                        return gone > 0;
                     }
                 }
             }
-            let sent = before - self.ports[out].socket.send.waiting();
+            port.is_down = false;
+            let sent = self.settle(out);
             idle = if sent == 0 { idle + 1 } else { 0 };
             gone += sent;
-            self.settle(out, sent, (offset_of!(TapSlot, full), full.min(sent)));
             self.reclaim(out);
         }
         gone > 0
     }
 
-    /// Lets the frames go that an interface does not take; says whether there were some.
-    fn give_up(&mut self, out: usize) -> bool {
-        let mut lost = 0;
-        if !self.ports[out].socket.is_zero_copy() {
-            while let Some(frame) = self.ports[out].socket.send.take_back() {
-                self.give_back(frame.addr);
-                lost += 1;
-            }
-            self.ports.iter_mut().for_each(Port::publish);
-        }
-        self.settle(out, lost, (offset_of!(TapSlot, down), lost));
-        lost > 0
-    }
-
-    /// Ends the books of so many frames that have left a queue, of which some were lost.
-    fn settle(&mut self, out: usize, mut frames: u32, (reason, mut lost): (usize, u32)) {
-        while frames > 0 {
-            let Some((from, owed)) = self.ports[out].owed.pop_front() else {
-                return;
-            };
-            let settled = owed.min(frames);
-            let unsent = lost.min(settled);
-            if settled < owed {
-                self.ports[out].owed.push_front((from, owed - settled));
-            }
+    /// Ends the books of the frames that were taken at a queue; returns how many that were.
+    fn settle(&mut self, out: usize) -> u32 {
+        let waiting = self.ports[out].socket.send.waiting();
+        let mut owed = std::mem::take(&mut self.ports[out].owed);
+        let gone = owed.settle(waiting, |from, frames, lost| {
             let port = &self.ports[from];
-            port.add(reason, unsent.into());
-            port.add(offset_of!(TapSlot, forwarded), (settled - unsent).into());
-            port.add(offset_of!(TapSlot, done), settled.into());
-            (frames, lost) = (frames - settled, lost - unsent);
-        }
+            port.add(offset_of!(TapSlot, full), lost.into());
+            port.add(offset_of!(TapSlot, forwarded), (frames - lost).into());
+            port.add(offset_of!(TapSlot, done), frames.into());
+        });
+        self.ports[out].owed = owed;
+        gone
     }
 
     /// Takes the frames back that a queue has sent.
@@ -312,7 +318,7 @@ impl Lane {
     /// Gives a frame back to the ring that it came by.
     fn give_back(&mut self, address: u64) {
         let frame = address / u64::from(FRAME_BYTES);
-        let home = (frame / u64::from(self.pace.frames)) as usize;
+        let home = (frame / u64::from(self.pace.capacity())) as usize;
         if let Some(port) = self.ports.get_mut(home) {
             port.fill(frame * u64::from(FRAME_BYTES));
         }
@@ -324,7 +330,9 @@ impl Lane {
         awaited.push(PollFd::new(&self.stop, PollFlags::IN));
         // Without frames on their way out nothing but frames that come can change anything.
         let is_quiet = self.ports.iter().all(|port| port.is_whole(&self.pace));
-        let pause = Timespec::try_from(PAUSE).ok().filter(|_| !is_quiet);
+        let is_down = self.ports.iter().any(|port| port.is_down);
+        let pause = if is_down { LONG_PAUSE } else { PAUSE };
+        let pause = Timespec::try_from(pause).ok().filter(|_| !is_quiet);
         match poll(&mut awaited, pause.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return Awaited::Failure,
@@ -340,6 +348,19 @@ impl Lane {
         }
         Awaited::Frames
     }
+}
+
+/// A frame that lies there, and what the program has put before it.
+fn marked(frames: &Memory, offset: usize, length: usize) -> (TapMark, &[u8]) {
+    // SAFETY: a frame is this side's until it is given back.
+    let bytes = |from, length| unsafe { frames.bytes(from, length) };
+    let before = offset.checked_sub(size_of::<TapMark>());
+    let before = before.and_then(|from| bytes(from, size_of::<TapMark>()));
+    let mark = before.and_then(|before| split_value(before).map(|(mark, _)| mark));
+    (
+        mark.unwrap_or_default(),
+        bytes(offset, length).unwrap_or_default(),
+    )
 }
 
 /// What a lane has waited for.

@@ -6,6 +6,7 @@
 //! tapped frames cross in the kernel as well.
 
 mod lane;
+mod owed;
 mod record;
 mod ring;
 mod slots;

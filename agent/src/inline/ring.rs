@@ -100,18 +100,6 @@ impl<T: Copy> Producer<T> {
         self.0.own.wrapping_sub(taken)
     }
 
-    /// Takes back what was added last and not taken; only where the kernel takes nothing but when it is
-    /// asked to.
-    pub(super) fn take_back(&mut self) -> Option<T> {
-        if self.waiting() == 0 {
-            return None;
-        }
-        self.0.own = self.0.own.wrapping_sub(1);
-        self.submit();
-        // SAFETY: any bytes are an entry, and this one was written here.
-        Some(unsafe { self.0.memory.value(self.0.place(self.0.own)) })
-    }
-
     /// Whether the kernel looks at the ring only when it is told to.
     pub(super) fn needs_wakeup(&self) -> bool {
         self.0.needs_wakeup()

@@ -52,7 +52,8 @@ impl Slots {
         let mut sum = TapSlot::default();
         for queue in 0..TAP_QUEUES {
             // What has ended comes first: it is never more than what was taken.
-            sum.done += self.load(queue, offset_of!(TapSlot, done));
+            let done = self.load(queue, offset_of!(TapSlot, done));
+            sum.done = sum.done.wrapping_add(done);
             for (place, to) in [
                 (offset_of!(TapSlot, forwarded), &mut sum.forwarded),
                 (offset_of!(TapSlot, full), &mut sum.full),
@@ -63,7 +64,7 @@ impl Slots {
                 (offset_of!(TapSlot, taken), &mut sum.taken),
                 (offset_of!(TapSlot, refused), &mut sum.refused),
             ] {
-                *to += self.load(queue, place);
+                *to = to.wrapping_add(self.load(queue, place));
             }
         }
         sum

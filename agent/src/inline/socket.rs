@@ -117,11 +117,8 @@ impl Socket {
         sized.doing("make the rings of an AF_XDP socket")?;
         // Both only make it faster.
         let _smaller = set_socket_send_buffer_size_force(&socket, SEND_BUFFER_BYTES);
-        let _fewer = set(
-            &socket,
-            (libc::SOL_XDP, XDP_MAX_TX_SKB_BUDGET),
-            FRAMES_PER_CALL,
-        );
+        let frames = FRAMES_PER_CALL.min(entries.send.cast_signed());
+        let _fewer = set(&socket, (libc::SOL_XDP, XDP_MAX_TX_SKB_BUDGET), frames);
         let at = xdp_mmap_offsets(&socket).doing("ask for the rings of an AF_XDP socket")?;
         let fd = socket.as_fd();
         let mut opened = Self {

@@ -255,13 +255,16 @@ fn hang_inline(
         }
     }
     let attachment = attach_inline(object, device)?;
-    let changed = ioctl::set_promiscuous(&device.name, true);
-    let changed = changed.doing("let an interface take frames for others")?;
-    let about = pins.about()?;
-    pins.set_about(&About {
-        promiscuous: changed.into(),
-        ..about
-    })?;
+    let doing = "let an interface take frames for others";
+    if !ioctl::is_promiscuous(&device.name).doing(doing)? {
+        let about = pins.about()?;
+        // Said before it is so: whoever removes this sets it back.
+        pins.set_about(&About {
+            promiscuous: 1,
+            ..about
+        })?;
+        ioctl::set_promiscuous(&device.name, true).doing(doing)?;
+    }
     hang_links(pins, object, attachment)
 }
 

@@ -47,9 +47,6 @@ pub fn detach(folder: &Folder, interface: &str, places: Places<'_>) -> Result<()
     for pins in &all {
         let about = pins.about().ok();
         detach_links(pins);
-        if let Some(about) = about.filter(|about| about.promiscuous != 0) {
-            take_own_alone(&about);
-        }
         match remove_half(pins, about.as_ref(), places) {
             left @ Err(Error::ForeignFiles { .. }) => foreign = left,
             removed => result = result.and(removed),
@@ -84,6 +81,7 @@ pub(super) fn remove_half(
 ) -> Result<(), Error> {
     if let Some(about) = about {
         remove_filters(pins, about, places)?;
+        take_own_alone(about, places);
     }
     pins.remove()
 }
@@ -123,18 +121,28 @@ fn remove_filters(pins: &Pins, about: &About, places: Places<'_>) -> Result<(), 
 }
 
 /// Lets an interface take no frames for others any more, as it was before.
-fn take_own_alone(about: &About) {
-    let Ok(Some(netns)) = netns_of(about) else {
+fn take_own_alone(about: &About, places: Places<'_>) {
+    if about.promiscuous == 0 {
         return;
-    };
-    let set = netns.enter(|| {
+    }
+    let set = || {
         // What is gone takes none.
         let name = watch::name_of(about.ifindex);
-        let set = name.map_or(Ok(false), |name| ioctl::set_promiscuous(&name, false));
+        let set = name.map_or(Ok(()), |name| ioctl::set_promiscuous(&name, false));
         set.doing("let an interface take its own frames alone")
-    });
-    if let Err(error) = set.flatten() {
-        tracing::debug!(ifindex = about.ifindex, error = %Chain(&error), "it goes on to take frames for others");
+    };
+    let mut known = places.known.iter();
+    let entered = match known.find(|netns| netns.inode() == about.netns) {
+        Some(netns) => netns.enter(set),
+        None => match netns_of(about) {
+            Ok(Some(netns)) => netns.enter(set),
+            // With a namespace its interfaces go.
+            Ok(None) => return,
+            Err(error) => Err(error),
+        },
+    };
+    if let Err(error) = entered.flatten() {
+        tracing::warn!(ifindex = about.ifindex, error = %Chain(&error), "the interface still takes frames for others");
     }
 }
 

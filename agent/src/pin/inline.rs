@@ -78,6 +78,12 @@ fn is_there(folder: &Folder, netns: &Netns, (device, other): (&Device, &Device))
     })
 }
 
+/// The name under which it is pinned that frames of an interface go on to another one, if it is.
+pub fn inline_name(folder: &Folder, netns: &Netns, device: &Device) -> Option<String> {
+    let pins = inline_of(folder, netns, device)?;
+    Some(pins.interface().to_owned())
+}
+
 /// The pins by which frames of an interface go on to another one, if there are such.
 pub(crate) fn inline_of(folder: &Folder, netns: &Netns, device: &Device) -> Option<Pins> {
     let name = super::held::name_of(folder, netns, device)?;

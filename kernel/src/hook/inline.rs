@@ -34,10 +34,20 @@ fn netweir_sent(context: RawTracePointContext) -> i32 {
     0
 }
 
-/// The device, the program, the target, the error, the map or (from 5.14 on) its kind, and the place in it.
+/// The device, the program, the target, the error, the kind of the map, its number, and the place in it.
 #[raw_tracepoint(tracepoint = "xdp_redirect_err")]
 #[inline(always)]
 fn netweir_refused(context: RawTracePointContext) -> i32 {
-    inline::refused(context.arg(0), context.arg(4), context.arg(5));
+    let kind: u64 = context.arg(4);
+    inline::refused(context.arg(0), kind as u32, context.arg(6));
+    0
+}
+
+/// The same before Linux 5.13: the device, the program, the target, the error, the map, and the place in it.
+#[raw_tracepoint(tracepoint = "xdp_redirect_err")]
+#[inline(always)]
+fn netweir_refus_6(context: RawTracePointContext) -> i32 {
+    let kind = inline::kind_of(context.arg(4));
+    inline::refused(context.arg(0), kind, context.arg(5));
     0
 }

@@ -152,6 +152,33 @@ impl Out {
     }
 }
 
+/// Standard output for lines, whose reader may take its time.
+pub(in crate::command) struct Standard(Out);
+
+impl Standard {
+    /// Standard output.
+    pub(in crate::command) fn new() -> io::Result<Self> {
+        Out::standard().map(Self)
+    }
+
+    /// Writes all, unless nobody takes it before the program is to end.
+    pub(in crate::command) fn write(
+        &mut self,
+        mut bytes: &[u8],
+        until: &Until<'_>,
+    ) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.0.write(bytes, until) {
+                Ok(0) => break,
+                Ok(written) => bytes = &bytes[written..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Files {
     /// Creates the first one. Only its owner may read it: packets can have anything in them.
     pub(super) fn create(path: &Path, bounds: Bounds, until: &Until<'_>) -> anyhow::Result<Self> {

@@ -20,8 +20,8 @@ use netweir_wire::{
     packet::LinkType,
 };
 
-pub(super) use self::file::Until;
 use self::file::{Bounds, Files};
+pub(super) use self::file::{Standard, Until};
 use super::flows::print_books;
 use crate::{
     args::{BoundArgs, CaptureArgs},
@@ -224,6 +224,8 @@ impl Capture {
         let link = links.get(&id).copied().unwrap_or(LinkType::Ethernet);
         let bytes = tagged(&head.bytes, head.vlans, link);
         let put_back = (bytes.len() - head.bytes.len()) as u32;
+        let most = self.snapshot_bytes + put_back as usize;
+        let bytes = bytes.get(..most).unwrap_or(&bytes);
         let section = self.files.section();
         let interface = *self.interfaces.entry(id).or_insert_with(|| {
             section.add_interface(&DescribedInterface {
@@ -243,7 +245,7 @@ impl Capture {
                 Direction::Egress => Way::Outbound,
             }),
             comment: &comment(head),
-            bytes: &bytes,
+            bytes,
         });
         self.files.count();
         Ok(())

@@ -13,13 +13,13 @@ use std::{
 
 use anyhow::{Context, bail};
 use netweir_agent::{
-    Choice, Interfaces, Netns,
+    Choice, Error, Interfaces, Netns,
     attach::HookChoice,
     inline::{Recording, Tap, TapOptions, Tapped},
     pin::{self, Folder, Places},
     watch::{self, Device},
 };
-use netweir_flow::{Filter, InterfaceId, Meter};
+use netweir_flow::{Filter, Hook, InterfaceId, Meter};
 use netweir_wire::map::HEAD_BYTES;
 
 use super::{
@@ -27,7 +27,7 @@ use super::{
     flows::print_books,
 };
 use crate::{
-    args::InlineArgs,
+    args::{InlineArgs, InlineMode as Mode},
     config::Config,
     metering::{Metering, agent_settings, namespaces},
     rules::{Follower, Store},
@@ -62,15 +62,16 @@ pub(super) fn run(config: &Config, args: &InlineArgs) -> anyhow::Result<()> {
     let stop = Arc::new(Stop::on_signals()?);
     let is_new = place.attach(&config, args.closed)?;
     let ran = place.run(&config, args, (filter, serving), &stop);
+    let has_started = ran.is_ok();
+    let ran = ran.and_then(|ran| ran);
     // Where an interface is gone nothing crosses any more: the other one need not lose its frames.
     let is_gone = ran.as_ref().err().is_some_and(anyhow::Error::is::<Gone>);
-    if args.temporary || is_gone || is_new && ran.is_err() {
+    if args.temporary || is_gone || is_new && !has_started {
         place.detach();
-    } else {
+    } else if has_started {
+        let [one, other] = place.pinned();
         tracing::info!(
-            "frames go on crossing in the kernel; `netweir detach --iface {} --iface {}` ends that",
-            args.from,
-            args.to
+            "frames go on crossing in the kernel; `netweir detach --iface {one} --iface {other}` ends that"
         );
     }
     ran
@@ -115,6 +116,12 @@ impl Bump {
             watch::find(&netns, &args.to)?,
         ];
         for device in &ends {
+            if device.loopback {
+                bail!(
+                    "{} is a loopback interface: nothing crosses it",
+                    device.name
+                );
+            }
             if !device.up {
                 bail!(
                     "{} is down: `ip link set {} up` first",
@@ -144,8 +151,15 @@ impl Bump {
         let (_, _, rules) = Follower::start(Store::new(&config.rules.file))?;
         let settings = agent_settings(config, rules);
         let ends = self.ends.each_ref();
-        let is_new = pin::attach_inline(&self.folder, &self.netns, ends, (&settings, closed))
-            .with_context(|| self.hint())?;
+        let is_new = pin::attach_inline(&self.folder, &self.netns, ends, (&settings, closed));
+        let is_new = is_new.map_err(|error| {
+            let is_of_driver = matches!(error, Error::Attach { .. } | Error::Program { .. });
+            let error = anyhow::Error::from(error);
+            match is_of_driver {
+                true => error.context(self.hint()),
+                false => error,
+            }
+        })?;
         for device in &self.ends {
             if self.is_veth(device) {
                 tracing::info!(
@@ -174,29 +188,40 @@ impl Bump {
             .is_ok_and(|driver| driver == "veth")
     }
 
+    /// The names that the interfaces are pinned under: those of the first time.
+    fn pinned(&self) -> [String; 2] {
+        self.ends.each_ref().map(|device| {
+            let pinned = pin::inline_name(&self.folder, &self.netns, device);
+            pinned.unwrap_or_else(|| device.name.clone())
+        })
+    }
+
     fn detach(&self) {
         let places = Places {
             known: std::slice::from_ref(&self.netns),
             others_are_gone: false,
         };
-        for device in &self.ends {
-            if let Err(error) = pin::detach(&self.folder, &device.name, places) {
-                tracing::warn!(interface = device.name, error = %format!("{:#}", anyhow::Error::new(error)), "not detached");
+        for interface in self.pinned() {
+            if let Err(error) = pin::detach(&self.folder, &interface, places) {
+                tracing::warn!(interface, error = %format!("{:#}", anyhow::Error::new(error)), "not detached");
             }
         }
     }
 
-    /// Meters and taps until the program is to end.
+    /// Meters and taps until the program is to end. The outer error is that it could not begin.
     fn run(
         &self,
         config: &Config,
         args: &InlineArgs,
         (filter, serving): (Option<Filter>, Option<Serving>),
         stop: &Arc<Stop>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<anyhow::Result<()>> {
         let netns = vec![self.netns.try_clone()?];
         let metering = Metering::start(config, netns, Arc::clone(stop), Box::new(|_| {}))?;
         let meter = Arc::clone(&metering.meter);
+        if let Err(error) = self.expect_both(&meter) {
+            return metering.finish().and(Err(error));
+        }
         let (to, tapped) = sync_channel(WAITING);
         let options = TapOptions {
             mode: args.mode.into(),
@@ -209,7 +234,15 @@ impl Bump {
         drop(options);
         let tap = match tap {
             Ok(tap) => tap,
-            Err(error) => return metering.finish().and(Err(error.into())),
+            Err(error) => {
+                let error = anyhow::Error::from(error).context(match args.mode {
+                    Mode::Zerocopy => {
+                        "the drivers cannot do without copying (`--mode copy` or `auto`)"
+                    }
+                    Mode::Auto | Mode::Copy => "tapped frames cannot go by user space",
+                });
+                return metering.finish().and(Err(error));
+            }
         };
         self.say(&tap);
         let until = Until::new(stop, &args.bounds);
@@ -247,7 +280,22 @@ impl Bump {
         print_books(&meter);
         print_crossed(&meter);
         out.print_books(&meter);
-        result.and(metered).and(written)
+        Ok(result.and(metered).and(written))
+    }
+
+    /// That this process has both interfaces, and no other one.
+    fn expect_both(&self, meter: &RwLock<Meter>) -> anyhow::Result<()> {
+        let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
+        for device in &self.ends {
+            let mut held = meter.interfaces().map(|state| &state.interface);
+            if !held.any(|held| held.id.ifindex == device.ifindex && held.hook == Hook::Inline) {
+                bail!(
+                    "{} cannot be taken over (see above): `netweir status` says who has it",
+                    device.name
+                );
+            }
+        }
+        Ok(())
     }
 
     fn say(&self, tap: &Tap) {
@@ -321,11 +369,12 @@ fn recording(
     to: std::sync::mpsc::SyncSender<Vec<Tapped>>,
 ) -> Recording {
     let is_written = args.write.is_some();
-    let all = args.snap.unwrap_or(u64::from(u16::MAX));
+    // Of less than that nobody can say what it is.
+    let bytes = args.snap.unwrap_or(u64::MAX).max(HEAD_BYTES as u64);
     Recording {
         to,
         bytes: if is_written {
-            all.min(u64::from(u16::MAX)) as u32
+            bytes.min(u64::from(u16::MAX)) as u32
         } else {
             HEAD_BYTES as u32
         },

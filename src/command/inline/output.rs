@@ -1,7 +1,6 @@
 //! What is written and printed of frames that cross.
 
 use std::{
-    io::{self, Write},
     path::Path,
     sync::{PoisonError, RwLock},
 };
@@ -12,7 +11,7 @@ use netweir_wire::map::Bypass;
 
 use crate::{
     args::InlineArgs,
-    command::capture::{Capture, Until},
+    command::capture::{Capture, Standard, Until},
     foreign::escaped,
     report::json_lines,
     unit::things,
@@ -21,9 +20,10 @@ use crate::{
 /// Where what was recorded goes.
 pub(super) enum Output {
     Nowhere,
-    File(Box<Capture>),
+    /// And whether there is as much as was asked for.
+    File(Box<Capture>, bool),
     /// Lines of JSON; with the number of the last frame that was looked at.
-    Lines(Option<Filter>, u64),
+    Lines(Option<Filter>, u64, Standard),
 }
 
 impl Output {
@@ -34,13 +34,13 @@ impl Output {
     ) -> anyhow::Result<Self> {
         let Some(path) = &args.write else {
             return Ok(match args.events {
-                true => Self::Lines(filter, 0),
+                true => Self::Lines(filter, 0, Standard::new()?),
                 false => Self::Nowhere,
             });
         };
         let bytes = args.snap.unwrap_or(u64::from(u16::MAX)) as usize;
         let capture = Capture::create(Path::new(path), &args.bounds, (filter, bytes), until)?;
-        Ok(Self::File(Box::new(capture)))
+        Ok(Self::File(Box::new(capture), false))
     }
 
     pub(super) fn write_new(
@@ -50,14 +50,21 @@ impl Output {
     ) -> anyhow::Result<()> {
         match self {
             Self::Nowhere => Ok(()),
-            Self::File(capture) => {
+            Self::File(capture, is_complete) => {
                 let is_over = until.left().is_some_and(|left| left.is_zero());
-                if is_over || capture.is_full() {
+                if *is_complete {
                     return Ok(());
                 }
-                capture.write_new(meter, until)
+                if !is_over && !capture.is_full() {
+                    capture.write_new(meter, until)?;
+                }
+                if is_over || capture.is_full() {
+                    *is_complete = true;
+                    tracing::info!("the file is complete; frames go on crossing");
+                }
+                Ok(())
             }
-            Self::Lines(filter, last) => {
+            Self::Lines(filter, last, out) => {
                 let heads = {
                     let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
                     meter.heads(*last)
@@ -70,15 +77,15 @@ impl Output {
                     let filter = filter.as_ref();
                     filter.is_none_or(|filter| filter.matches_head(head))
                 });
-                let mut out = io::stdout().lock();
-                json_lines(wanted.map(view::Head::from), &mut out)?;
-                Ok(out.flush()?)
+                let mut lines = Vec::new();
+                json_lines(wanted.map(view::Head::from), &mut lines)?;
+                Ok(out.write(&lines, until)?)
             }
         }
     }
 
     pub(super) fn print_books(&self, meter: &RwLock<Meter>) {
-        if let Self::File(capture) = self {
+        if let Self::File(capture, _) = self {
             capture.print_books(meter);
         }
     }

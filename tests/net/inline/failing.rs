@@ -10,7 +10,10 @@ use std::{
 };
 
 use netweir_tests::{Bump, Crossed, Netweir, Side, await_that, is_root, own_bpffs, tree};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    mount::{MountFlags, mount},
+    process::{Pid, Signal, kill_process},
+};
 
 use super::{file, tap_all};
 
@@ -120,7 +123,7 @@ fn who_is_killed_and_started_again_in_full_flow_loses_what_it_had() {
         child.end(Signal::INT)
     });
     let line = Crossed::of(&ended, "b1");
-    assert_eq!(line.told(), line.came.cast_signed(), "{line:?}");
+    line.check();
     assert!(
         line.bypassed > 0 && line.line.contains(" no_socket"),
         "{line:?}"
@@ -131,7 +134,7 @@ fn who_is_killed_and_started_again_in_full_flow_loses_what_it_had() {
     assert!(reaches(&bump, 7002) && !reaches(&bump, 7001));
     let ended = bump.start(&["--temporary"]).end(Signal::INT);
     let after = Crossed::of(&ended, "b0");
-    assert_eq!(after.told(), after.came.cast_signed(), "{after:?}");
+    after.check();
     assert!(after.dropped >= 40, "{after:?}");
     assert!(!reaches(&bump, 7002));
 }
@@ -186,7 +189,7 @@ fn who_stands_still_is_passed_by() {
     let ended = child.end(Signal::INT);
     for interface in ["b0", "b1"] {
         let line = Crossed::of(&ended, interface);
-        assert_eq!(line.told(), line.came.cast_signed(), "{line:?}");
+        line.check();
         assert!(
             line.bypassed > 0 && line.tapped > 0 && line.in_tap == 0,
             "{line:?}"
@@ -215,12 +218,40 @@ fn a_closed_bump_lets_nothing_by() {
     assert!(reaches(&bump, 7001));
     let ended = child.end(Signal::INT);
     let line = Crossed::of(&ended, "b0");
-    assert_eq!(line.told(), line.came.cast_signed(), "{line:?}");
+    line.check();
     assert!(line.line.contains("20 withheld"), "{line:?}");
     assert!(!reaches(&bump, 7001));
     // Opened again, whoever has it or not.
     drop(bump.start(&[]).end(Signal::INT));
     assert!(reaches(&bump, 7001));
+}
+
+/// Where the capture cannot go on, frames do.
+#[test]
+fn a_full_disk_does_not_cut_the_wire() {
+    if !is_root() {
+        return;
+    }
+    let _folder = own_bpffs();
+    let bump = Bump::new(1500);
+    tap_all(&bump);
+    let disk = tempfile::tempdir().unwrap();
+    let size = Some(c"size=100k");
+    mount("tmpfs", disk.path(), "tmpfs", MountFlags::empty(), size).unwrap();
+    let file = disk.path().join("full.pcapng");
+    let child = bump.start(&["-w", file.to_str().unwrap()]);
+    while_sending(&bump, |come| await_bytes(come, 1_000_000));
+    let ended = child.wait();
+    assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
+    let last = ended.log.last().unwrap();
+    assert!(
+        last.contains("cannot write") && last.contains("No space left"),
+        "{ended:#?}"
+    );
+    assert!(reaches(&bump, 7001));
+    let line = Crossed::of(&bump.start(&[]).end(Signal::INT), "b0");
+    line.check();
+    assert!(!line.line.contains("left_behind"), "{line:?}");
 }
 
 #[test]

@@ -93,6 +93,27 @@ fn two_do_not_share_a_bump() {
     assert_eq!(child.end(Signal::INT).status.code(), Some(0));
 }
 
+/// Nor is one of its ends taken without the other.
+#[test]
+fn half_a_bump_is_refused() {
+    if !is_root() {
+        return;
+    }
+    let folder = own_bpffs();
+    let bump = Bump::new(1500);
+    assert!(bump.start(&[]).end(Signal::KILL).was_killed());
+    let pinned = tree(folder.path());
+    let run = Netweir::new(["flows", "--iface", "b0", "--every", "1h"]);
+    let other = run.rules(bump.rules()).netns(&bump.middle).meter();
+    let ended = bump.call(&[]).finish();
+    assert!(
+        complaint(&ended).contains("b0 cannot be taken over"),
+        "{ended:#?}"
+    );
+    assert_eq!(tree(folder.path()), pinned);
+    drop(other.end(Signal::TERM));
+}
+
 #[test]
 fn what_is_attached_otherwise_stays_so() {
     if !is_root() {

@@ -35,7 +35,7 @@ fn crosses(bump: &Bump, mode: &str) -> String {
     let ended = child.end(Signal::INT);
     for interface in ["b0", "b1"] {
         let line = Crossed::of(&ended, interface);
-        assert_eq!(line.told(), line.came.cast_signed(), "{line:?}");
+        line.check();
         assert!(line.tapped > 0 && line.in_tap == 0, "{line:?}");
     }
     how
