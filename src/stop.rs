@@ -22,10 +22,16 @@ pub(crate) struct Stop {
 impl Stop {
     /// From now on the signals end the program through this value.
     pub(crate) fn on_signals() -> io::Result<Self> {
-        let (readable, writable) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let stop = Self::by_itself()?;
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            signal_hook::low_level::pipe::register(signal, writable.try_clone()?)?;
+            signal_hook::low_level::pipe::register(signal, stop.writable.try_clone()?)?;
         }
+        Ok(stop)
+    }
+
+    /// For a part of the program that is to end later than the others: no signal ends it.
+    pub(crate) fn by_itself() -> io::Result<Self> {
+        let (readable, writable) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         Ok(Self { readable, writable })
     }
 

@@ -324,9 +324,12 @@ impl Lane {
         }
     }
 
-    /// Waits for frames.
+    /// Waits for frames. Where some wait to be sent, not at the sockets: that would send them too, and not say
+    /// which were lost.
     fn wait(&self) -> Awaited {
-        let mut awaited: Vec<PollFd<'_>> = self.ports.iter().map(Port::awaited).collect();
+        let is_sent = self.ports.iter().all(|port| port.owed.is_empty());
+        let sockets = self.ports.iter().filter(|_| is_sent);
+        let mut awaited: Vec<PollFd<'_>> = sockets.map(Port::awaited).collect();
         awaited.push(PollFd::new(&self.stop, PollFlags::IN));
         // Without frames on their way out nothing but frames that come can change anything.
         let is_quiet = self.ports.iter().all(|port| port.is_whole(&self.pace));

@@ -49,7 +49,7 @@ pub const TAP_FRAMES: std::ops::RangeInclusive<u32> = 64..=8192;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A process that has done nothing for so long, though there was something, is passed by.
-const STALL: Duration = Duration::from_millis(20);
+const STALL: Duration = Duration::from_millis(100);
 
 /// How tapped frames go by user space.
 #[derive(Clone, Debug)]

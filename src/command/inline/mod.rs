@@ -217,7 +217,9 @@ impl Bump {
         stop: &Arc<Stop>,
     ) -> anyhow::Result<anyhow::Result<()>> {
         let netns = vec![self.netns.try_clone()?];
-        let metering = Metering::start(config, netns, Arc::clone(stop), Box::new(|_| {}))?;
+        // It counts until the last tapped frame has gone.
+        let counting = Arc::new(Stop::by_itself()?);
+        let metering = Metering::start(config, netns, Arc::clone(&counting), Box::new(|_| {}))?;
         let meter = Arc::clone(&metering.meter);
         if let Err(error) = self.expect_both(&meter) {
             return metering.finish().and(Err(error));
@@ -260,14 +262,13 @@ impl Bump {
             }
             let mut out = Output::open(args, filter, &until);
             let result = match &mut out {
-                Ok(out) => self.until_stopped(&tap, out, (&meter, &until)),
+                Ok(out) => self.until_stopped((&tap, &counting), out, (&meter, &until)),
                 Err(_) => Ok(()),
             };
             // Its threads have what is recorded: it ends before that does.
             tap.finish();
-            if result.is_err() || out.is_err() {
-                stop.now();
-            }
+            // Whatever the reason was, what serves ends too.
+            stop.now();
             (out, result)
         });
         let (out, result) = written;
@@ -330,12 +331,13 @@ impl Bump {
 
     fn until_stopped(
         &self,
-        tap: &Tap,
+        (tap, counting): (&Tap, &Stop),
         out: &mut Output,
         (meter, until): (&RwLock<Meter>, &Until<'_>),
     ) -> anyhow::Result<()> {
         let mut watched = Instant::now();
-        while !until.stop.wait(PAUSE)? {
+        // Where counting has failed, it says so itself.
+        while !until.stop.wait(PAUSE)? && !counting.is_set()? {
             out.write_new(meter, until)?;
             if tap.has_failed() || watched.elapsed() > WATCH {
                 watched = Instant::now();
