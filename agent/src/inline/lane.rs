@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use netweir_wire::map::{TapMark, TapSlot};
+use netweir_wire::map::TapSlot;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -19,14 +19,11 @@ use rustix::{
 
 use super::{
     owed::Owed,
-    record::Recorder,
+    record::{Recorder, marked},
     slots::Slots,
     socket::{Entries, FRAME_BYTES, Queue, Socket, TapMode},
 };
-use crate::{
-    Error,
-    memory::{Memory, split_value},
-};
+use crate::{Error, memory::Memory};
 
 /// Frames that are taken at once.
 const BATCH: u32 = 64;
@@ -351,19 +348,6 @@ impl Lane {
         }
         Awaited::Frames
     }
-}
-
-/// A frame that lies there, and what the program has put before it.
-fn marked(frames: &Memory, offset: usize, length: usize) -> (TapMark, &[u8]) {
-    // SAFETY: a frame is this side's until it is given back.
-    let bytes = |from, length| unsafe { frames.bytes(from, length) };
-    let before = offset.checked_sub(size_of::<TapMark>());
-    let before = before.and_then(|from| bytes(from, size_of::<TapMark>()));
-    let mark = before.and_then(|before| split_value(before).map(|(mark, _)| mark));
-    (
-        mark.unwrap_or_default(),
-        bytes(offset, length).unwrap_or_default(),
-    )
 }
 
 /// What a lane has waited for.

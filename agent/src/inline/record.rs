@@ -7,6 +7,8 @@ use std::{
 
 use netweir_wire::map::TapMark;
 
+use crate::memory::{Memory, split_value};
+
 /// A frame that was tapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tapped {
@@ -99,4 +101,17 @@ impl Recorder {
             }
         }
     }
+}
+
+/// A frame that lies there, and what the program has put before it.
+pub(super) fn marked(frames: &Memory, offset: usize, length: usize) -> (TapMark, &[u8]) {
+    // SAFETY: a frame is this side's until it is given back.
+    let bytes = |from, length| unsafe { frames.bytes(from, length) };
+    let before = offset.checked_sub(size_of::<TapMark>());
+    let before = before.and_then(|from| bytes(from, size_of::<TapMark>()));
+    let mark = before.and_then(|before| split_value(before).map(|(mark, _)| mark));
+    (
+        mark.unwrap_or_default(),
+        bytes(offset, length).unwrap_or_default(),
+    )
 }

@@ -236,15 +236,7 @@ impl Bump {
         drop(options);
         let tap = match tap {
             Ok(tap) => tap,
-            Err(error) => {
-                let error = anyhow::Error::from(error).context(match args.mode {
-                    Mode::Zerocopy => {
-                        "the drivers cannot do without copying (`--mode copy` or `auto`)"
-                    }
-                    Mode::Auto | Mode::Copy => "tapped frames cannot go by user space",
-                });
-                return metering.finish().and(Err(error));
-            }
+            Err(error) => return metering.finish().and(Err(no_sockets(error, args.mode))),
         };
         self.say(&tap);
         let until = Until::new(stop, &args.bounds);
@@ -362,6 +354,14 @@ impl Bump {
         }
         Ok(())
     }
+}
+
+/// Why tapped frames cannot go by user space.
+fn no_sockets(error: Error, mode: Mode) -> anyhow::Error {
+    anyhow::Error::from(error).context(match mode {
+        Mode::Zerocopy => "the drivers cannot do without copying (`--mode copy` or `auto`)",
+        Mode::Auto | Mode::Copy => "tapped frames cannot go by user space",
+    })
 }
 
 /// What is told of tapped frames: all of them where they are written, else as many as of sampled ones.
