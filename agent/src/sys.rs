@@ -2,6 +2,8 @@
 //!
 //! The attribute structures follow `union bpf_attr` of the kernel's `linux/bpf.h`.
 
+mod link;
+
 use std::{
     ffi::CString,
     io,
@@ -14,6 +16,8 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+pub(crate) use link::{detach_link, interface_of_link, update_link};
+
 const BPF_MAP_CREATE: libc::c_long = 0;
 const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
 const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
@@ -21,9 +25,6 @@ const BPF_MAP_DELETE_ELEM: libc::c_long = 3;
 const BPF_MAP_GET_NEXT_KEY: libc::c_long = 4;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
-const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
-const BPF_LINK_UPDATE: libc::c_long = 29;
-const BPF_LINK_DETACH: libc::c_long = 34;
 const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
 const BPF_MAP_LOOKUP_AND_DELETE_BATCH: libc::c_long = 25;
 
@@ -73,33 +74,6 @@ struct PinAttribute {
     path: u64,
     object: u32,
     flags: u32,
-}
-
-#[repr(C)]
-struct LinkUpdateAttribute {
-    link: u32,
-    program: u32,
-    flags: u32,
-    old_program: u32,
-}
-
-#[repr(C)]
-struct InfoAttribute {
-    object: u32,
-    info_bytes: u32,
-    info: u64,
-}
-
-/// The beginning of `struct bpf_link_info`, with that of what it has of TCX and of XDP.
-#[derive(Default)]
-#[repr(C)]
-struct LinkInfo {
-    kind: u32,
-    id: u32,
-    program: u32,
-    padding: u32,
-    ifindex: u32,
-    rest: u32,
 }
 
 /// Calls `bpf(2)`.
@@ -371,37 +345,4 @@ pub(crate) fn get_pinned(path: &Path) -> io::Result<OwnedFd> {
     let opened = unsafe { bpf(BPF_OBJ_GET, &mut attribute) }?;
     // SAFETY: the kernel has just opened this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(opened as i32) })
-}
-
-/// Puts another program into a link, at once: each packet meets one of them.
-pub(crate) fn update_link(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
-    let mut attribute = LinkUpdateAttribute {
-        link: number(link),
-        program: number(program),
-        flags: 0,
-        old_program: 0,
-    };
-    // SAFETY: the attribute holds no pointers.
-    unsafe { bpf(BPF_LINK_UPDATE, &mut attribute) }.map(drop)
-}
-
-/// Takes the program out of a link, whoever else has it open or pinned. (What only lets it go has it
-/// taken out at some later time.)
-pub(crate) fn detach_link(link: BorrowedFd<'_>) -> io::Result<()> {
-    let mut link = number(link);
-    // SAFETY: the attribute is a number.
-    unsafe { bpf(BPF_LINK_DETACH, &mut link) }.map(drop)
-}
-
-/// Index of the interface that a link of TCX or XDP hangs on; 0 where that is gone.
-pub(crate) fn interface_of_link(link: BorrowedFd<'_>) -> io::Result<u32> {
-    let mut info = LinkInfo::default();
-    let mut attribute = InfoAttribute {
-        object: number(link),
-        info_bytes: size_of::<LinkInfo>() as u32,
-        info: std::ptr::from_mut(&mut info) as u64,
-    };
-    // SAFETY: the kernel writes no more than there is room for, which it is told.
-    unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attribute) }?;
-    Ok(info.ifindex)
 }

@@ -6,7 +6,7 @@ use aya::maps::{Map, MapData, PerCpuArray};
 use netweir_flow::{InlineSample, InterfaceId};
 use netweir_wire::{map::InlineCounters, name};
 
-use super::map_error;
+use super::{Collector, map_error};
 use crate::{Error, attach::Layout, inline::Slots};
 
 /// The maps that count them.
@@ -47,5 +47,15 @@ impl Inline {
             counters,
             tap: self.slots.sum(),
         })
+    }
+}
+
+impl Collector {
+    /// Counts as well what becomes of frames that go on to another interface.
+    pub(crate) fn with_inline(self, inline: Inline) -> Self {
+        Self {
+            inline: Some(inline),
+            ..self
+        }
     }
 }

@@ -154,14 +154,6 @@ impl Collector {
         Ok(collector)
     }
 
-    /// Counts as well what becomes of frames that go on to another interface.
-    pub(crate) fn with_inline(self, inline: Inline) -> Self {
-        Self {
-            inline: Some(inline),
-            ..self
-        }
-    }
-
     /// The maps, for another collector to [go on](Self::open) when this one has ended.
     pub const fn maps(&self) -> &Maps {
         &self.maps

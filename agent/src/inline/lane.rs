@@ -330,7 +330,7 @@ impl Lane {
         awaited.push(PollFd::new(&self.stop, PollFlags::IN));
         // Without frames on their way out nothing but frames that come can change anything.
         let is_quiet = self.ports.iter().all(|port| port.is_whole(&self.pace));
-        let is_down = self.ports.iter().any(|port| port.is_down);
+        let is_down = self.ports.iter().any(Port::is_stuck);
         let pause = if is_down { LONG_PAUSE } else { PAUSE };
         let pause = Timespec::try_from(pause).ok().filter(|_| !is_quiet);
         match poll(&mut awaited, pause.as_ref()) {
@@ -373,6 +373,11 @@ impl Port {
     fn add(&self, number: usize, more: u64) {
         let queue = self.door.queue.number as usize;
         self.door.slots.add(queue, number, more);
+    }
+
+    /// Whether it has frames that its interface, which is down, does not take.
+    const fn is_stuck(&self) -> bool {
+        self.is_down && !self.owed.is_empty()
     }
 
     fn awaited(&self) -> PollFd<'_> {

@@ -16,7 +16,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd},
     sync::Arc,
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use netweir_wire::{
@@ -44,9 +44,6 @@ pub use socket::TapMode;
 
 /// Fewest and most frames that a queue may have in user space.
 pub const TAP_FRAMES: std::ops::RangeInclusive<u32> = 64..=8192;
-
-/// How long frames may be on their way to a socket that no program gives any more to.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A process that has done nothing for so long, though there was something, is passed by.
 const STALL: Duration = Duration::from_millis(100);
@@ -137,11 +134,13 @@ impl Tap {
     }
 
     /// Lets tapped frames cross in the kernel again, forwards what is in user space, and ends.
-    pub fn finish(mut self) {
-        self.end();
+    pub fn finish(self) {
+        drop(self);
     }
+}
 
-    fn end(&mut self) {
+impl Drop for Tap {
+    fn drop(&mut self) {
         for end in &self.ends {
             end.let_go();
         }
@@ -154,12 +153,6 @@ impl Tap {
                 tracing::error!("a thread of the tap has panicked");
             }
         }
-    }
-}
-
-impl Drop for Tap {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 
@@ -183,16 +176,11 @@ impl End {
         })
     }
 
-    /// Takes the sockets away from the programs, and waits until what these have given has come.
+    /// Takes the sockets away from the programs; what these have given is still to come.
     fn let_go(&self) {
         for queue in 0..self.queues {
             // Where there is none, or the interface is gone, it is as it should be.
             let _absent = sys::remove_target(self.sockets.as_fd(), queue);
-        }
-        let until = Instant::now() + PATIENCE;
-        let is_owed = |queue| self.slots.outstanding(queue as usize) > 0;
-        while (0..self.queues).any(is_owed) && Instant::now() < until {
-            thread::sleep(Duration::from_micros(200));
         }
     }
 }

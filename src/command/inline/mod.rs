@@ -5,7 +5,7 @@ mod output;
 use std::{
     sync::{
         Arc, PoisonError, RwLock,
-        mpsc::{Receiver, sync_channel},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
     time::{Duration, Instant},
@@ -365,11 +365,7 @@ fn no_sockets(error: Error, mode: Mode) -> anyhow::Error {
 }
 
 /// What is told of tapped frames: all of them where they are written, else as many as of sampled ones.
-fn recording(
-    config: &Config,
-    args: &InlineArgs,
-    to: std::sync::mpsc::SyncSender<Vec<Tapped>>,
-) -> Recording {
+fn recording(config: &Config, args: &InlineArgs, to: SyncSender<Vec<Tapped>>) -> Recording {
     let is_written = args.write.is_some();
     // Of less than that nobody can say what it is.
     let bytes = args.snap.unwrap_or(u64::MAX).max(HEAD_BYTES as u64);
