@@ -31,18 +31,25 @@ fn send(bump: &Bump, bytes: usize) {
     }
 }
 
-/// What the API tells of the frames that came by `b0`, once so many are lost for that reason.
-fn await_lost(server: &Server, reason: &str) -> Value {
+/// What the API tells of the frames that came by `b0`, once it is as wanted.
+fn await_line(server: &Server, is_wanted: impl Fn(&Value) -> bool) -> Value {
     await_that(|| {
         let told = server.get("/api/accounting");
         let line = &told["inline"][0];
         // Before the first drain there is none.
         assert!(line.is_null() || line["interface"] == "b0", "{told}");
-        match line["lost_by_reason"][reason].as_u64() {
-            // IPv6 may have sent something of its own.
-            Some(lost) if (SOME..SOME + 20).contains(&lost) => Ok(line.clone()),
-            _ => Err(line.to_string()),
+        match is_wanted(line) {
+            true => Ok(line.clone()),
+            false => Err(line.to_string()),
         }
+    })
+}
+
+/// The same once so many are lost for that reason; IPv6 may have sent something of its own.
+fn await_lost(server: &Server, reason: &str) -> Value {
+    await_line(server, |line| {
+        let lost = line["lost_by_reason"][reason].as_u64();
+        lost.is_some_and(|lost| (SOME..SOME + 20).contains(&lost))
     })
 }
 
@@ -101,13 +108,9 @@ fn what_user_space_cannot_hand_on_is_counted() {
     bump.service.text("ip", &["link", "set", "s0", "up"]);
     let at = SocketAddr::new(bump.service.addresses[0], PORT);
     let _listener = bump.service.enter(|| UdpSocket::bind(at)).unwrap();
-    await_that(|| {
+    await_line(&server, |line| {
         send(&bump, 20);
-        let told = server.get("/api/accounting");
-        match told["inline"][0]["tapped"].as_u64() {
-            Some(1..) => Ok(()),
-            _ => Err(told["inline"][0].to_string()),
-        }
+        line["tapped"].as_u64() > Some(0)
     });
     drop(server.child.end(Signal::INT));
 }
@@ -126,13 +129,7 @@ fn what_waits_for_an_interface_goes_or_is_counted() {
     set("down");
     send(&bump, 20);
     set("up");
-    await_that(|| {
-        let told = server.get("/api/accounting");
-        match told["inline"][0]["tapped"].as_u64() {
-            Some(SOME) => Ok(()),
-            _ => Err(told["inline"][0].to_string()),
-        }
-    });
+    await_line(&server, |line| line["tapped"] == SOME);
     set("down");
     send(&bump, 20);
     let ended = server.child.end(Signal::INT);
@@ -194,14 +191,7 @@ fn what_is_not_recorded_is_counted() {
     tapped(&bump);
     let server = bump.serve(&["--set", "rules.heads_per_second=0"]);
     send(&bump, 20);
-    let line = await_that(|| {
-        let told = server.get("/api/accounting");
-        let line = told["inline"][0].clone();
-        match line["tapped"].as_u64() {
-            Some(SOME) => Ok(line),
-            _ => Err(line.to_string()),
-        }
-    });
+    let line = await_line(&server, |line| line["tapped"] == SOME);
     assert_eq!(
         (&line["recorded"], &line["unrecorded"]),
         (&0.into(), &0.into())
@@ -209,15 +199,13 @@ fn what_is_not_recorded_is_counted() {
     drop(server.child.end(Signal::INT));
     let server = bump.serve(&["--set", "rules.heads_per_second=4"]);
     send(&bump, 20);
-    await_that(|| {
-        let told = server.get("/api/accounting");
-        let line = &told["inline"][0];
+    // Each of the queues' threads may.
+    await_line(&server, |line| {
         let [recorded, unrecorded] = ["recorded", "unrecorded"].map(|name| line[name].as_u64());
-        match (recorded, unrecorded) {
-            // Each of the queues' threads may.
-            (Some(recorded @ 1..SOME), Some(unrecorded)) if recorded + unrecorded == SOME => Ok(()),
-            _ => Err(line.to_string()),
-        }
+        let both = recorded.zip(unrecorded);
+        both.is_some_and(|(recorded, unrecorded)| {
+            (1..SOME).contains(&recorded) && recorded + unrecorded == SOME
+        })
     });
     drop(server.child.end(Signal::INT));
 }
