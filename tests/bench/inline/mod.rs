@@ -8,8 +8,9 @@
 //! for them, but not the thread of the tap: so `frames_s` has the sending in it, and `crossing_ns` is what a
 //! frame takes over one that ends in the middle. Ratios are medians of those of each round. Of the tap, what
 //! counts is what went by user space: where it is behind, frames cross in the kernel, and all that arrived
-//! is a row of its own. *Capacity* is the highest rate, found by halving, of which 99.9 % go by user space; a
-//! packet socket sends there, for live frames have no pace, and so it is at most what that one can send.
+//! is a row of its own. *Socket* rows are the same of frames that a packet socket sends, as those of services come:
+//! each is an skb, which the kernel makes a frame of XDP. *Capacity* is the highest rate, found by halving, of which
+//! 99.9 % go by user space; it is at most what a packet socket can send, for live frames have no pace.
 //!
 //! *Delays*: one way, from the call that sends to XDP at the other end, 10,000 frames a second by a packet socket;
 //! medians of rounds, and what they are over the bridge.

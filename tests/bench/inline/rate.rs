@@ -16,7 +16,7 @@ use crate::median;
 /// Frames sent as fast as they come, by one call: each call takes the kernel some 25 ms beside the frames.
 const FRAMES: u32 = 2_000_000;
 const WARMING: u32 = 256 * Far::BATCH;
-/// How long frames are sent at a rate, and how many rates are tried.
+/// How long frames are sent by a socket, and how many rates are tried.
 const PACED: Duration = Duration::from_millis(250);
 const TRIES: usize = 6;
 /// More than a packet socket sends.
@@ -43,22 +43,34 @@ impl Rate {
 /// Measures each wire in turns: without a middle, by the bridge, by the kernel and by user space.
 pub(super) fn measure(wires: &mut [Wire; 4]) -> anyhow::Result<Rows> {
     let mut rounds = Vec::new();
+    let mut socket_rounds = Vec::new();
     let mut capacities = Vec::new();
     for wire in &mut *wires {
         wire.far.send(&frame(), WARMING)?;
     }
     for _ in 0..ROUNDS {
-        let [sink, bridge, kernel, tap] = &mut *wires;
-        let round = [sink, bridge, kernel, tap].map(flat_out);
-        let [sink, bridge, kernel, tap] = round;
-        let round = [sink?, bridge?, kernel?, tap?];
+        rounds.push(round(wires, flat_out)?);
+        socket_rounds.push(round(wires, by_socket)?);
         capacities.push(capacity(&mut wires[3])?);
-        rounds.push(round);
     }
-    Ok(rows(&rounds, &capacities))
+    let mut all = rows(&rounds, "");
+    all.extend(rows(&socket_rounds, "socket: "));
+    let capacity = [("frames_s", median(capacities))];
+    all.push(row("socket: tap, capacity", &capacity));
+    Ok(all)
 }
 
-fn rows(rounds: &[[Rate; 4]], capacities: &[f64]) -> Rows {
+/// Measures each wire once.
+fn round(
+    wires: &mut [Wire; 4],
+    measure: fn(&mut Wire) -> anyhow::Result<Rate>,
+) -> anyhow::Result<[Rate; 4]> {
+    let [sink, bridge, kernel, tap] = wires.each_mut().map(measure);
+    Ok([sink?, bridge?, kernel?, tap?])
+}
+
+/// Rows of all wires, whose names begin with who sent.
+fn rows(rounds: &[[Rate; 4]], sender: &str) -> Rows {
     let of = |figure: &dyn Fn(&[Rate; 4]) -> f64| median(rounds.iter().map(figure).collect());
     let arrived = |name: &str, place: usize| {
         let share = |to: usize| of(&|round| round[place].arrived / round[to].arrived);
@@ -72,7 +84,7 @@ fn rows(rounds: &[[Rate; 4]], capacities: &[f64]) -> Rows {
             ("to_kernel", share(2)),
             ("lost_%", of(&|round| round[place].lost())),
         ];
-        row(name, &figures)
+        row(&format!("{sender}{name}"), &figures)
     };
     let tap = [
         ("frames_s", of(&|round| round[3].tapped)),
@@ -83,21 +95,22 @@ fn rows(rounds: &[[Rate; 4]], capacities: &[f64]) -> Rows {
         arrived("sending alone", 0),
         arrived("bridge", 1),
         arrived("kernel path", 2),
-        row("tap", &tap),
+        row(&format!("{sender}tap"), &tap),
         arrived("tap and what passes it by", 3),
-        row(
-            "tap, capacity",
-            &[("frames_s", median(capacities.to_vec()))],
-        ),
     ]
 }
 
-/// Sends as fast as it goes.
+/// Sends live frames as fast as it goes.
 fn flat_out(wire: &mut Wire) -> anyhow::Result<Rate> {
     sending(wire, |wire| {
         wire.far.send(&frame(), FRAMES)?;
         Ok(FRAMES.into())
     })
+}
+
+/// Sends by a packet socket as fast as that goes.
+fn by_socket(wire: &mut Wire) -> anyhow::Result<Rate> {
+    socket(wire, None)
 }
 
 /// The highest rate that user space can take, of those that a packet socket can send.
@@ -106,7 +119,7 @@ fn capacity(wire: &mut Wire) -> anyhow::Result<f64> {
     let mut best: f64 = 0.0;
     for _ in 0..TRIES {
         let per_second = (low + high) / 2.0;
-        let rate = paced(wire, per_second)?;
+        let rate = socket(wire, Some(per_second as u32))?;
         if rate.tapped >= rate.sent * SHARE {
             (low, best) = (per_second, best.max(rate.tapped));
         } else {
@@ -116,11 +129,13 @@ fn capacity(wire: &mut Wire) -> anyhow::Result<f64> {
     Ok(best)
 }
 
-fn paced(wire: &mut Wire, per_second: f64) -> anyhow::Result<Rate> {
+/// Sends by a packet socket for a time, at a rate if there is one.
+fn socket(wire: &mut Wire, per_second: Option<u32>) -> anyhow::Result<Rate> {
+    let packets = per_second.map(|rate| PACED.as_secs_f64() * f64::from(rate));
     let load = Load {
-        packets: (PACED.as_secs_f64() * per_second) as u64,
-        per_second: Some(per_second as u32),
-        at_most: 2 * PACED,
+        packets: packets.map_or(u64::MAX, |packets| packets as u64),
+        per_second,
+        at_most: if packets.is_some() { 2 * PACED } else { PACED },
     };
     sending(wire, |wire| {
         Sender::open(&wire.client, CLIENT)?.send(load, |_| 0)

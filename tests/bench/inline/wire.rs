@@ -32,6 +32,14 @@ const CROSSING: &str = "frames cross between";
 const RULES: &str =
     "[[rule]]\nnumber = 1\nlabel = \"bench\"\naction = \"tap\"\nprotocol = \"udp\"\n";
 
+/// Whether bridges of a network namespace show firewalls what crosses.
+const BRIDGES: &str = "/proc/sys/net/bridge";
+const FIREWALLS: [&str; 3] = [
+    "bridge-nf-call-arptables",
+    "bridge-nf-call-iptables",
+    "bridge-nf-call-ip6tables",
+];
+
 /// What is in the middle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Middle {
@@ -159,8 +167,14 @@ fn slots_of(interface: &str) -> anyhow::Result<Array<MapData, Bytes>> {
     Ok(Map::Array(MapData::from_pin(path)?).try_into()?)
 }
 
-/// Puts a bridge between two interfaces, that knows where frames go.
+/// Puts a bridge between two interfaces, that knows where frames go and asks no firewall.
 fn bridge(netns: &Netns, ports: [&str; 2]) -> anyhow::Result<()> {
+    netns.enter(|| {
+        let settings = FIREWALLS.map(|name| Path::new(BRIDGES).join(name));
+        // Kernels without br_netfilter have none.
+        let mut found = settings.iter().filter(|setting| setting.exists());
+        found.try_for_each(|setting| fs::write(setting, "0"))
+    })??;
     let name = "bridge";
     let add = ["link", "add", name, "type", "bridge"];
     let quick = ["stp_state", "0", "forward_delay", "0"];
