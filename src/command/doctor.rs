@@ -8,7 +8,7 @@ use std::{
 use netweir_agent::{
     Netns,
     attach::{HookChoice, TcMode, hooks},
-    scratch::{Tried, try_hook},
+    scratch::{Tried, try_hook, try_sockets},
     watch::list,
 };
 
@@ -60,6 +60,9 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<()> {
     let tried = if permitted { try_hooks() } else { Vec::new() };
     let any_hook = tried.iter().any(|check| check.verdict != Verdict::Bad);
     checks.extend(tried);
+    if permitted {
+        checks.push(sockets());
+    }
     checks.extend(interfaces());
     let mut out = io::stdout().lock();
     match args.format {
@@ -182,7 +185,7 @@ fn bpffs() -> Check {
         None => Check::new(
             "bpffs",
             Verdict::Limited,
-            "not mounted; only `netweir attach` needs it",
+            "not mounted; `netweir attach` and `netweir inline` need it",
             "mount -t bpf bpf /sys/fs/bpf",
         ),
     }
@@ -241,6 +244,18 @@ fn try_hooks() -> Vec<Check> {
             }
         })
         .collect()
+}
+
+fn sockets() -> Check {
+    let (verdict, found) = match try_sockets() {
+        Ok(()) => (
+            Verdict::Good,
+            "tapped frames can go by user space".to_owned(),
+        ),
+        Err(error) => (Verdict::Limited, format!("{:#}", anyhow::Error::new(error))),
+    };
+    let fix = "`netweir inline` needs a kernel with CONFIG_XDP_SOCKETS=y; the others do not";
+    Check::new("AF_XDP sockets", verdict, found, fix)
 }
 
 fn interfaces() -> Vec<Check> {

@@ -30,7 +30,7 @@ struct Row {
     /// a program there; `half made`, `migrating` or `unreadable`.
     state: &'static str,
     hook: Option<&'static str>,
-    /// What was asked for.
+    /// What was asked for: hook and mode, or `open` or `closed` where frames cross.
     asked: Option<String>,
     programs: Vec<Program>,
     pins: String,
@@ -106,7 +106,7 @@ fn row(status: &Status) -> Row {
             .map(pin::hook)
             .filter(|hook| *hook != Hook::Unknown)
             .map(Hook::name),
-        asked: about.map(asked),
+        asked: about.map(|about| asked(about, status.is_closed)),
         programs: programs.collect(),
         pins: status.pins.path().display().to_string(),
         abi: status.pins.abi(),
@@ -153,8 +153,12 @@ fn state(status: &Status) -> &'static str {
     }
 }
 
-/// The hook and the mode that were asked for.
-fn asked(about: &About) -> String {
+/// The hook and the mode that were asked for; of the inline path what becomes of tapped frames that cannot
+/// go by user space.
+fn asked(about: &About, is_closed: Option<bool>) -> String {
+    if let Some(is_closed) = is_closed {
+        return if is_closed { "closed" } else { "open" }.to_owned();
+    }
     match (about.asked, about.mode) {
         (2, 1) => "xdp native",
         (2, 2) => "xdp generic",

@@ -9,6 +9,7 @@
 mod api;
 mod attachment;
 mod capture;
+mod doctor;
 mod failure;
 mod generator;
 mod generators;

@@ -28,12 +28,13 @@ use rustix::event::{EventfdFlags, eventfd};
 use self::{
     lane::{Door, Lane, Pace},
     record::Recorder,
-    socket::{MAX_BYTES, Queue},
+    socket::{Entries, FRAME_BYTES, MAX_BYTES, Queue, Socket},
 };
 use crate::{
     Error, Netns,
     error::{Chain, Doing},
     ioctl,
+    memory::Memory,
     pin::{Folder, Pins},
     sys,
     watch::Device,
@@ -97,25 +98,26 @@ impl Tap {
         }
         let stop = eventfd(0, EventfdFlags::CLOEXEC).doing("make an event")?;
         let lanes = netns.enter(|| open(&ends, options, &stop))??;
-        let is_zero_copy = lanes.iter().all(Lane::is_zero_copy);
+        // From here on what is done is undone where something fails.
+        let mut tap = Self {
+            lanes: Vec::new(),
+            stop,
+            ends,
+            is_zero_copy: lanes.iter().all(Lane::is_zero_copy),
+        };
         for lane in &lanes {
             for (end, queue, socket) in lane.sockets() {
-                let map = ends[end].sockets.as_fd();
+                let map = tap.ends[end].sockets.as_fd();
                 let set = sys::set_target(map, queue, socket.as_fd().as_raw_fd() as u32);
                 set.doing("let tapped frames go to a socket")?;
             }
         }
-        let spawn = |(number, lane): (usize, Lane)| {
+        for (number, lane) in lanes.into_iter().enumerate() {
             let thread = thread::Builder::new().name(format!("tap-{number}"));
-            thread.spawn(move || lane.run()).doing("start a thread")
-        };
-        let lanes: Result<_, _> = lanes.into_iter().enumerate().map(spawn).collect();
-        Ok(Self {
-            lanes: lanes?,
-            stop,
-            ends,
-            is_zero_copy,
-        })
+            let thread = thread.spawn(move || lane.run());
+            tap.lanes.push(thread.doing("start a thread")?);
+        }
+        Ok(tap)
     }
 
     /// Whether frames are not copied on their way.
@@ -192,6 +194,20 @@ impl End {
 pub fn driver(netns: &Netns, interface: &str) -> Result<String, Error> {
     let driver = netns.enter(|| ioctl::driver(interface))?;
     driver.doing("ask for the driver of an interface")
+}
+
+/// Opens a socket of the first queue of an interface, which copies; from inside the namespace.
+///
+/// # Errors
+/// The kernel refuses it.
+pub(crate) fn try_socket(ifindex: u32) -> Result<(), Error> {
+    let entries = Entries {
+        receive: *TAP_FRAMES.start(),
+        send: *TAP_FRAMES.start(),
+    };
+    let frames = Memory::anonymous(entries.receive as usize * FRAME_BYTES as usize)?;
+    let queue = Queue { ifindex, number: 0 };
+    Socket::open(queue, (entries, 0), (&frames, None), TapMode::Copy).map(drop)
 }
 
 /// The pins by which frames of an interface go on to another one.

@@ -6,15 +6,19 @@ use aya::{
     maps::{Map, MapData, PerCpuArray},
     programs::ProgramInfo,
 };
+use netweir_flow::Hook;
 use netweir_wire::{
     map::{
         About, Carried, CarriedSums, Epoch, InterfaceCounters, InterfaceKey, InterfacePlace, Phase,
-        RuleMark, RuleTable, StrayReason, Volume,
+        RuleMark, RuleTable, StrayReason, TapSettings, Volume,
     },
     name, version,
 };
 
-use super::{Folder, Pins, about::keys};
+use super::{
+    Folder, Pins,
+    about::{hook, keys},
+};
 use crate::{
     Error, Netns,
     attach::Layout,
@@ -61,6 +65,8 @@ pub struct Status {
     pub strays: [Volume; StrayReason::ALL.len()],
     /// The generation of the rules, and how many are in force.
     pub rules: (u32, usize),
+    /// Of one that frames cross: whether tapped ones that cannot go by user space are withheld.
+    pub is_closed: Option<bool>,
 }
 
 /// What is pinned, of all interfaces, the oldest ABI of each first.
@@ -94,6 +100,7 @@ fn of(folder: &Folder, pins: Pins) -> Status {
         counters: None,
         strays: Default::default(),
         rules: (0, 0),
+        is_closed: None,
         pins,
     };
     let Ok(about) = status.about else {
@@ -109,6 +116,7 @@ fn of(folder: &Folder, pins: Pins) -> Status {
     if about.abi != version::ABI || about.phase == Phase::Making as u32 {
         return status;
     }
+    status.is_closed = is_closed(&status.pins, &about);
     let counted = counted(&status.pins, &about);
     match counted.and_then(|counted| Ok((counted, rules(&status.pins)?))) {
         Ok(((counters, strays), rules)) => {
@@ -129,6 +137,16 @@ fn netns_of(about: &About) -> Option<Netns> {
         return Some(own);
     }
     netns::find(about.netns)
+}
+
+/// Whether it is closed, where frames cross it and that can be read.
+fn is_closed(pins: &Pins, about: &About) -> Option<bool> {
+    if hook(about) != Hook::Inline {
+        return None;
+    }
+    let bytes = pins.first(name::TAP_SLOTS).ok()?;
+    let (settings, _) = split_value::<TapSettings>(&bytes)?;
+    Some(settings.closed != 0)
 }
 
 type Counted = ([Carried; 2], [Volume; StrayReason::ALL.len()]);

@@ -1,4 +1,5 @@
-//! Trying a hook: frames through a scratch interface, and how many of them were counted.
+//! Trying a hook: frames through a scratch interface, and how many of them were counted. And a socket of the
+//! inline path.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -9,11 +10,11 @@ use std::{
 use netweir_flow::{Hook, Meter};
 use netweir_wire::map::{Direction, PortClasses};
 
-use super::{FrameSocket, veth};
+use super::{FrameSocket, link::index, veth};
 use crate::{
     Agent, Choice, Error, Interfaces, Netns, QuicSettings, RuleSettings, Settings,
     attach::{HookChoice, MapSizes, Modes, TcMode},
-    now_ns,
+    inline, now_ns,
 };
 
 /// Frames sent in a trial.
@@ -63,6 +64,17 @@ pub fn try_hook(hook: HookChoice, tc: TcMode) -> Result<Tried, Error> {
         // Frames come through in an instant, or not at all.
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Opens an AF_XDP socket of a scratch interface, which copies.
+///
+/// # Errors
+/// Whatever keeps tapped frames from going by user space here; else as of [`try_hook`].
+pub fn try_sockets() -> Result<(), Error> {
+    let netns = Netns::anonymous("scratch")?;
+    veth((&netns, METERED), (&netns, SENDER))?;
+    let ifindex = index(&netns, METERED)?;
+    netns.enter(|| inline::try_socket(ifindex))?
 }
 
 fn settings(hook: HookChoice, tc: TcMode) -> Settings {

@@ -111,6 +111,7 @@ impl Out {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
         options.custom_flags(OFlags::NONBLOCK.bits() as i32);
+        let mut has_waited = false;
         loop {
             match options.open(place) {
                 Ok(file) => {
@@ -122,6 +123,9 @@ impl Out {
                     return Ok(out);
                 }
                 Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                    if !std::mem::replace(&mut has_waited, true) {
+                        tracing::info!("waiting for a reader of {}", place.display());
+                    }
                     let left = until.left().unwrap_or(PAUSE);
                     if until.stop.wait(left.min(PAUSE))? || left.is_zero() {
                         return Err(io::Error::other("nobody reads from it"));

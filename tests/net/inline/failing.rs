@@ -214,6 +214,7 @@ fn a_closed_bump_lets_nothing_by() {
     assert!(reaches(&bump, 7001) && reaches(&bump, 7002));
     assert!(child.end(Signal::KILL).was_killed());
     assert!(!reaches(&bump, 7001) && reaches(&bump, 7002));
+    assert_eq!(asked(&bump), ["closed"; 2]);
     let child = bump.start(&["--closed"]);
     assert!(reaches(&bump, 7001));
     let ended = child.end(Signal::INT);
@@ -224,6 +225,18 @@ fn a_closed_bump_lets_nothing_by() {
     // Opened again, whoever has it or not.
     drop(bump.start(&[]).end(Signal::INT));
     assert!(reaches(&bump, 7001));
+    assert_eq!(asked(&bump), ["open"; 2]);
+}
+
+/// What `netweir status` says that both interfaces were asked for.
+fn asked(bump: &Bump) -> Vec<String> {
+    let words = ["status", "--output", "json"];
+    let ended = Netweir::new(words).inside(&bump.middle).finish();
+    let lines = ended.output.iter();
+    let line = |line: &String| serde_json::from_str(line).unwrap();
+    let rows: Vec<serde_json::Value> = lines.map(line).collect();
+    let asked = rows.iter().map(|row| row["asked"].as_str());
+    asked.map(|asked| asked.unwrap().to_owned()).collect()
 }
 
 /// Where the capture cannot go on, frames do.

@@ -9,12 +9,13 @@ use serde::Deserialize;
 use super::protocol::Run;
 
 /// What doctor looks at, and the kernel that first has it.
-const CHECKS: [(&str, Version); 5] = [
+const CHECKS: [(&str, Version); 6] = [
     ("kernel", (5, 10)),
     ("kernel types (BTF)", (5, 4)),
     ("hook tc (TCX)", (6, 6)),
     ("hook tc (clsact)", (4, 5)),
     ("hook tracepoint", (5, 5)),
+    ("AF_XDP sockets", (4, 18)),
 ];
 
 /// What a test says that it needs, and the kernel that first has it.
