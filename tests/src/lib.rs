@@ -13,6 +13,7 @@ mod rig;
 mod sender;
 mod server;
 mod skb;
+mod stopped;
 mod trace;
 mod usage;
 mod world;
@@ -28,7 +29,7 @@ pub use defect::{FlowMaps, UsedMaps, object_with_cut_quic_events, object_with_ri
 pub use far::Far;
 pub use feature::{Feature, tc_hook};
 pub use host::Reading;
-pub use pin::{OldPins, PINS, claim, own_bpffs, settings, status, tree};
+pub use pin::{OldPins, PINS, PinnedSlots, claim, own_bpffs, settings, status, tree};
 pub use report::{Counted, Table, books, sum, table};
 pub use rig::{Entry, Program, Rig, drain, drain_into};
 pub use sender::{Load, Sender};

@@ -2,10 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic, with its line")]
 
-use std::{fs, path::Path};
+use std::{fs, mem::offset_of, path::Path};
 
 use aya::{
     include_bytes_aligned,
+    maps::{Array, Map, MapData},
     programs::{
         LinkOrder, SchedClassifier, TcAttachType, Xdp, XdpMode, links::FdLink, tc::TcAttachOptions,
     },
@@ -20,8 +21,8 @@ use netweir_flow::Hook;
 use netweir_packets::port_bits;
 use netweir_wire::{
     map::{
-        About, CarriedSums, Direction, InterfaceKey, NearInterface, Phase, PortClasses, near_place,
-        old::v3,
+        About, CarriedSums, Direction, InterfaceKey, NearInterface, Phase, PortClasses, TapSlot,
+        TapSlots, near_place, old::v3,
     },
     name,
 };
@@ -71,6 +72,59 @@ pub fn tree(path: &Path) -> Vec<String> {
     }
     found.sort();
     found
+}
+
+/// What programs and user space know of the way through user space, of an interface where frames cross.
+pub struct PinnedSlots(Array<MapData, [u8; size_of::<TapSlots>()]>);
+
+impl PinnedSlots {
+    /// Of this interface, which is pinned for the calling thread.
+    ///
+    /// # Panics
+    /// It is not.
+    pub fn of(interface: &str) -> Self {
+        let pins = tree(Path::new(PINS));
+        let is_it = |path: &&String| path.contains(interface) && path.ends_with(name::TAP_SLOTS);
+        let path = pins.iter().find(is_it);
+        let path = path.unwrap_or_else(|| panic!("{pins:#?}"));
+        let map = Map::Array(MapData::from_pin(path).unwrap());
+        Self(map.try_into().unwrap())
+    }
+
+    /// What is known of a queue.
+    ///
+    /// # Panics
+    /// The map cannot be read.
+    pub fn slot(&self, queue: usize) -> TapSlot {
+        let bytes = self.0.get(&0, 0).unwrap();
+        let word = |place| {
+            let place = Self::place(queue, place);
+            u64::from_ne_bytes(*bytes[place..].first_chunk().unwrap())
+        };
+        TapSlot {
+            taken: word(offset_of!(TapSlot, taken)),
+            refused: word(offset_of!(TapSlot, refused)),
+            room: word(offset_of!(TapSlot, room)),
+            done: word(offset_of!(TapSlot, done)),
+            forwarded: word(offset_of!(TapSlot, forwarded)),
+            ..TapSlot::default()
+        }
+    }
+
+    /// Lies about the room of a queue; while nothing goes by user space, for all is written that was read.
+    ///
+    /// # Panics
+    /// The map cannot be read or written.
+    pub fn set_room(&mut self, queue: usize, room: u64) {
+        let mut bytes = self.0.get(&0, 0).unwrap();
+        let place = Self::place(queue, offset_of!(TapSlot, room));
+        bytes[place..][..size_of::<u64>()].copy_from_slice(&room.to_ne_bytes());
+        self.0.set(0, bytes, 0).unwrap();
+    }
+
+    const fn place(queue: usize, word: usize) -> usize {
+        offset_of!(TapSlots, slots) + queue * size_of::<TapSlot>() + word
+    }
 }
 
 /// What `netweir status` says of the only interface that is pinned, from inside a namespace.

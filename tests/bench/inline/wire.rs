@@ -2,23 +2,17 @@
 
 use std::{
     fs,
-    mem::offset_of,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use anyhow::{Context, ensure};
-use aya::maps::{Array, Map, MapData};
 use netweir_agent::{
     Netns,
     scratch::{set_offloads, veth},
 };
 use netweir_packets::frame::DESTINATION_MAC;
-use netweir_tests::{Child, Far, Netweir, PINS, tree};
-use netweir_wire::{
-    map::{TapSlot, TapSlots},
-    name,
-};
+use netweir_tests::{Child, Far, Netweir, PinnedSlots};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -59,13 +53,10 @@ pub(super) struct Wire {
     /// Where frames come from.
     pub(super) client: Netns,
     netweir: Option<Child>,
-    slots: Option<Array<MapData, Bytes>>,
+    slots: Option<PinnedSlots>,
     _rules: TempDir,
     _others: [Netns; 2],
 }
-
-/// [`TapSlots`] as the library reads it.
-type Bytes = [u8; size_of::<TapSlots>()];
 
 impl Middle {
     /// Names of its interfaces: pins have them.
@@ -99,7 +90,7 @@ impl Wire {
             Middle::Tap => {
                 fs::write(&file, RULES)?;
                 netweir = Some(start(&inside, [one, other], &file));
-                slots = Some(slots_of(one)?);
+                slots = Some(PinnedSlots::of(one));
             }
         }
         Ok(Self {
@@ -113,23 +104,9 @@ impl Wire {
     }
 
     /// Frames that went by user space so far, and those that are there or on the way there.
-    pub(super) fn tapped(&self) -> anyhow::Result<[u64; 2]> {
-        let Some(slots) = &self.slots else {
-            return Ok([0; 2]);
-        };
-        let bytes = slots.get(&0, 0)?;
-        let word = |place| -> anyhow::Result<u64> {
-            let place = offset_of!(TapSlots, slots) + place;
-            let word = bytes[place..].first_chunk().context("the value is short")?;
-            Ok(u64::from_ne_bytes(*word))
-        };
-        let slot = TapSlot {
-            taken: word(offset_of!(TapSlot, taken))?,
-            refused: word(offset_of!(TapSlot, refused))?,
-            done: word(offset_of!(TapSlot, done))?,
-            ..TapSlot::default()
-        };
-        Ok([word(offset_of!(TapSlot, forwarded))?, slot.outstanding()])
+    pub(super) fn tapped(&self) -> [u64; 2] {
+        let slot = self.slots.as_ref().map(|slots| slots.slot(0));
+        slot.map_or([0; 2], |slot| [slot.forwarded, slot.outstanding()])
     }
 
     /// Number of the process in the middle.
@@ -157,14 +134,6 @@ fn start(netns: &Netns, [one, other]: [&str; 2], rules: &Path) -> Child {
     let netweir = Netweir::new(words).rules(rules).start();
     netweir.await_log(CROSSING, 1);
     netweir
-}
-
-/// The map of which programs and user space share the value, of an interface.
-fn slots_of(interface: &str) -> anyhow::Result<Array<MapData, Bytes>> {
-    let pins = tree(Path::new(PINS));
-    let is_it = |path: &&String| path.contains(interface) && path.ends_with(name::TAP_SLOTS);
-    let path = pins.iter().find(is_it).context("no pin of the slots")?;
-    Ok(Map::Array(MapData::from_pin(path)?).try_into()?)
 }
 
 /// Puts a bridge between two interfaces, that knows where frames go and asks no firewall.

@@ -12,7 +12,7 @@ use std::{
 use netweir_tests::{Bump, Crossed, Netweir, Side, await_that, is_root, own_bpffs, tree};
 use rustix::{
     mount::{MountFlags, mount},
-    process::{Pid, Signal, kill_process},
+    process::Signal,
 };
 
 use super::{file, tap_all};
@@ -179,11 +179,10 @@ fn who_stands_still_is_passed_by() {
     let bump = Bump::new(1500);
     tap_all(&bump);
     let child = bump.start(&[]);
-    let pid = Pid::from_raw(child.process().cast_signed()).unwrap();
     while_sending(&bump, |came| {
-        kill_process(pid, Signal::STOP).unwrap();
+        child.stop();
         await_bytes(came, 10_000_000);
-        kill_process(pid, Signal::CONT).unwrap();
+        child.go_on();
         await_bytes(came, 10_000_000);
     });
     let ended = child.end(Signal::INT);

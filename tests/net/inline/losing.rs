@@ -1,21 +1,41 @@
 //! Each way in which a frame can be lost, and what is not recorded.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::{
+    net::{SocketAddr, UdpSocket},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
-use netweir_tests::{Bump, Crossed, Netweir, Server, await_that, is_root, own_bpffs};
-use rustix::process::{Pid, Signal, kill_process};
+use netweir_tests::{
+    Bump, Crossed, Load, Netweir, PinnedSlots, Sender, Server, await_that, is_root, own_bpffs,
+};
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// Datagrams that are sent.
 const SOME: u64 = 30;
 const PORT: u16 = 7001;
+/// The queues of an interface.
+const QUEUES: [usize; 2] = [0, 1];
+/// As fast as it goes.
+const FLOOD: Load = Load {
+    packets: u64::MAX,
+    per_second: None,
+    at_most: Duration::from_millis(100),
+};
 
 fn tapped(bump: &Bump) {
     bump.rule("told", &["--destination-port", "7001", "--action", "tap"]);
 }
 
-/// Sends datagrams of so many bytes to the service, whose address is known for good, and so needs no asking.
+/// Sends datagrams of so many bytes to the service.
 fn send(bump: &Bump, bytes: usize) {
+    send_by(&client(bump), bump, (SOME, bytes));
+}
+
+/// A socket of the client, which knows for good where the service is, and so needs no asking.
+fn client(bump: &Bump) -> UdpSocket {
     let (service, client) = (bump.service.addresses[0], bump.client.addresses[0]);
     let to = service.to_string();
     let mac = ["lladdr", "02:00:00:00:00:02", "nud", "permanent"];
@@ -24,10 +44,14 @@ fn send(bump: &Bump, bytes: usize) {
     let socket = bump
         .client
         .enter(|| UdpSocket::bind(SocketAddr::new(client, 0)));
-    let socket = socket.unwrap();
-    for _ in 0..SOME {
-        let sent = socket.send_to(&vec![1; bytes], SocketAddr::new(service, PORT));
-        assert_eq!(sent.unwrap(), bytes);
+    socket.unwrap()
+}
+
+/// Sends so many of so many bytes by one socket, and so by one queue.
+fn send_by(socket: &UdpSocket, bump: &Bump, (datagrams, bytes): (u64, usize)) {
+    for _ in 0..datagrams {
+        let to = SocketAddr::new(bump.service.addresses[0], PORT);
+        assert_eq!(socket.send_to(&vec![1; bytes], to).unwrap(), bytes);
     }
 }
 
@@ -166,8 +190,7 @@ fn what_a_dead_process_had_is_counted() {
     let bump = Bump::new(1500);
     tapped(&bump);
     let child = bump.start(&[]);
-    let pid = Pid::from_raw(child.process().cast_signed()).unwrap();
-    kill_process(pid, Signal::STOP).unwrap();
+    child.stop();
     send(&bump, 20);
     assert!(child.end(Signal::KILL).was_killed());
     let ended = bump.start(&[]).end(Signal::INT);
@@ -208,4 +231,106 @@ fn what_is_not_recorded_is_counted() {
         })
     });
     drop(server.child.end(Signal::INT));
+}
+
+/// User space says how much room there is. Who said more than there is would lose frames, and count them.
+#[test]
+fn what_a_socket_has_no_room_for_is_counted() {
+    if !is_root() {
+        return;
+    }
+    let _folder = own_bpffs();
+    let bump = Bump::new(1500);
+    tapped(&bump);
+    let server = bump.serve(&["--frames", "64"]);
+    let socket = client(&bump);
+    let mut slots = PinnedSlots::of("b0");
+    while_stopped(&server, || {
+        for queue in QUEUES {
+            slots.set_room(queue, 1000);
+        }
+        send_by(&socket, &bump, (94, 20));
+    });
+    let line = await_lost(&server, "socket_refused");
+    check(&line);
+    let line = await_line(&server, |line| line["in_tap"] == 0);
+    let told = [&line["tapped"], &line["lost_by_reason"]["socket_refused"]];
+    assert_eq!(told, [64, 30], "{line}");
+    drop(server.child.end(Signal::INT));
+}
+
+/// Once one has passed by, all do until user space has forwarded what it had: no order is lost but once.
+#[test]
+fn who_was_passed_by_is_passed_by_until_all_is_forwarded() {
+    if !is_root() {
+        return;
+    }
+    let _folder = own_bpffs();
+    let bump = Bump::new(1500);
+    tapped(&bump);
+    let server = bump.serve(&[]);
+    let socket = client(&bump);
+    let send = |frames| send_by(&socket, &bump, (frames, 20));
+    let mut slots = PinnedSlots::of("b0");
+    while_stopped(&server, || {
+        send(10);
+        let room = QUEUES.map(|queue| slots.slot(queue).room);
+        for queue in QUEUES {
+            let given = slots.slot(queue).taken;
+            slots.set_room(queue, given);
+        }
+        send(1);
+        for queue in QUEUES {
+            slots.set_room(queue, room[queue]);
+        }
+        send(10);
+    });
+    let line = await_line(&server, |line| line["tapped"] == 10 && line["in_tap"] == 0);
+    assert_eq!(line["bypassed_by_reason"]["no_room"], 11, "{line}");
+    send(10);
+    let line = await_line(&server, |line| line["tapped"] == 20);
+    check(&line);
+    drop(server.child.end(Signal::INT));
+}
+
+/// Stops the process meanwhile, for less than it takes to be called stalled.
+fn while_stopped(server: &Server, act: impl FnOnce()) {
+    server.child.stop();
+    act();
+    server.child.go_on();
+}
+
+/// Where frames come all the time, whoever ends has none left in the end, and none was too many.
+#[test]
+fn who_ends_in_a_flood_has_nothing_left() {
+    if !is_root() {
+        return;
+    }
+    let _folder = own_bpffs();
+    let bump = Bump::new(1500);
+    bump.rule("told", &["--protocol", "udp", "--action", "tap"]);
+    let server = bump.serve(&["--frames", "64"]);
+    let is_over = AtomicBool::new(false);
+    let ended = thread::scope(|scope| {
+        scope.spawn(|| {
+            let sender = Sender::open(&bump.client.netns, "c0").unwrap();
+            // It ends by itself as well.
+            let mut loads = [FLOOD; 200].into_iter();
+            while let Some(load) = loads.next()
+                && !is_over.load(Ordering::Relaxed)
+            {
+                sender.send(load, |_| 0).unwrap();
+            }
+        });
+        await_line(&server, |line| line["tapped"].as_u64() > Some(50_000));
+        let ended = server.child.end(Signal::INT);
+        is_over.store(true, Ordering::Relaxed);
+        ended
+    });
+    let line = Crossed::of(&ended, "b0");
+    line.check();
+    assert!(line.in_tap == 0 && line.bypassed > 0, "{line:?}");
+    for reason in ["left_behind", "socket_refused"] {
+        assert!(!line.line.contains(reason), "{line:?}");
+    }
 }
