@@ -5,9 +5,11 @@ use std::{
     process::Command,
 };
 
-use netweir_tests::{Bump, Crossed, await_that, is_root, own_bpffs};
+use netweir_tests::{Bump, Crossed, await_that};
 use rustix::process::Signal;
 use serde_json::Value;
+
+use super::bump;
 
 /// Datagrams to each of two ports.
 const SOME: u64 = 50;
@@ -47,11 +49,7 @@ fn two_rules(bump: &Bump) {
 
 #[test]
 fn tapped_frames_are_written_whole() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     two_rules(&bump);
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("one.pcapng");
@@ -90,11 +88,7 @@ fn tapped_frames_are_written_whole() {
 
 #[test]
 fn frames_go_on_crossing_when_enough_is_written() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     two_rules(&bump);
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("some.pcapng");
@@ -112,11 +106,7 @@ fn frames_go_on_crossing_when_enough_is_written() {
 
 #[test]
 fn tapped_frames_are_told_as_they_come() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     two_rules(&bump);
     let child = bump.start(&["--events", "--filter", "port 7002"]);
     exchange(&bump);
@@ -135,11 +125,7 @@ fn tapped_frames_are_told_as_they_come() {
 
 #[test]
 fn the_api_tells_where_frames_went() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     two_rules(&bump);
     let server = bump.serve(&[]);
     exchange(&bump);

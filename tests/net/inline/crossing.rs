@@ -14,7 +14,7 @@ use netweir_tests::{Bump, Crossed, Feature, await_that, is_root, own_bpffs, stay
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{fetch, file, tap_all};
+use super::{bump, fetch, file, tap_all};
 
 /// Bytes of a file that is fetched.
 const FILE_BYTES: usize = 5_000_000;
@@ -116,11 +116,7 @@ fn iperf(bump: &Bump, arguments: &[&str]) -> Value {
 
 #[test]
 fn iperf_is_served() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     tap_all(&bump);
     let child = bump.start(&[]);
     for arguments in [&["--parallel", "4"][..], &["--reverse"]] {
@@ -225,11 +221,7 @@ const WINDOW: u64 = 96;
 
 #[test]
 fn a_million_frames_are_accounted_for() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     bump.rule("lost", &["--destination-port", "5001", "--action", "drop"]);
     bump.rule("told", &["--destination-port", "5002", "--action", "tap"]);
     let child = bump.start(&[]);

@@ -15,7 +15,7 @@ use rustix::{
     process::Signal,
 };
 
-use super::{file, tap_all};
+use super::{bump, file, tap_all};
 
 /// Bytes that are sent again and again.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -92,11 +92,7 @@ fn reaches(bump: &Bump, port: u16) -> bool {
 
 #[test]
 fn who_is_killed_and_started_again_in_full_flow_loses_what_it_had() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     bump.rule(
         "never",
         &[
@@ -141,11 +137,7 @@ fn who_is_killed_and_started_again_in_full_flow_loses_what_it_had() {
 
 #[test]
 fn who_ends_loses_nothing() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     tap_all(&bump);
     let child = bump.start(&[]);
     let lines = while_sending(&bump, |came| {
@@ -172,11 +164,7 @@ fn who_ends_loses_nothing() {
 
 #[test]
 fn who_stands_still_is_passed_by() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     tap_all(&bump);
     let child = bump.start(&[]);
     while_sending(&bump, |came| {
@@ -200,11 +188,7 @@ fn who_stands_still_is_passed_by() {
 
 #[test]
 fn a_closed_bump_lets_nothing_by() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     bump.rule(
         "watched",
         &["--destination-port", "7001", "--action", "tap"],
@@ -241,11 +225,7 @@ fn asked(bump: &Bump) -> Vec<String> {
 /// Where the capture cannot go on, frames do.
 #[test]
 fn a_full_disk_does_not_cut_the_wire() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     tap_all(&bump);
     let disk = tempfile::tempdir().unwrap();
     let size = Some(c"size=100k");

@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use netweir_tests::{
-    Bump, Crossed, Load, Netweir, PinnedSlots, Sender, Server, await_that, is_root, own_bpffs,
-};
+use netweir_tests::{Bump, Crossed, Load, Netweir, PinnedSlots, Sender, Server, await_that};
 use rustix::process::Signal;
 use serde_json::Value;
+
+use super::bump;
 
 /// Datagrams that are sent.
 const SOME: u64 = 30;
@@ -84,11 +84,7 @@ fn check(line: &Value) {
 
 #[test]
 fn what_the_other_interface_does_not_take_is_counted() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     let server = bump.serve(&[]);
     bump.service.text("ip", &["link", "set", "s0", "down"]);
     send(&bump, 20);
@@ -103,11 +99,7 @@ fn what_the_other_interface_does_not_take_is_counted() {
 
 #[test]
 fn what_the_kernel_does_not_hand_on_is_counted() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     let server = bump.serve(&[]);
     bump.middle
         .text("ip", &["link", "set", "b1", "mtu", "1000"]);
@@ -118,11 +110,7 @@ fn what_the_kernel_does_not_hand_on_is_counted() {
 
 #[test]
 fn what_user_space_cannot_hand_on_is_counted() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     tapped(&bump);
     let server = bump.serve(&[]);
     bump.service.text("ip", &["link", "set", "s0", "down"]);
@@ -142,11 +130,7 @@ fn what_user_space_cannot_hand_on_is_counted() {
 /// What waits while the other interface is down goes when it is up again, and is lost where that is not to be.
 #[test]
 fn what_waits_for_an_interface_goes_or_is_counted() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     tapped(&bump);
     let server = bump.serve(&[]);
     let set = |state| drop(bump.middle.text("ip", &["link", "set", "b1", state]));
@@ -166,11 +150,7 @@ fn what_waits_for_an_interface_goes_or_is_counted() {
 
 #[test]
 fn what_has_no_way_any_more_is_counted() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     assert!(bump.start(&[]).end(Signal::KILL).was_killed());
     bump.middle.text("ip", &["link", "delete", "b1"]);
     send(&bump, 20);
@@ -183,11 +163,7 @@ fn what_has_no_way_any_more_is_counted() {
 
 #[test]
 fn what_a_dead_process_had_is_counted() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     tapped(&bump);
     let child = bump.start(&[]);
     child.stop();
@@ -206,11 +182,7 @@ fn what_a_dead_process_had_is_counted() {
 
 #[test]
 fn what_is_not_recorded_is_counted() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     tapped(&bump);
     let server = bump.serve(&["--set", "rules.heads_per_second=0"]);
     send(&bump, 20);
@@ -236,11 +208,7 @@ fn what_is_not_recorded_is_counted() {
 /// User space says how much room there is. Who said more than there is would lose frames, and count them.
 #[test]
 fn what_a_socket_has_no_room_for_is_counted() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     tapped(&bump);
     let server = bump.serve(&["--frames", "64"]);
     let socket = client(&bump);
@@ -262,11 +230,7 @@ fn what_a_socket_has_no_room_for_is_counted() {
 /// Once one has passed by, all do until user space has forwarded what it had: no order is lost but once.
 #[test]
 fn who_was_passed_by_is_passed_by_until_all_is_forwarded() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     tapped(&bump);
     let server = bump.serve(&[]);
     let socket = client(&bump);
@@ -303,11 +267,7 @@ fn while_stopped(server: &Server, act: impl FnOnce()) {
 /// Where frames come all the time, whoever ends has none left in the end, and none was too many.
 #[test]
 fn who_ends_in_a_flood_has_nothing_left() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     bump.rule("told", &["--protocol", "udp", "--action", "tap"]);
     let server = bump.serve(&["--frames", "64"]);
     let is_over = AtomicBool::new(false);

@@ -15,10 +15,18 @@ use std::{
     thread,
 };
 
-use netweir_tests::Bump;
+use netweir_tests::{Bump, is_root, own_bpffs};
 
 /// Rules by which everything is tapped that is IP.
 const ALL: [(&str, &str); 2] = [("four", "0.0.0.0/0"), ("six", "::/0")];
+
+/// A bump in the wire, with pins that nobody else has; none without root.
+fn bump(mtu: u32) -> Option<Bump> {
+    is_root().then(|| {
+        own_bpffs();
+        Bump::new(mtu)
+    })
+}
 
 /// Lets all that is IP go by user space.
 fn tap_all(bump: &Bump) {

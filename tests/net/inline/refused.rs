@@ -3,6 +3,8 @@
 use netweir_tests::{Bump, Ended, Netweir, is_root, own_bpffs, tree};
 use rustix::process::Signal;
 
+use super::bump;
+
 fn complaint(ended: &Ended) -> &str {
     assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
     ended.log.last().unwrap()
@@ -50,11 +52,7 @@ fn what_cannot_be_is_refused() {
 
 #[test]
 fn nobody_may() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     let call = Netweir::new(["inline", "--from", "b0", "--to", "b1"]);
     let ended = call.inside(&bump.middle).as_nobody("").finish();
     assert!(complaint(&ended).contains("not permitted"), "{ended:#?}");
@@ -116,11 +114,7 @@ fn half_a_bump_is_refused() {
 
 #[test]
 fn what_is_attached_otherwise_stays_so() {
-    if !is_root() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let Some(bump) = bump(1500) else { return };
     let attach = Netweir::new(["attach", "--iface", "b1", "--hook", "tc"]);
     let ended = attach.inside(&bump.middle).finish();
     assert_eq!(ended.failure(), (Some(0), vec![]), "{ended:#?}");
