@@ -1,4 +1,5 @@
-//! The far ends of a network that frames cross: live frames set out at one, and arrive at the other.
+//! The far ends of a network that frames cross: live frames set out at one, and arrive at the other. And the
+//! least that can be in its middle.
 //!
 //! The programs are those of `kernel/bench/far.rs`, of which the names are spelled here.
 
@@ -21,6 +22,36 @@ const DELAYS: &str = "DELAYS";
 /// Where the payload of UDP over IPv4 begins: the time, then the number.
 const PAYLOAD: usize = 14 + 20 + 8;
 
+/// A middle that does nothing but send on, until this value ends.
+pub struct Onward {
+    _yardstick: Yardstick,
+}
+
+impl Onward {
+    /// What comes by one interface goes on by another one.
+    ///
+    /// # Errors
+    /// There is no such interface, or the kernel refuses.
+    pub fn new(netns: &Netns, from: &str, to: &str) -> anyhow::Result<Self> {
+        let mut yardstick = sending(netns, to)?;
+        let program = yardstick.xdp(SEND)?;
+        netns.enter(|| program.attach(from, XdpMode::Driver))??;
+        Ok(Self {
+            _yardstick: yardstick,
+        })
+    }
+}
+
+/// Programs of which one sends by this interface.
+fn sending(netns: &Netns, interface: &str) -> anyhow::Result<Yardstick> {
+    let mut yardstick = Yardstick::new(1)?;
+    let ifindex = watch::find(netns, interface)?.ifindex;
+    let mut out: DevMap<_> = yardstick.map(OUT)?.try_into()?;
+    netns.enter(|| out.set(0, ifindex, None, 0))??;
+    yardstick.xdp(SEND)?;
+    Ok(yardstick)
+}
+
 /// Both ends, until this value ends.
 pub struct Far {
     yardstick: Yardstick,
@@ -35,13 +66,9 @@ impl Far {
     /// # Errors
     /// There is no such interface, or the kernel refuses.
     pub fn new(from: (&Netns, &str), to: (&Netns, &str)) -> anyhow::Result<Self> {
-        let mut yardstick = Yardstick::new(1)?;
+        let mut yardstick = sending(from.0, from.1)?;
         let program = yardstick.xdp(ARRIVE)?;
         to.0.enter(|| program.attach(to.1, XdpMode::Driver))??;
-        let ifindex = watch::find(from.0, from.1)?.ifindex;
-        let mut out: DevMap<_> = yardstick.map(OUT)?.try_into()?;
-        from.0.enter(|| out.set(0, ifindex, None, 0))??;
-        yardstick.xdp(SEND)?;
         Ok(Self { yardstick })
     }
 

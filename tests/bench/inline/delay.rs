@@ -33,7 +33,7 @@ pub(super) fn measure(wires: &mut [Wire; 3]) -> anyhow::Result<Rows> {
     let mut rounds: [Vec<Delays>; 3] = Default::default();
     for _ in 0..ROUNDS {
         for (wire, rounds) in wires.iter_mut().zip(&mut rounds) {
-            rounds.push(send(wire)?);
+            rounds.push(wire.measured(send)?);
         }
     }
     let figures = |place: usize| {

@@ -1,7 +1,8 @@
 //! A bump in the wire: what crosses `netweir inline`, beside a bridge of the kernel.
 //!
 //! Three wires of two veth pairs each, of one queue: in the middle a bridge; `netweir inline` without a rule
-//! (the kernel path); and the same with a rule that taps all (in copy mode). A fourth one ends in its middle.
+//! (the kernel path); and the same with a rule that taps all (in copy mode). A fourth one has XDP in its middle that does
+//! nothing but send on, the least that any bump of this kind can cost; a fifth one ends there. Each process runs while its wire is measured, and no longer.
 //!
 //! *Rates*: the client sends UDP of 60 bytes (64 with the checksum of the wire) as live frames, as fast as it
 //! goes, on one CPU; XDP at the service counts and drops what arrives. On that CPU runs all that the kernel does
@@ -24,7 +25,7 @@ mod wire;
 use std::{fs, thread, time::Duration};
 
 use anyhow::Context;
-use netweir_tests::{Pinned, own_bpffs, udp_frame};
+use netweir_tests::{own_bpffs, udp_frame};
 
 use self::wire::{Middle, Wire};
 use crate::table::Table;
@@ -64,22 +65,20 @@ type Rows = Vec<(String, Vec<f64>)>;
 
 fn measure_here() -> anyhow::Result<Rows> {
     own_bpffs();
-    let all = [Middle::Sink, Middle::Bridge, Middle::Kernel, Middle::Tap];
+    let all = [
+        Middle::Sink,
+        Middle::Redirect,
+        Middle::Bridge,
+        Middle::Kernel,
+        Middle::Tap,
+    ];
     let wires: anyhow::Result<Vec<Wire>> = all.into_iter().map(Wire::new).collect();
-    let wires: Result<[Wire; 4], _> = wires?.try_into();
-    let mut wires = wires.ok().context("there are four wires")?;
-    let mut rows;
-    {
-        // What was started before runs where it likes.
-        let _pinned = Pinned::to_one_cpu()?;
-        rows = rate::measure(&mut wires)?;
-        let [_, crossing @ ..] = &mut wires;
-        rows.extend(delay::measure(crossing)?);
-    }
-    let cpu = at_rest(wires[3].process()?)?;
-    for wire in &mut wires {
-        wire.finish();
-    }
+    let wires: Result<[Wire; 5], _> = wires?.try_into();
+    let mut wires = wires.ok().context("there are five wires")?;
+    let mut rows = rate::measure(&mut wires)?;
+    let [_, _, crossing @ ..] = &mut wires;
+    rows.extend(delay::measure(crossing)?);
+    let cpu = wires[Middle::Tap as usize].measured(|wire| at_rest(wire.process()?))?;
     rows.push(row("tap at rest", &[("cpu", cpu)]));
     Ok(rows)
 }

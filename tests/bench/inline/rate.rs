@@ -5,17 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use netweir_tests::{Far, Load, Sender};
+use netweir_tests::{Load, Sender};
 
 use super::{
     ROUNDS, Rows, frame, row,
-    wire::{CLIENT, Wire},
+    wire::{CLIENT, Middle, Wire},
 };
 use crate::median;
 
 /// Frames sent as fast as they come, by one call: each call takes the kernel some 25 ms beside the frames.
 const FRAMES: u32 = 2_000_000;
-const WARMING: u32 = 256 * Far::BATCH;
 /// How long frames are sent by a socket, and how many rates are tried.
 const PACED: Duration = Duration::from_millis(250);
 const TRIES: usize = 6;
@@ -27,6 +26,7 @@ const SHARE: f64 = 0.999;
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What became of some frames, in a second.
+#[derive(Clone, Copy)]
 struct Rate {
     sent: f64,
     arrived: f64,
@@ -40,63 +40,65 @@ impl Rate {
     }
 }
 
-/// Measures each wire in turns: without a middle, by the bridge, by the kernel and by user space.
-pub(super) fn measure(wires: &mut [Wire; 4]) -> anyhow::Result<Rows> {
+/// Measures each wire in turns: without a middle, by XDP alone, by the bridge, by the kernel and by user space.
+pub(super) fn measure(wires: &mut [Wire; 5]) -> anyhow::Result<Rows> {
     let mut rounds = Vec::new();
-    let mut socket_rounds = Vec::new();
     let mut capacities = Vec::new();
-    for wire in &mut *wires {
-        wire.far.send(&frame(), WARMING)?;
-    }
     for _ in 0..ROUNDS {
-        rounds.push(round(wires, flat_out)?);
-        socket_rounds.push(round(wires, by_socket)?);
-        capacities.push(capacity(&mut wires[3])?);
+        let [sink, redirect, bridge, kernel, tap] =
+            wires.each_mut().map(|wire| wire.measured(both));
+        rounds.push([sink?, redirect?, bridge?, kernel?, tap?]);
+        capacities.push(wires[Middle::Tap as usize].measured(capacity)?);
     }
-    let mut all = rows(&rounds, "");
-    all.extend(rows(&socket_rounds, "socket: "));
+    let mut all = Rows::new();
+    for (place, sender) in ["", "socket: "].into_iter().enumerate() {
+        let of_sender = |round: &[[Rate; 2]; 5]| round.map(|both| both[place]);
+        let rounds: Vec<_> = rounds.iter().map(of_sender).collect();
+        all.extend(rows(&rounds, sender));
+    }
     let capacity = [("frames_s", median(capacities))];
     all.push(row("socket: tap, capacity", &capacity));
     Ok(all)
 }
 
-/// Measures each wire once.
-fn round(
-    wires: &mut [Wire; 4],
-    measure: fn(&mut Wire) -> anyhow::Result<Rate>,
-) -> anyhow::Result<[Rate; 4]> {
-    let [sink, bridge, kernel, tap] = wires.each_mut().map(measure);
-    Ok([sink?, bridge?, kernel?, tap?])
+/// As fast as it goes: live frames, and those of a socket.
+fn both(wire: &mut Wire) -> anyhow::Result<[Rate; 2]> {
+    Ok([flat_out(wire)?, by_socket(wire)?])
 }
 
 /// Rows of all wires, whose names begin with who sent.
-fn rows(rounds: &[[Rate; 4]], sender: &str) -> Rows {
-    let of = |figure: &dyn Fn(&[Rate; 4]) -> f64| median(rounds.iter().map(figure).collect());
-    let arrived = |name: &str, place: usize| {
-        let share = |to: usize| of(&|round| round[place].arrived / round[to].arrived);
+fn rows(rounds: &[[Rate; 5]], sender: &str) -> Rows {
+    let of = |figure: &dyn Fn(&[Rate; 5]) -> f64| median(rounds.iter().map(figure).collect());
+    let arrived = |name: &str, middle: Middle| {
+        let share =
+            |to: Middle| of(&|round| round[middle as usize].arrived / round[to as usize].arrived);
+        let over_sending = |round: &[Rate; 5]| {
+            let [sink, this] = [Middle::Sink, middle].map(|middle| round[middle as usize].arrived);
+            1e9 / this - 1e9 / sink
+        };
         let figures = [
-            ("frames_s", of(&|round| round[place].arrived)),
-            (
-                "crossing_ns",
-                of(&|round| 1e9 / round[place].arrived - 1e9 / round[0].arrived),
-            ),
-            ("to_bridge", share(1)),
-            ("to_kernel", share(2)),
-            ("lost_%", of(&|round| round[place].lost())),
+            ("frames_s", of(&|round| round[middle as usize].arrived)),
+            ("crossing_ns", of(&over_sending)),
+            ("to_bridge", share(Middle::Bridge)),
+            ("to_kernel", share(Middle::Kernel)),
+            ("lost_%", of(&|round| round[middle as usize].lost())),
         ];
         row(&format!("{sender}{name}"), &figures)
     };
+    let tapped = |round: &[Rate; 5]| round[Middle::Tap as usize].tapped;
+    let share = |to: Middle| of(&|round| tapped(round) / round[to as usize].arrived);
     let tap = [
-        ("frames_s", of(&|round| round[3].tapped)),
-        ("to_bridge", of(&|round| round[3].tapped / round[1].arrived)),
-        ("to_kernel", of(&|round| round[3].tapped / round[2].arrived)),
+        ("frames_s", of(&tapped)),
+        ("to_bridge", share(Middle::Bridge)),
+        ("to_kernel", share(Middle::Kernel)),
     ];
     vec![
-        arrived("sending alone", 0),
-        arrived("bridge", 1),
-        arrived("kernel path", 2),
+        arrived("sending alone", Middle::Sink),
+        arrived("redirect alone", Middle::Redirect),
+        arrived("bridge", Middle::Bridge),
+        arrived("kernel path", Middle::Kernel),
         row(&format!("{sender}tap"), &tap),
-        arrived("tap and what passes it by", 3),
+        arrived("tap and what passes it by", Middle::Tap),
     ]
 }
 

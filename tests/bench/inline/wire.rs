@@ -12,13 +12,18 @@ use netweir_agent::{
     scratch::{set_offloads, veth},
 };
 use netweir_packets::frame::DESTINATION_MAC;
-use netweir_tests::{Child, Far, Netweir, PinnedSlots};
+use netweir_tests::{Child, Far, Netweir, Onward, Pinned, PinnedSlots};
 use rustix::process::Signal;
 use tempfile::TempDir;
+
+use super::frame;
 
 /// The far ends.
 pub(super) const CLIENT: &str = "client";
 const SERVICE: &str = "service";
+
+/// Frames that are sent before anything is measured.
+const WARMING: u32 = 256 * Far::BATCH;
 
 /// What the program logs when frames cross.
 const CROSSING: &str = "frames cross between";
@@ -34,11 +39,13 @@ const FIREWALLS: [&str; 3] = [
     "bridge-nf-call-ip6tables",
 ];
 
-/// What is in the middle.
+/// What is in the middle; the wires stand in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Middle {
     /// Frames end there: what sending alone costs.
     Sink,
+    /// XDP that does nothing but send on.
+    Redirect,
     /// A bridge of the kernel.
     Bridge,
     /// `netweir inline` without rules.
@@ -49,13 +56,16 @@ pub(super) enum Middle {
 
 /// The wire. All of it ends with this value, or with the process.
 pub(super) struct Wire {
+    middle: Middle,
     pub(super) far: Far,
     /// Where frames come from.
     pub(super) client: Netns,
     netweir: Option<Child>,
     slots: Option<PinnedSlots>,
-    _rules: TempDir,
-    _others: [Netns; 2],
+    rules: TempDir,
+    _onward: Option<Onward>,
+    inside: Netns,
+    _service: Netns,
 }
 
 impl Middle {
@@ -63,6 +73,7 @@ impl Middle {
     const fn names(self) -> [&'static str; 2] {
         match self {
             Self::Sink => ["sink0", "sink1"],
+            Self::Redirect => ["redirect0", "redirect1"],
             Self::Bridge => ["bridge0", "bridge1"],
             Self::Kernel => ["kernel0", "kernel1"],
             Self::Tap => ["tap0", "tap1"],
@@ -71,7 +82,7 @@ impl Middle {
 }
 
 impl Wire {
-    /// Makes it, and waits until frames cross.
+    /// Makes it; by `netweir inline` nothing crosses yet.
     pub(super) fn new(middle: Middle) -> anyhow::Result<Self> {
         let [one, other] = middle.names();
         let client = Netns::anonymous(CLIENT)?;
@@ -79,28 +90,57 @@ impl Wire {
         let service = Netns::anonymous(SERVICE)?;
         veth((&client, CLIENT), (&inside, one))?;
         veth((&inside, other), (&service, SERVICE))?;
-        let rules = tempfile::tempdir()?;
-        let file = rules.path().join("rules.toml");
-        let (mut netweir, mut slots) = (None, None);
-        let mut to = (&service, SERVICE);
-        match middle {
-            Middle::Sink => to = (&inside, one),
-            Middle::Bridge => bridge(&inside, [one, other])?,
-            Middle::Kernel => netweir = Some(start(&inside, [one, other], &file)),
-            Middle::Tap => {
-                fs::write(&file, RULES)?;
-                netweir = Some(start(&inside, [one, other], &file));
-                slots = Some(PinnedSlots::of(one));
-            }
-        }
+        let to = match middle {
+            Middle::Sink => (&inside, one),
+            _ => (&service, SERVICE),
+        };
+        let onward = match middle {
+            Middle::Redirect => Some(Onward::new(&inside, one, other)?),
+            Middle::Bridge => bridge(&inside, [one, other]).map(|()| None)?,
+            Middle::Sink | Middle::Kernel | Middle::Tap => None,
+        };
         Ok(Self {
+            middle,
             far: Far::new((&client, CLIENT), to)?,
             client,
-            netweir,
-            slots,
-            _rules: rules,
-            _others: [inside, service],
+            netweir: None,
+            slots: None,
+            rules: tempfile::tempdir()?,
+            _onward: onward,
+            inside,
+            _service: service,
         })
+    }
+
+    /// Measures it on one CPU, and the process in its middle, if it has one, where that likes to run: the
+    /// process is there meanwhile only, for its programs see all that any wire sends on.
+    pub(super) fn measured<T>(
+        &mut self,
+        measure: impl FnOnce(&mut Self) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        self.begin()?;
+        let measured = Pinned::to_one_cpu().and_then(|_pinned| {
+            self.far.send(&frame(), WARMING)?;
+            measure(self)
+        });
+        self.finish();
+        measured
+    }
+
+    /// Starts the process, and waits until frames cross.
+    fn begin(&mut self) -> anyhow::Result<()> {
+        let ends = self.middle.names();
+        let file = self.rules.path().join("rules.toml");
+        match self.middle {
+            Middle::Sink | Middle::Redirect | Middle::Bridge => {}
+            Middle::Kernel => self.netweir = Some(start(&self.inside, ends, &file)),
+            Middle::Tap => {
+                fs::write(&file, RULES)?;
+                self.netweir = Some(start(&self.inside, ends, &file));
+                self.slots = Some(PinnedSlots::of(ends[0]));
+            }
+        }
+        Ok(())
     }
 
     /// Frames that went by user space so far, and those that are there or on the way there.
@@ -115,8 +155,9 @@ impl Wire {
         Ok(netweir.process())
     }
 
-    /// Ends the program as a person would, if there is one.
-    pub(super) fn finish(&mut self) {
+    /// Ends the process as a person would, if there is one.
+    fn finish(&mut self) {
+        self.slots = None;
         if let Some(netweir) = self.netweir.take() {
             let ended = netweir.end(Signal::TERM);
             // It ended well, with its books.
