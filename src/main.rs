@@ -1,6 +1,9 @@
 //! The program: reads the command line, runs the command, prints an error once.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use netweir::{args::Args, command};
@@ -12,13 +15,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(
-                clippy::print_stderr,
-                reason = "the one place where an error is printed"
-            )]
-            {
-                eprintln!("netweir: {}", command::complaint(&error));
-            }
+            // Where nobody reads it the exit code tells still.
+            let _unread = writeln!(io::stderr(), "netweir: {}", command::complaint(&error));
             ExitCode::FAILURE
         }
     }
@@ -28,7 +26,7 @@ fn main() -> ExitCode {
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     })
 }

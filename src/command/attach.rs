@@ -13,6 +13,7 @@ use netweir_agent::{
 use crate::{
     args::{AttachArgs, DetachArgs},
     config::Config,
+    log::tell,
     metering::{agent_settings, namespaces},
     rules::{Follower, Store},
 };
@@ -93,18 +94,17 @@ pub(super) fn detach(config: &Config, args: &DetachArgs) -> anyhow::Result<()> {
 
 /// Puts the rules that were changed in force in what is pinned and used by no agent. An agent sees to
 /// that itself; who may not look at pins has none.
-#[expect(clippy::print_stderr, reason = "it is for who changes rules")]
 pub(super) fn refresh_rules(config: &Config) -> anyhow::Result<()> {
     let (_, _, rules) = Follower::start(Store::new(&config.rules.file))?;
     let settings = agent_settings(config, rules);
     match pin::refresh_rules(&Folder::new(&config.pins), &settings) {
         Ok(used) => {
             for (interface, by) in used {
-                eprintln!(
-                    "netweir: the pins of {interface} are in use by {by}: there the rules are in force \
+                tell(&format!(
+                    "the pins of {interface} are in use by {by}: there the rules are in force \
                      when it follows {}",
                     config.rules.file.display()
-                );
+                ));
             }
             Ok(())
         }

@@ -254,7 +254,7 @@ fn sockets() -> Check {
         ),
         Err(error) => (Verdict::Limited, format!("{:#}", anyhow::Error::new(error))),
     };
-    let fix = "`netweir inline` needs a kernel with CONFIG_XDP_SOCKETS=y; the others do not";
+    let fix = "`netweir inline` needs a kernel with CONFIG_XDP_SOCKETS=y; other commands do not";
     Check::new("AF_XDP sockets", verdict, found, fix)
 }
 

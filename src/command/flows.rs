@@ -13,6 +13,7 @@ use super::quic::print_quic_books;
 use crate::{
     args::EveryArgs,
     config::Config,
+    log::tell,
     metering::{Metering, namespaces},
     report::{Screen, View, json_lines},
     stop::Stop,
@@ -112,10 +113,6 @@ fn title(totals: &Totals) -> String {
 }
 
 /// Prints one line to standard error at the end: where every packet went.
-#[expect(
-    clippy::print_stderr,
-    reason = "a summary for people, beside the report"
-)]
 pub(super) fn print_books(meter: &RwLock<Meter>) {
     let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
     let books = meter.accounting();
@@ -135,23 +132,23 @@ pub(super) fn print_books(meter: &RwLock<Meter>) {
         } => String::new(),
         Difference { packets, bytes } => format!(", off by {packets} packets and {bytes} bytes"),
     };
-    eprintln!(
-        "netweir: {seen} packets seen = {counted} counted + {filtered} filtered + {sampled} sampled \
+    tell(&format!(
+        "{seen} packets seen = {counted} counted + {filtered} filtered + {sampled} sampled \
          + {lost} lost in the kernel{off}; {refused} refused by the flow table, {strays} on no \
          interface{}",
         ruled(&books)
-    );
+    ));
     if books.mislabelled.packets > 0 {
-        eprintln!(
-            "netweir: up to {} packets are in records of another label: raise flow.max_flows",
+        tell(&format!(
+            "up to {} packets are in records of another label: raise flow.max_flows",
             books.mislabelled.packets
-        );
+        ));
     }
     if books.hosts_full.packets > 0 {
-        eprintln!(
-            "netweir: {} packets are credited to no address: raise flow.max_hosts",
+        tell(&format!(
+            "{} packets are credited to no address: raise flow.max_hosts",
             books.hosts_full.packets
-        );
+        ));
     }
 }
 

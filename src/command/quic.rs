@@ -17,6 +17,7 @@ use super::flows::{self, print_books};
 use crate::{
     args::{EveryArgs, Format},
     config::{Config, QuicPorts},
+    log::tell,
     metering::{Metering, namespaces},
     report::{View, write_datagrams},
     stop::Stop,
@@ -93,15 +94,11 @@ fn print_datagrams(meter: &RwLock<Meter>, format: Format) -> io::Result<()> {
 }
 
 /// Prints to standard error at the end what became of all that looked like QUIC.
-#[expect(
-    clippy::print_stderr,
-    reason = "a summary for people, beside the report"
-)]
 pub(super) fn print_quic_books(meter: &RwLock<Meter>) {
     let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
     let Some(quic) = meter.quic() else { return };
     for line in quic_books(&quic.accounting()) {
-        eprintln!("netweir: {line}");
+        tell(&line);
     }
 }
 
@@ -156,7 +153,6 @@ fn limits_met(books: &Accounting) -> Option<String> {
 }
 
 /// Prints a hint to standard error where there was UDP, and nothing of it on the ports of QUIC.
-#[expect(clippy::print_stderr, reason = "a hint for people, beside the report")]
 pub(super) fn print_port_hint(meter: &RwLock<Meter>, ports: &QuicPorts) {
     let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
     let packets = |totals: &Totals, class| totals.class(class).total.packets;
@@ -165,7 +161,7 @@ pub(super) fn print_port_hint(meter: &RwLock<Meter>, ports: &QuicPorts) {
         port_hint(ports, udp, packets(&totals, Class::QuicCandidate))
     });
     if let Some(hint) = hint {
-        eprintln!("netweir: {hint}");
+        tell(&hint);
     }
 }
 

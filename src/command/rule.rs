@@ -15,6 +15,7 @@ use super::attach::refresh_rules;
 use crate::{
     args::{Format, RuleCommand, RuleTestArgs},
     config::Config,
+    log::tell,
     report::{Cells, json_lines, write_csv, write_table},
     rules::{Store, WontDo, export, parse, read},
 };
@@ -68,28 +69,26 @@ fn rules(count: usize) -> String {
 }
 
 /// Says what may not have been meant, before it is done.
-#[expect(clippy::print_stderr, reason = "it is for who changes rules")]
 fn warn_of(rule: &Rule) {
     let is_wide = rule.prefix_bits() == 0
         && rule.source_ports.is_none()
         && rule.destination_ports.is_none()
         && rule.protocol.is_none();
     if rule.action == Action::Drop && is_wide {
-        eprintln!(
-            "netweir: the rule states neither address, port nor protocol: where it holds it drops \
-             everything, ARP and neighbour discovery too"
+        tell(
+            "the rule states neither address, port nor protocol: where it holds it drops \
+             everything, ARP and neighbour discovery too",
         );
     }
 }
 
 /// Says which of some rules never decide, and by which.
-#[expect(clippy::print_stderr, reason = "it is for who changes rules")]
 fn warn_of_hidden(store: &Store, is_of_interest: impl Fn(&[u16; 2]) -> bool) -> anyhow::Result<()> {
     let hidden = store.read()?.known().set.hidden();
     for [number, by] in hidden.into_iter().filter(is_of_interest) {
-        eprintln!(
-            "netweir: rule {number} never decides: rule {by} asks for the same and comes first"
-        );
+        tell(&format!(
+            "rule {number} never decides: rule {by} asks for the same and comes first"
+        ));
     }
     Ok(())
 }

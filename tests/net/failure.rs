@@ -173,3 +173,14 @@ fn ends_when_nobody_reads() {
         );
     }
 }
+
+/// `netweir … 2>&1 | head`: what is told is gone then, and nothing else.
+#[test]
+fn nobody_need_read_what_is_told() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(netweir_tests::binary());
+    command.args(["inline", "--from", "nobody", "--to", "nowhere"]);
+    let status = command.env("RUST_LOG", "trace").stderr(writer).status();
+    assert_eq!(status.unwrap().code(), Some(1));
+}

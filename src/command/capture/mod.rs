@@ -28,6 +28,7 @@ use crate::{
     config::Config,
     foreign::escaped,
     frame::link_type,
+    log::tell,
     metering::{Metering, namespaces},
     rules::Store,
     stop::Stop,
@@ -252,13 +253,12 @@ impl Capture {
     }
 
     /// Prints to standard error at the end what became of the heads that came: of each one thing.
-    #[expect(clippy::print_stderr, reason = "a summary for people, beside the file")]
     pub(super) fn print_books(&self, meter: &RwLock<Meter>) {
         let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
         let received = meter.accounting().heads.received;
         let left = received - self.files.written() - self.unwanted - self.missed;
         let mut line = format!(
-            "netweir: {} written to {} ({})",
+            "{} written to {} ({})",
             things(self.files.written(), "packet"),
             self.files.names(),
             bytes(self.files.bytes()),
@@ -272,7 +272,7 @@ impl Capture {
         if left > 0 {
             line += &format!(", {left} more were not written");
         }
-        eprintln!("{}", escaped(&line));
+        tell(&escaped(&line));
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     args::InlineArgs,
     command::capture::{Capture, Standard, Until},
     foreign::escaped,
+    log::tell,
     report::json_lines,
     unit::things,
 };
@@ -92,11 +93,10 @@ impl Output {
 }
 
 /// Prints to standard error at the end where the frames went: one line for each interface.
-#[expect(clippy::print_stderr, reason = "a summary for people")]
 pub(super) fn print_crossed(meter: &RwLock<Meter>) {
     let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
     for line in &meter.accounting().inline {
-        eprintln!("{}", escaped(&format!("netweir: {}", crossed(line))));
+        tell(&escaped(&crossed(line)));
     }
 }
 

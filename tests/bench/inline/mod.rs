@@ -1,8 +1,9 @@
 //! A bump in the wire: what crosses `netweir inline`, beside a bridge of the kernel.
 //!
-//! Three wires of two veth pairs each, of one queue: in the middle a bridge; `netweir inline` without a rule
-//! (the kernel path); and the same with a rule that taps all (in copy mode). A fourth one has XDP in its middle that does
-//! nothing but send on, the least that any bump of this kind can cost; a fifth one ends there. Each process runs while its wire is measured, and no longer.
+//! Five wires of two veth pairs each, of one queue. What is in the middle: nothing, so that frames end there; XDP
+//! that does nothing but send on, the least that any bump of this kind can cost; a bridge; `netweir inline` without
+//! a rule (the kernel path); and the same with a rule that taps all (in copy mode). Each process runs while its wire
+//! is measured, and no longer.
 //!
 //! *Rates*: the client sends UDP of 60 bytes (64 with the checksum of the wire) as live frames, as fast as it
 //! goes, on one CPU; XDP at the service counts and drops what arrives. On that CPU runs all that the kernel does

@@ -102,6 +102,11 @@ fn a_reader_that_stands_still_does_not_keep_it() {
     let (code, told) = nobody.failure();
     assert_eq!(code, Some(1));
     assert!(told[0].ends_with("nobody reads from it"), "{told:?}");
+    let mut log = nobody.log.iter();
+    assert!(
+        log.any(|line| line.contains("waiting for a reader of ")),
+        "{nobody:#?}"
+    );
     for ends in ["signal", "time"] {
         let arguments = if ends == "time" {
             &["--time", "3s"][..]
