@@ -113,8 +113,8 @@ pub enum Error {
     /// The kernel did not answer over netlink.
     #[error("cannot ask the kernel for its interfaces over netlink")]
     Netlink(#[source] io::Error),
-    /// The kernel's type information is missing or lacks a field that the tracepoint hook needs.
-    #[error("the tracepoint hook needs the kernel's type information: {missing}")]
+    /// The kernel's type information is missing or lacks a field that programs at tracepoints need.
+    #[error("tracepoints need the kernel's type information: {missing}")]
     Btf {
         /// What is missing.
         missing: String,

@@ -1,14 +1,17 @@
 //! The far ends of a bump in the wire: where live frames set out, and where they arrive.
 //!
-//! Frames that arrive are counted and dropped. Those with a number also say when they were sent, and how long
+//! Frames that arrive are counted and dropped, by the driver or by the stack. Those with a number also say when they were sent, and how long
 //! they were on their way is kept.
 
 use aya_ebpf::{
-    bindings::xdp_action::{XDP_ABORTED, XDP_DROP},
+    bindings::{
+        TC_ACT_SHOT,
+        xdp_action::{XDP_ABORTED, XDP_DROP},
+    },
     helpers::generated::bpf_ktime_get_ns,
-    macros::{map, xdp},
+    macros::{classifier, map, xdp},
     maps::{Array, DevMap, PerCpuArray},
-    programs::XdpContext,
+    programs::{TcContext, XdpContext},
 };
 
 use crate::reader::Linear;
@@ -38,17 +41,27 @@ fn bench_send_xdp(_context: XdpContext) -> u32 {
     OUT.redirect(0, 0).unwrap_or(XDP_ABORTED)
 }
 
-/// Counts a frame and drops it.
+/// Counts a frame and drops it in the driver.
 #[xdp]
 fn bench_arrive_xdp(context: XdpContext) -> u32 {
-    let packet = Linear {
-        start: context.data(),
-        end: context.data_end(),
-    };
+    arrive(context.data(), context.data_end());
+    XDP_DROP
+}
+
+/// Counts a frame and drops it where the stack begins.
+#[classifier]
+fn bench_arrive_tc(context: TcContext) -> i32 {
+    arrive(context.data(), context.data_end());
+    TC_ACT_SHOT
+}
+
+#[inline(always)]
+fn arrive(start: usize, end: usize) {
     if let Some(arrived) = ARRIVED.get_ptr_mut(0) {
-        // SAFETY: this CPU's own value, and programs of this hook do not interrupt one another.
+        // SAFETY: this CPU's own value, and programs of a hook do not interrupt one another.
         unsafe { *arrived += 1 };
     }
+    let packet = Linear { start, end };
     // At once: of two reads the compiler leaves one comparison out, and the verifier misses it.
     if let Some([low, high, number @ (1..)]) = packet.read::<[u32; 3]>(PAYLOAD) {
         let sent_ns = u64::from(high) << 32 | u64::from(low);
@@ -59,5 +72,4 @@ fn bench_arrive_xdp(context: XdpContext) -> u32 {
             unsafe { *delay = now_ns.wrapping_sub(sent_ns) };
         }
     }
-    XDP_DROP
 }

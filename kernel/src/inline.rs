@@ -25,7 +25,7 @@ use netweir_wire::{
 use crate::{
     account::tick,
     map,
-    reader::{field, opaque, volatile},
+    reader::{member, opaque, volatile},
     setting::{loaded, masked, setting},
 };
 
@@ -143,9 +143,13 @@ fn write(md: *mut xdp_md, mark: TapMark) -> Result<(), Bypass> {
 }
 
 /// Counts what another interface took of the frames that this one had sent on, and what not.
+///
+/// # Safety
+/// `device` is the kernel's `net_device`, of which the verifier knows.
 #[inline(always)]
-pub(crate) fn sent(device: u64, sent: u32, unsent: u32) {
-    if is_ours(device) {
+pub(crate) unsafe fn sent(device: u64, sent: u32, unsent: u32) {
+    // SAFETY: by the caller's word.
+    if unsafe { is_ours(device) } {
         count(|counters| {
             counters.sent += u64::from(sent);
             counters.unsent += u64::from(unsent);
@@ -153,16 +157,14 @@ pub(crate) fn sent(device: u64, sent: u32, unsent: u32) {
     }
 }
 
-/// The kind of a map at this address.
-#[inline(always)]
-pub(crate) fn kind_of(map: u64) -> u32 {
-    field(map, setting::<{ stand_in::MAP_KIND }>()).unwrap_or(0)
-}
-
 /// Counts a frame that the kernel did not send on, by the kind of the map and the place in it.
+///
+/// # Safety
+/// `device` is the kernel's `net_device`, of which the verifier knows.
 #[inline(always)]
-pub(crate) fn refused(device: u64, kind: u32, place: u64) {
-    if !is_ours(device) {
+pub(crate) unsafe fn refused(device: u64, kind: u32, place: u64) {
+    // SAFETY: by the caller's word.
+    if !unsafe { is_ours(device) } {
         return;
     }
     if kind != BPF_MAP_TYPE_XSKMAP {
@@ -176,21 +178,20 @@ pub(crate) fn refused(device: u64, kind: u32, place: u64) {
 }
 
 /// Whether frames of a device are those of this load.
+///
+/// # Safety
+/// `device` is the kernel's `net_device`, of which the verifier knows.
 #[inline(always)]
-fn is_ours(device: u64) -> bool {
-    let at = map::skb_offsets();
-    // Not by a comparison of results: the verifier does not follow what the compiler makes of it.
-    let Ok(ifindex) = field::<u32>(device, at.ifindex) else {
-        return false;
-    };
+unsafe fn is_ours(device: u64) -> bool {
+    // SAFETY: by the caller's word.
+    let ifindex: u32 = unsafe { member::<{ stand_in::DEVICE_IFINDEX }, _>(device) };
     if ifindex != setting::<{ stand_in::INLINE_IFINDEX }>() {
         return false;
     }
-    let Ok(netns) = field::<u64>(device, at.netns) else {
-        return false;
-    };
-    let Ok(inode) = field::<u32>(netns, at.netns_inode) else {
-        return false;
+    // SAFETY: as above; a device has a namespace as long as it sends.
+    let inode: u32 = unsafe {
+        let netns = member::<{ stand_in::DEVICE_NETNS }, _>(device);
+        member::<{ stand_in::NETNS_INODE }, _>(netns)
     };
     inode == setting::<{ stand_in::NETNS }>()
 }

@@ -282,5 +282,5 @@ static SKB_OFFSETS: SkbOffsets = SkbOffsets {
 #[inline(always)]
 pub(crate) fn skb_offsets() -> SkbOffsets {
     // SAFETY: a reference is valid for reads.
-    unsafe { core::ptr::read_volatile(&raw const SKB_OFFSETS) }
+    unsafe { ptr::read_volatile(&raw const SKB_OFFSETS) }
 }

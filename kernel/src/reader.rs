@@ -4,7 +4,7 @@
 //! program may read directly, the same bytes copied when the headers do not lie in one piece, and
 //! (tracepoints) kernel memory that has to be copied in any case.
 
-use core::sync::atomic::AtomicU64;
+use core::{arch::asm, sync::atomic::AtomicU64};
 
 use aya_ebpf::{
     EbpfContext,
@@ -308,6 +308,21 @@ unsafe fn dynptr_from_skb(skb: u64, flags: u64, dynptr: &mut Dynptr) -> i64 {
 pub(crate) fn field<T>(base: u64, offset: u32) -> Result<T, Truncated> {
     // SAFETY: the kernel checks the address and fails where nothing is there.
     unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }.map_err(|_| Truncated)
+}
+
+/// Reads a member of a kernel structure of which the verifier knows the type: a load, no call. The agent puts
+/// the member's offset in the place of the stand-in, by which the verifier checks it again.
+///
+/// # Safety
+/// The structure is what the verifier takes `base` for, and has the member.
+#[inline(always)]
+pub(crate) unsafe fn member<const STAND_IN: u64, T: Copy>(mut base: u64) -> T {
+    // In assembler, so that the compiler does not make one stand-in out of another.
+    // SAFETY: a number is added to a register, and by the caller's word something is there.
+    unsafe {
+        asm!("{} += {}", inout(reg) base, const STAND_IN, options(pure, nomem, nostack));
+        (base as *const T).read()
+    }
 }
 
 /// Calls `bpf_cast_to_kern_ctx`: the kernel's own structure behind a context. As with

@@ -7,14 +7,15 @@ use anyhow::Context;
 use aya::{
     TestRunOptions,
     maps::{Array, DevMap, PerCpuArray},
-    programs::{TestRun, TestRunAttrs, XdpMode},
+    programs::{TcAttachType, TestRun, TestRunAttrs, XdpMode},
 };
 use netweir_agent::{Netns, watch};
 
 use crate::{Programs, Yardstick};
 
 const SEND: &str = "bench_send_xdp";
-const ARRIVE: &str = "bench_arrive_xdp";
+const ARRIVE_XDP: &str = "bench_arrive_xdp";
+const ARRIVE_TC: &str = "bench_arrive_tc";
 const OUT: &str = "OUT";
 const ARRIVED: &str = "ARRIVED";
 const DELAYS: &str = "DELAYS";
@@ -52,6 +53,15 @@ fn sending(netns: &Netns, interface: &str) -> anyhow::Result<Yardstick> {
     Ok(yardstick)
 }
 
+/// Where frames arrive: they are counted there, and dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// In the driver, before there is an skb.
+    Driver,
+    /// Where the stack begins, as those of a service do.
+    Stack,
+}
+
 /// Both ends, until this value ends.
 pub struct Far {
     yardstick: Yardstick,
@@ -61,14 +71,26 @@ impl Far {
     /// Frames that the kernel sends at once.
     pub const BATCH: u32 = 64;
 
-    /// Between two interfaces, each in its namespace. What arrives at the second one is counted and dropped.
+    /// Between two interfaces, each in its namespace.
     ///
     /// # Errors
     /// There is no such interface, or the kernel refuses.
-    pub fn new(from: (&Netns, &str), to: (&Netns, &str)) -> anyhow::Result<Self> {
+    pub fn new(
+        from: (&Netns, &str),
+        (to, interface): (&Netns, &str),
+        arrival: Arrival,
+    ) -> anyhow::Result<Self> {
         let mut yardstick = sending(from.0, from.1)?;
-        let program = yardstick.xdp(ARRIVE)?;
-        to.0.enter(|| program.attach(to.1, XdpMode::Driver))??;
+        match arrival {
+            Arrival::Driver => {
+                let program = yardstick.xdp(ARRIVE_XDP)?;
+                to.enter(|| program.attach(interface, XdpMode::Driver).map(drop))??;
+            }
+            Arrival::Stack => {
+                let program = yardstick.tc(ARRIVE_TC)?;
+                to.enter(|| program.attach(interface, TcAttachType::Ingress).map(drop))??;
+            }
+        }
         Ok(Self { yardstick })
     }
 

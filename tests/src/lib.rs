@@ -26,7 +26,7 @@ pub use bump::{Bump, Crossed};
 pub use child::{Child, Ended, Netweir, binary};
 pub use cpu::{Offline, Pinned, is_guest, pretend_cpus, stay_on};
 pub use defect::{FlowMaps, UsedMaps, object_with_cut_quic_events, object_with_ring_entries_of};
-pub use far::{Far, Onward};
+pub use far::{Arrival, Far, Onward};
 pub use feature::{Feature, tc_hook};
 pub use host::Reading;
 pub use pin::{OldPins, PINS, PinnedSlots, claim, own_bpffs, settings, status, tree};

@@ -22,6 +22,14 @@ pub const DYNPTR_FROM_SKB: u64 = MARK | 1;
 pub const CAST_TO_KERN_CTX: u64 = MARK | 2;
 /// Is added in the place of the offset of `xdp_buff.flags`.
 pub const XDP_FLAGS: u64 = MARK | 3;
+/// The same for `net_device.ifindex`.
+pub const DEVICE_IFINDEX: u64 = MARK | 4;
+/// The same for `net_device.nd_net.net`.
+pub const DEVICE_NETNS: u64 = MARK | 5;
+/// The same for `net.ns.inum`.
+pub const NETNS_INODE: u64 = MARK | 6;
+/// The same for `bpf_map.map_type`.
+pub const MAP_KIND: u64 = MARK | 7;
 
 /// Address of the only value of [`EPOCH`](crate::name::EPOCH).
 pub const EPOCH_ADDRESS: u64 = loaded(0x10);
@@ -82,8 +90,6 @@ pub const TAP_SLOTS_ADDRESS: u64 = loaded(0x52);
 pub const INLINE_COUNTERS: u64 = loaded(0x53);
 /// Index of the interface whose frames are sent on.
 pub const INLINE_IFINDEX: u64 = loaded(0x54);
-/// Offset of `bpf_map.map_type`.
-pub const MAP_KIND: u64 = loaded(0x55);
 
 /// The words of a [`CacheSeed`](crate::map::CacheSeed).
 pub const CACHE_SEED: [u64; KEY_WORDS] = {

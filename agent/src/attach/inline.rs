@@ -2,7 +2,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use aya::programs::{RawTracePoint, Xdp, XdpMode, links::FdLink};
+use aya::{
+    Btf,
+    programs::{BtfTracePoint, Xdp, XdpMode, links::FdLink},
+};
 use netweir_flow::Hook;
 use netweir_wire::{
     map::{InlineCounters, TAP_QUEUES, TapSlots},
@@ -13,6 +16,7 @@ use super::{
     AttachedLink, Attachment,
     object::Object,
     patch::{Loaded, Patch},
+    tracepoint,
 };
 use crate::{
     Error,
@@ -70,7 +74,7 @@ fn create(
 /// programs for the inline path cannot be loaded, and are not needed.
 pub(super) fn put_into(
     maps: Option<&InlineMaps>,
-    (ifindex, map_kind): (u32, u32),
+    ifindex: u32,
     object: &mut Patch<'_>,
 ) {
     let all = [
@@ -88,17 +92,18 @@ pub(super) fn put_into(
         object.load(stand_in, loaded);
     }
     object.load(stand_in::INLINE_IFINDEX, Loaded::Number(ifindex.into()));
-    object.load(stand_in::MAP_KIND, Loaded::Number(map_kind.into()));
 }
 
 /// Attaches to a device in its driver, so that its frames go on; the tracepoints that tell what became of
 /// them come first.
 pub(crate) fn attach(object: &mut Object, device: &Device) -> Result<Attachment, Error> {
     const REFUSED: &str = "xdp_redirect_err";
-    let sent = trace(object, name::INLINE_SENT, "xdp_devmap_xmit")?;
+    let types = tracepoint::kernel_types()?;
+    let mut trace = |name, tracepoint| trace(object, &types, (name, tracepoint));
+    let sent = trace(name::INLINE_SENT, "xdp_devmap_xmit")?;
     // The kernel refuses a program that reads more than the tracepoint tells.
-    let refused = trace(object, name::INLINE_REFUSED, REFUSED)
-        .or_else(|_| trace(object, name::INLINE_REFUSED_BY, REFUSED))?;
+    let refused = trace(name::INLINE_REFUSED, REFUSED)
+        .or_else(|_| trace(name::INLINE_REFUSED_BY, REFUSED))?;
     let traces = [sent, refused];
     let mut last = Error::Missing { name: name::INLINE };
     for name in [name::INLINE, name::INLINE_LINEAR] {
@@ -135,13 +140,19 @@ fn attach_one(
     })
 }
 
-fn trace(object: &mut Object, name: &'static str, tracepoint: &str) -> Result<FdLink, Error> {
+fn trace(
+    object: &mut Object,
+    types: &Btf,
+    (name, tracepoint): (&'static str, &str),
+) -> Result<FdLink, Error> {
     let failed = |source| Error::Program {
         program: name,
         source,
     };
-    let program = object.program(name, RawTracePoint::load)?;
-    let link = program.attach(tracepoint).map_err(failed)?;
+    let program = object.program(name, |program: &mut BtfTracePoint| {
+        program.load(tracepoint, types)
+    })?;
+    let link = program.attach().map_err(failed)?;
     let link = program.take_link(link).map_err(failed)?;
     Ok(FdLink::from(link))
 }

@@ -143,7 +143,7 @@ impl Object {
         let lists = 2 * cpus.present();
         let tables = Tables::new((lists, cache_flows, cache_buckets), build.epoch_bytes)?;
         tables.put_into(&mut patch);
-        let inline = put_inline_into(&mut patch, purpose, types.as_ref())?;
+        let inline = put_inline_into(&mut patch, purpose)?;
         let jiffies = has_jiffies();
         let tick_ns = tick_ns();
         let quic = quic_limits(sizes, tick_ns);
@@ -239,16 +239,19 @@ impl Object {
     }
 }
 
-/// The running kernel's types, where it has them, and what the tracepoints need of them, which has to be
-/// there for purposes that have such.
+/// The running kernel's types, which have to be there for purposes that have tracepoints, and what the
+/// tracepoint hook needs of them.
 fn kernel(purpose: &Purpose) -> Result<(Option<KernelTypes>, SkbOffsets), Error> {
     let types = KernelTypes::of_running_kernel();
-    if matches!(purpose, Purpose::Interfaces { .. }) {
-        return Ok((types.ok(), SkbOffsets::default()));
+    match purpose {
+        Purpose::Interfaces { .. } => Ok((types.ok(), SkbOffsets::default())),
+        Purpose::Inline { .. } => Ok((Some(types?), SkbOffsets::default())),
+        Purpose::Tracepoints { .. } => {
+            let types = types?;
+            let offsets = types.skb_offsets()?;
+            Ok((Some(types), offsets))
+        }
     }
-    let types = types?;
-    let offsets = types.skb_offsets()?;
-    Ok((Some(types), offsets))
 }
 
 /// Puts what the programs use of the running kernel into an object; says whether the tracepoints can
@@ -260,8 +263,17 @@ fn put_kernel_into(patch: &mut Patch<'_>, types: Option<&KernelTypes>) -> bool {
     if let Some(function) = types.function("bpf_cast_to_kern_ctx") {
         patch.call(stand_in::CAST_TO_KERN_CTX, function);
     }
-    if let Ok(offset) = types.offset("xdp_buff", "flags") {
-        patch.add(stand_in::XDP_FLAGS, offset);
+    let members = [
+        (stand_in::XDP_FLAGS, "xdp_buff", "flags"),
+        (stand_in::DEVICE_IFINDEX, "net_device", "ifindex"),
+        (stand_in::DEVICE_NETNS, "net_device", "nd_net.net"),
+        (stand_in::NETNS_INODE, "net", "ns.inum"),
+        (stand_in::MAP_KIND, "bpf_map", "map_type"),
+    ];
+    for (stand_in, structure, path) in members {
+        if let Ok(offset) = types.offset(structure, path) {
+            patch.add(stand_in, offset);
+        }
     }
     let Some(function) = types.function("bpf_dynptr_from_skb") else {
         return false;
@@ -271,17 +283,12 @@ fn put_kernel_into(patch: &mut Patch<'_>, types: Option<&KernelTypes>) -> bool {
 }
 
 /// Makes the maps of the inline path where that is what the object is loaded for.
-fn put_inline_into(
-    patch: &mut Patch<'_>,
-    purpose: &Purpose,
-    types: Option<&KernelTypes>,
-) -> Result<Option<InlineMaps>, Error> {
+fn put_inline_into(patch: &mut Patch<'_>, purpose: &Purpose) -> Result<Option<InlineMaps>, Error> {
     let (maps, ifindex) = match purpose {
         Purpose::Inline { ifindex, .. } => (Some(InlineMaps::new()?), *ifindex),
         Purpose::Interfaces { .. } | Purpose::Tracepoints { .. } => (None, 0),
     };
-    let map_kind = types.and_then(|types| types.offset("bpf_map", "map_type").ok());
-    inline::put_into(maps.as_ref(), (ifindex, map_kind.unwrap_or(0)), patch);
+    inline::put_into(maps.as_ref(), ifindex, patch);
     Ok(maps)
 }
 

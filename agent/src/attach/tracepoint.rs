@@ -31,9 +31,7 @@ pub(crate) fn attach(object: &mut Object) -> Result<(), Error> {
 }
 
 fn attach_paged(object: &mut Object) -> Result<(), Error> {
-    let types = Btf::from_sys_fs().map_err(|error| Error::Btf {
-        missing: error.to_string(),
-    })?;
+    let types = kernel_types()?;
     for (name, tracepoint) in [
         (name::TRACE_RECEIVE, RECEIVE),
         (name::TRACE_TRANSMIT, TRANSMIT),
@@ -47,6 +45,13 @@ fn attach_paged(object: &mut Object) -> Result<(), Error> {
         })?;
     }
     Ok(())
+}
+
+/// The running kernel's types, as the loader needs them for typed tracepoints.
+pub(super) fn kernel_types() -> Result<Btf, Error> {
+    Btf::from_sys_fs().map_err(|error| Error::Btf {
+        missing: error.to_string(),
+    })
 }
 
 fn attach_linear(object: &mut Object) -> Result<(), Error> {

@@ -1,15 +1,17 @@
 //! The inline path: XDP that sends frames on to another interface, and what becomes of them then.
 //!
 //! A redirect is only a promise: where a program ends the frame has not gone yet. Whether it has the
-//! tracepoints behind tell.
+//! tracepoints behind tell, whose programs run for each batch, and where frames come one by one for each frame: so
+//! they are typed ones, which read the kernel's structures without a call.
 
 use aya_ebpf::{
-    macros::{raw_tracepoint, xdp},
-    programs::{RawTracePointContext, XdpContext},
+    macros::{btf_tracepoint, xdp},
+    programs::{BtfTracePointContext, XdpContext},
 };
+use netweir_wire::stand_in;
 
 use super::xdp::{frame_bytes, linear_bytes, meter};
-use crate::inline;
+use crate::{inline, reader::member};
 
 /// For drivers and kernels that know packets of several buffers.
 #[xdp(frags)]
@@ -26,28 +28,31 @@ fn netweir_inl_lin(context: XdpContext) -> u32 {
 }
 
 /// `from`, `to`, how many were sent, how many not, and the error.
-#[raw_tracepoint(tracepoint = "xdp_devmap_xmit")]
+#[btf_tracepoint(function = "xdp_devmap_xmit")]
 #[inline(always)]
-fn netweir_sent(context: RawTracePointContext) -> i32 {
-    let (sent, unsent): (u64, u64) = (context.arg(2), context.arg(3));
-    inline::sent(context.arg(0), sent as u32, unsent as u32);
+fn netweir_sent(context: BtfTracePointContext) -> i32 {
+    let (sent, unsent): (i32, i32) = (context.arg(2), context.arg(3));
+    // SAFETY: the first argument is the device.
+    unsafe { inline::sent(context.arg(0), sent.cast_unsigned(), unsent.cast_unsigned()) };
     0
 }
 
 /// The device, the program, the target, the error, the kind of the map, its number, and the place in it.
-#[raw_tracepoint(tracepoint = "xdp_redirect_err")]
+#[btf_tracepoint(function = "xdp_redirect_err")]
 #[inline(always)]
-fn netweir_refused(context: RawTracePointContext) -> i32 {
-    let kind: u64 = context.arg(4);
-    inline::refused(context.arg(0), kind as u32, context.arg(6));
+fn netweir_refused(context: BtfTracePointContext) -> i32 {
+    // SAFETY: the first argument is the device.
+    unsafe { inline::refused(context.arg(0), context.arg(4), context.arg(6)) };
     0
 }
 
 /// The same before Linux 5.13: the device, the program, the target, the error, the map, and the place in it.
-#[raw_tracepoint(tracepoint = "xdp_redirect_err")]
+#[btf_tracepoint(function = "xdp_redirect_err")]
 #[inline(always)]
-fn netweir_refus_6(context: RawTracePointContext) -> i32 {
-    let kind = inline::kind_of(context.arg(4));
-    inline::refused(context.arg(0), kind, context.arg(5));
+fn netweir_refus_6(context: BtfTracePointContext) -> i32 {
+    // SAFETY: the fifth argument is a map or nothing, and of nothing the kernel reads zeroes.
+    let kind = unsafe { member::<{ stand_in::MAP_KIND }, u32>(context.arg(4)) };
+    // SAFETY: the first argument is the device.
+    unsafe { inline::refused(context.arg(0), kind, context.arg(5)) };
     0
 }

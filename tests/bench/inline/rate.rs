@@ -104,10 +104,13 @@ fn rows(rounds: &[[Rate; 5]], sender: &str) -> Rows {
 
 /// Sends live frames as fast as it goes.
 fn flat_out(wire: &mut Wire) -> anyhow::Result<Rate> {
-    sending(wire, |wire| {
+    wire.take_live(true)?;
+    let rate = sending(wire, |wire| {
         wire.far.send(&frame(), FRAMES)?;
         Ok(FRAMES.into())
-    })
+    })?;
+    wire.take_live(false)?;
+    Ok(rate)
 }
 
 /// Sends by a packet socket as fast as that goes.
