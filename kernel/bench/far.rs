@@ -1,11 +1,11 @@
 //! The far ends of a bump in the wire: where live frames set out, and where they arrive.
 //!
-//! Frames that arrive are counted and dropped, by the driver or by the stack. Those with a number also say when they were sent, and how long
+//! Frames that arrive are counted, and dropped or left to the stack. Those with a number also say when they were sent, and how long
 //! they were on their way is kept.
 
 use aya_ebpf::{
     bindings::{
-        TC_ACT_SHOT,
+        TC_ACT_UNSPEC,
         xdp_action::{XDP_ABORTED, XDP_DROP},
     },
     helpers::generated::bpf_ktime_get_ns,
@@ -48,11 +48,11 @@ fn bench_arrive_xdp(context: XdpContext) -> u32 {
     XDP_DROP
 }
 
-/// Counts a frame and drops it where the stack begins.
+/// Counts a frame where the stack begins, which goes on with it.
 #[classifier]
 fn bench_arrive_tc(context: TcContext) -> i32 {
     arrive(context.data(), context.data_end());
-    TC_ACT_SHOT
+    TC_ACT_UNSPEC
 }
 
 #[inline(always)]

@@ -5,7 +5,7 @@
 //! user space says how many frames it has had room for ([`TapSlot::room`]), the program counts those that it
 //! gave, and what would be more crosses in the kernel. A process that does nothing with what it has is passed
 //! by as well. A frame that crosses in the kernel overtakes those in user space: so, once one has, all do until
-//! user space has forwarded what it had.
+//! user space has forwarded half of what it may have, lest frames of a flow go by turns.
 
 use core::ffi::c_void;
 
@@ -101,10 +101,12 @@ fn ask(slot: &mut TapSlot, settings: &TapSettings, bytes: u32) -> Result<(), Byp
     let now = tick();
     let (done, room) = (volatile(&slot.done), volatile(&slot.room));
     let given = slot.taken - volatile(&slot.refused);
-    if given == done {
+    let outstanding = given.wrapping_sub(done);
+    // Half of the ring is free: it is not full again at once.
+    if given.wrapping_add(outstanding) <= room {
         slot.behind = 0;
     }
-    if given == done || slot.seen != done {
+    if outstanding == 0 || slot.seen != done {
         (slot.seen, slot.progress_tick) = (done, now);
     }
     // What is withheld overtakes nothing.

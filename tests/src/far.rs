@@ -53,12 +53,12 @@ fn sending(netns: &Netns, interface: &str) -> anyhow::Result<Yardstick> {
     Ok(yardstick)
 }
 
-/// Where frames arrive: they are counted there, and dropped.
+/// Where frames arrive: they are counted there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// In the driver, before there is an skb.
+    /// In the driver, before there is an skb: they are dropped.
     Driver,
-    /// Where the stack begins, as those of a service do.
+    /// Where the stack begins, which takes them to whom they are for.
     Stack,
 }
 

@@ -72,11 +72,7 @@ fn create(
 
 /// Puts the maps into the programs of an object, for frames of this interface; where there are none its
 /// programs for the inline path cannot be loaded, and are not needed.
-pub(super) fn put_into(
-    maps: Option<&InlineMaps>,
-    ifindex: u32,
-    object: &mut Patch<'_>,
-) {
+pub(super) fn put_into(maps: Option<&InlineMaps>, ifindex: u32, object: &mut Patch<'_>) {
     let all = [
         stand_in::INLINE_WAY,
         stand_in::TAP_SOCKETS,

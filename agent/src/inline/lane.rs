@@ -26,7 +26,13 @@ use super::{
 use crate::{Error, memory::Memory};
 
 /// Frames that are taken at once.
-const BATCH: u32 = 64;
+const BATCH: u32 = 256;
+
+/// So many at once are a flood: more will come soon.
+const FLOOD: u32 = 32;
+
+/// How long a lane looks for more of a flood before it sleeps: to be woken takes longer, and whoever sends too.
+const LINGER: Duration = Duration::from_micros(50);
 
 /// Calls in a row that may send nothing, before the other queues have their turn.
 const IDLE_CALLS: u32 = 16;
@@ -96,6 +102,8 @@ pub(super) struct Lane {
     recorder: Recorder,
     /// Becomes readable when it is to end.
     stop: OwnedFd,
+    /// Whether many frames came at once since it has slept.
+    is_flooded: bool,
 }
 
 impl Lane {
@@ -138,6 +146,7 @@ impl Lane {
             pace,
             recorder,
             stop,
+            is_flooded: false,
         };
         lane.begin();
         Ok(lane)
@@ -171,18 +180,20 @@ impl Lane {
     pub(super) fn run(mut self) {
         let mut busy = Instant::now();
         loop {
-            let mut moved = false;
-            for place in 0..self.ports.len() {
-                moved |= self.serve(place);
-            }
-            if moved {
+            if self.serve_all() {
                 busy = Instant::now();
                 continue;
             }
-            if busy.elapsed() < self.pace.spin {
+            let idle = busy.elapsed();
+            if idle < self.pace.spin {
                 self.ports.iter().for_each(|port| port.socket.wake());
                 continue;
             }
+            if self.is_flooded && idle < LINGER {
+                std::hint::spin_loop();
+                continue;
+            }
+            self.is_flooded = false;
             match self.wait() {
                 Awaited::Frames => {}
                 Awaited::End => break,
@@ -201,11 +212,7 @@ impl Lane {
     fn end(&mut self) {
         let until = Instant::now() + LAST_PAUSE;
         while self.is_owed_any() && Instant::now() < until {
-            let mut moved = false;
-            for place in 0..self.ports.len() {
-                moved |= self.serve(place);
-            }
-            if !moved {
+            if !self.serve_all() {
                 std::thread::sleep(Duration::from_micros(100));
             }
         }
@@ -229,6 +236,15 @@ impl Lane {
         })
     }
 
+    /// Takes the frames of all queues; says whether there was something to do.
+    fn serve_all(&mut self) -> bool {
+        let mut moved = false;
+        for place in 0..self.ports.len() {
+            moved |= self.serve(place);
+        }
+        moved
+    }
+
     /// Takes the frames of one queue and sends them on; says whether there was something to do.
     fn serve(&mut self, place: usize) -> bool {
         self.reclaim(place);
@@ -237,24 +253,37 @@ impl Lane {
         if port.socket.fill.needs_wakeup() && count == 0 {
             port.socket.wake();
         }
-        for _ in 0..count {
-            let frame = self.ports[place].socket.received.pop();
-            let end = self.ports[place].door.end;
-            let (mark, bytes) = marked(&self.frames, frame.addr as usize, frame.len as usize);
-            self.recorder.take(end, &mark, bytes);
-            self.ports[out].socket.send.push(frame);
-        }
+        self.forward(place, count);
         let port = &self.ports[place];
         port.socket.received.release();
         let (recorded, unrecorded) = self.recorder.end_batch();
         port.add(offset_of!(TapSlot, recorded), recorded);
         port.add(offset_of!(TapSlot, unrecorded), unrecorded);
+        self.is_flooded |= count >= FLOOD;
         if count > 0 {
             self.ports[out].socket.send.submit();
             self.ports[out].owed.add(place, count);
         }
         let sent = !self.ports[out].owed.is_empty() && self.send(out);
         count > 0 || sent
+    }
+
+    /// Puts so many frames that came at one queue into the ring of the other one.
+    fn forward(&mut self, place: usize, count: u32) {
+        let told = self.recorder.begin_batch(count);
+        let out = self.ports[place].door.out;
+        let [from, to] = self
+            .ports
+            .get_disjoint_mut([place, out])
+            .expect("frames leave by another interface");
+        for number in 0..count {
+            let frame = from.socket.received.pop();
+            if number < told {
+                let (mark, bytes) = marked(&self.frames, frame.addr as usize, frame.len as usize);
+                self.recorder.take(from.door.end, &mark, bytes);
+            }
+            to.socket.send.push(frame);
+        }
     }
 
     /// Sends what waits at a queue; says whether something went.

@@ -55,19 +55,25 @@ impl Recorder {
         }
     }
 
+    /// Says how many of so many frames that came are to be taken down; the others are counted as unrecorded.
+    pub(super) fn begin_batch(&mut self, frames: u32) -> u32 {
+        let Some(recording) = &self.recording else {
+            return 0;
+        };
+        if self.left < frames && self.granted.elapsed() >= Duration::from_secs(1) {
+            (self.left, self.granted) = (recording.per_second, Instant::now());
+        }
+        let told = frames.min(self.left);
+        self.left -= told;
+        self.passed_over += u64::from(frames - told);
+        told
+    }
+
     /// Takes down a frame.
     pub(super) fn take(&mut self, end: usize, mark: &TapMark, bytes: &[u8]) {
         let Some(recording) = &self.recording else {
             return;
         };
-        if self.left == 0 {
-            if self.granted.elapsed() < Duration::from_secs(1) {
-                self.passed_over += 1;
-                return;
-            }
-            (self.left, self.granted) = (recording.per_second, Instant::now());
-        }
-        self.left = self.left.saturating_sub(1);
         let kept = bytes.get(..recording.bytes as usize).unwrap_or(bytes);
         self.batch.push(Tapped {
             end,

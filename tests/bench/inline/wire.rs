@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::{Ipv4Addr, UdpSocket},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -9,7 +10,7 @@ use std::{
 use anyhow::{Context, ensure};
 use netweir_agent::{
     Netns,
-    scratch::{set_offloads, veth},
+    scratch::{add_address, set_offloads, veth},
 };
 use netweir_packets::frame::DESTINATION_MAC;
 use netweir_tests::{Arrival, Child, Far, Netweir, Onward, Pinned, PinnedSlots};
@@ -21,6 +22,10 @@ use super::frame;
 /// The far ends.
 pub(super) const CLIENT: &str = "client";
 const SERVICE: &str = "service";
+
+/// Whom the frames are for.
+const SERVICE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+const PORT: u16 = 5000;
 
 /// Frames that are sent before anything is measured.
 const WARMING: u32 = 256 * Far::BATCH;
@@ -65,6 +70,7 @@ pub(super) struct Wire {
     rules: TempDir,
     _onward: Option<Onward>,
     inside: Netns,
+    _socket: UdpSocket,
     _service: Netns,
 }
 
@@ -94,8 +100,6 @@ impl Wire {
             Middle::Sink => ((&inside, one), Arrival::Driver),
             _ => ((&service, SERVICE), Arrival::Stack),
         };
-        // Without merging a veth takes no frames that XDP sends on.
-        set_offloads(&service, SERVICE, true)?;
         let onward = match middle {
             Middle::Redirect => Some(Onward::new(&inside, one, other)?),
             Middle::Bridge => bridge(&inside, [one, other]).map(|()| None)?,
@@ -110,6 +114,7 @@ impl Wire {
             rules: tempfile::tempdir()?,
             _onward: onward,
             inside,
+            _socket: serve(&service)?,
             _service: service,
         })
     }
@@ -178,6 +183,15 @@ impl Wire {
     }
 }
 
+/// The socket that frames are for. Nobody reads it: what finds no room there is dropped there.
+fn serve(netns: &Netns) -> anyhow::Result<UdpSocket> {
+    // Without merging a veth takes no frames that XDP sends on.
+    set_offloads(netns, SERVICE, true)?;
+    run(netns, "ip", &["link", "set", SERVICE, "address", &mac()])?;
+    add_address(netns, SERVICE, SERVICE_ADDRESS.into(), 24)?;
+    Ok(netns.enter(|| UdpSocket::bind((SERVICE_ADDRESS, PORT)))??)
+}
+
 /// Starts the program between two interfaces.
 fn start(netns: &Netns, [one, other]: [&str; 2], rules: &Path) -> Child {
     let words = ["inline", "--temporary", "--mode", "copy"];
@@ -206,9 +220,21 @@ fn bridge(netns: &Netns, ports: [&str; 2]) -> anyhow::Result<()> {
     for port in ports {
         run(netns, "ip", &["link", "set", port, "master", name])?;
     }
-    let mac = DESTINATION_MAC.map(|byte| format!("{byte:02x}")).join(":");
-    let known = ["fdb", "replace", &mac, "dev", ports[1], "master", "static"];
+    let known = [
+        "fdb",
+        "replace",
+        &mac(),
+        "dev",
+        ports[1],
+        "master",
+        "static",
+    ];
     run(netns, "bridge", &known)
+}
+
+/// Address of the interface that frames are for.
+fn mac() -> String {
+    DESTINATION_MAC.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 fn run(netns: &Netns, program: &str, arguments: &[&str]) -> anyhow::Result<()> {

@@ -127,8 +127,8 @@ pub struct TapSlot {
     pub seen: u64,
     /// When that had changed.
     pub progress_tick: u32,
-    /// One more than the [`Bypass`] for which frames cross in the kernel until user space has forwarded all
-    /// that it has; 0 where they do not.
+    /// One more than the [`Bypass`] for which frames cross in the kernel until half of the ring is free; 0 where
+    /// they do not.
     pub behind: u32,
     /// Always zero: what each side writes has cache lines of its own.
     pub reserved: [u64; 4],
