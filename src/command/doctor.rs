@@ -154,7 +154,7 @@ fn types() -> Check {
         Ok(file) => (Verdict::Good, format!("{PATH}, {} KiB", file.len() / 1024)),
         Err(error) => (Verdict::Limited, format!("{PATH}: {error}")),
     };
-    let fix = "the tracepoint hook needs a kernel with CONFIG_DEBUG_INFO_BTF=y; the others do not";
+    let fix = "tracepoints and `netweir inline` need a kernel with CONFIG_DEBUG_INFO_BTF=y; TC and XDP do not";
     Check::new("kernel types (BTF)", verdict, found, fix)
 }
 
