@@ -104,17 +104,23 @@ fn expect_heads(config: &Config, label: Option<&str>) -> anyhow::Result<()> {
     let samples = |known: &&Numbered| matches!(known.rule.action, Action::Sample(_));
     let mut sampled = book.rules().iter().filter(samples).peekable();
     let file = config.rules.file.display();
+    let is_wanted = |known: &Numbered| label.is_none_or(|label| known.rule.label == label);
+    let taps = |known: &Numbered| known.rule.action == Action::Tap && is_wanted(known);
+    let tapped = match book.rules().iter().any(taps) {
+        true => "; what rules tap is written by `netweir inline -w FILE`",
+        false => "",
+    };
     if sampled.peek().is_none() {
         bail!(
             "no rule of {file} samples anything: say what is to be captured, as in `netweir rule add dns \
-             --destination-port 53 --both-ways --action 'sample 1'`"
+             --destination-port 53 --both-ways --action 'sample 1'`{tapped}"
         );
     }
     if let Some(label) = label
-        && sampled.all(|known| known.rule.label != label)
+        && !sampled.any(is_wanted)
     {
         bail!(
-            "no rule of {file} that samples gives the label {label:?}; `netweir rule list` shows them"
+            "no rule of {file} that samples gives the label {label:?}; `netweir rule list` shows them{tapped}"
         );
     }
     Ok(())

@@ -275,10 +275,23 @@ fn where_nothing_can_be_captured_an_old_file_stays() {
         text.contains("samples anything") && text.contains("netweir rule add"),
         "{text}"
     );
+    let elsewhere = "`netweir inline -w FILE`";
+    assert!(!text.contains(elsewhere), "{text}");
+    rule(&world, &["add", "tapped", "--action", "tap"]);
+    let (_, text) = refused(&world, &arguments);
+    assert!(
+        text.contains("samples anything") && text.contains(elsewhere),
+        "{text}"
+    );
     rule(&world, &["add", "all", "--action", "sample 1"]);
     let (code, text) = refused(&world, &arguments);
     assert_eq!(code, Some(1));
     assert!(text.contains("no interface nope"), "{text}");
+    for (label, is_tapped) in [("tapped", true), ("none", false)] {
+        let (_, text) = refused(&world, &[&arguments[..], &["--label", label]].concat());
+        assert!(text.contains("gives the label"), "{text}");
+        assert_eq!(text.contains(elsewhere), is_tapped, "{text}");
+    }
     assert_eq!(fs::read_to_string(&old).unwrap(), "old");
 }
 
