@@ -72,6 +72,7 @@ const BARS: &[Bar] = &[
     ("overflow", "xdp", "unseen", AtMost(0.0)),
     ("inline", "kernel path", "to_bridge", AtLeast(1.0)),
     ("inline", "tap", "to_kernel", AtLeast(0.5)),
+    ("inline", "socket: kernel path", "to_bridge", AtLeast(1.0)),
     ("inline", "socket: tap", "to_kernel", AtLeast(0.5)),
     ("inline", "tap at rest", "cpu", AtMost(0.5)),
 ];
