@@ -6,8 +6,7 @@
 
 use std::{
     mem::offset_of,
-    os::fd::{AsFd, OwnedFd},
-    sync::Arc,
+    os::fd::OwnedFd,
     time::{Duration, Instant},
 };
 
@@ -19,9 +18,9 @@ use rustix::{
 
 use super::{
     owed::Owed,
+    port::{Door, Port},
     record::{Recorder, marked},
-    slots::Slots,
-    socket::{Entries, FRAME_BYTES, Queue, Socket, TapMode},
+    socket::{Entries, FRAME_BYTES, Socket, TapMode},
 };
 use crate::{Error, memory::Memory};
 
@@ -46,18 +45,6 @@ const LONG_PAUSE: Duration = Duration::from_millis(50);
 /// How long it waits, when it is to end, for frames that are on their way in.
 const LAST_PAUSE: Duration = Duration::from_millis(500);
 
-/// One queue that a lane is to serve.
-pub(super) struct Door {
-    /// Which one.
-    pub(super) queue: Queue,
-    /// Its interface: 0 or 1.
-    pub(super) end: usize,
-    /// The queue, among those of the lane, by which its frames leave.
-    pub(super) out: usize,
-    /// What is known of the queues of its interface.
-    pub(super) slots: Arc<Slots>,
-}
-
 /// How a lane is to work.
 #[derive(Clone, Copy)]
 pub(super) struct Pace {
@@ -80,18 +67,6 @@ impl Pace {
             TapMode::Auto | TapMode::Copy => self.frames,
         }
     }
-}
-
-/// A queue that is being served.
-struct Port {
-    door: Door,
-    socket: Socket,
-    /// What was submitted and not taken yet.
-    owed: Owed,
-    /// Whether the interface takes nothing: it is down.
-    is_down: bool,
-    /// Frames up to which the ring has room.
-    room: u64,
 }
 
 /// A thread's share of the queues.
@@ -384,39 +359,4 @@ enum Awaited {
     Frames,
     End,
     Failure,
-}
-
-impl Port {
-    fn fill(&mut self, address: u64) {
-        self.socket.fill.push(address);
-        self.room += 1;
-    }
-
-    /// Shows kernel and programs the frames that were filled.
-    fn publish(&mut self) {
-        self.socket.fill.submit();
-        let queue = self.door.queue.number as usize;
-        self.door.slots.set_room(queue, self.room);
-    }
-
-    fn add(&self, number: usize, more: u64) {
-        let queue = self.door.queue.number as usize;
-        self.door.slots.add(queue, number, more);
-    }
-
-    /// Whether it has frames that its interface, which is down, does not take.
-    const fn is_stuck(&self) -> bool {
-        self.is_down && !self.owed.is_empty()
-    }
-
-    fn awaited(&self) -> PollFd<'_> {
-        PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)
-    }
-
-    /// Whether all its frames are in the ring, or with the kernel on their way in.
-    fn is_whole(&self, pace: &Pace) -> bool {
-        let queue = self.door.queue.number as usize;
-        let given = self.door.slots.given(queue);
-        self.owed.is_empty() && self.room >= given.wrapping_add(pace.frames.into())
-    }
 }

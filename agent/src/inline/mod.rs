@@ -7,6 +7,7 @@
 
 mod lane;
 mod owed;
+mod port;
 mod record;
 mod ring;
 mod slots;
@@ -26,7 +27,8 @@ use netweir_wire::{
 use rustix::event::{EventfdFlags, eventfd};
 
 use self::{
-    lane::{Door, Lane, Pace},
+    lane::{Lane, Pace},
+    port::Door,
     record::Recorder,
     socket::{Entries, FRAME_BYTES, MAX_BYTES, Queue, Socket},
 };
