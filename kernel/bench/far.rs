@@ -1,7 +1,7 @@
 //! The far ends of a bump in the wire: where live frames set out, and where they arrive.
 //!
-//! Frames that arrive are counted, and dropped or left to the stack. Those with a number also say when they were sent, and how long
-//! they were on their way is kept.
+//! Frames that arrive are counted, and dropped or left to the stack. Those with a number also say when they were
+//! sent, and how long they were on their way is kept.
 
 use aya_ebpf::{
     bindings::{
