@@ -14,5 +14,6 @@ mod report;
 pub mod rules;
 mod serving;
 mod stop;
+pub mod tapped;
 mod token;
 mod unit;

@@ -48,14 +48,22 @@ impl Stop {
 
     /// Waits for at most `timeout`; whether the program is to end.
     pub(crate) fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        self.wait_or(&[], timeout)
+    }
+
+    /// The same, but no longer than until something else can be read.
+    pub(crate) fn wait_or(&self, others: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<bool> {
         // `None` where the deadline is too far away to be told: for ever.
         let deadline = Instant::now().checked_add(timeout);
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let left = left.and_then(|left| Timespec::try_from(left).ok());
-            let mut watched = [PollFd::new(&self.readable, PollFlags::IN)];
+            let all = std::iter::once(self.readable.as_fd()).chain(others.iter().copied());
+            let mut watched: Vec<_> = all
+                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+                .collect();
             match poll(&mut watched, left.as_ref()) {
-                Ok(ready) => return Ok(ready != 0),
+                Ok(_) => return Ok(!watched[0].revents().is_empty()),
                 // The signal itself: the time is not over, but now there may be something to read.
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),

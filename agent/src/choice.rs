@@ -49,7 +49,7 @@ impl Interfaces {
     }
 
     /// Whether an interface is among them, where `default` is the one of the default route.
-    pub(crate) fn contains(&self, name: &str, is_default: bool) -> bool {
+    pub fn contains(&self, name: &str, is_default: bool) -> bool {
         match self {
             Self::Default => is_default,
             Self::Any => true,

@@ -143,12 +143,7 @@ impl Heads {
             return;
         }
         self.bytes += bytes.len();
-        while self.latest.len() >= self.max || self.bytes > MAX_BYTES {
-            let Some(oldest) = self.latest.pop_front() else {
-                break;
-            };
-            self.bytes -= oldest.bytes.len();
-        }
+        self.make_room(1);
         self.latest.push_back(Kept {
             number: self.received,
             head: *head,
@@ -156,6 +151,22 @@ impl Heads {
             queue,
             bytes: bytes.into(),
         });
+    }
+
+    /// Keeps so many at most from now on.
+    pub(crate) fn set_max(&mut self, max: usize) {
+        self.max = max;
+        self.make_room(0);
+    }
+
+    /// Lets the oldest go, up to room for so many more.
+    fn make_room(&mut self, more: usize) {
+        while self.latest.len() + more > self.max || self.bytes > MAX_BYTES {
+            let Some(oldest) = self.latest.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.bytes.len();
+        }
     }
 
     /// Counts what came in the place of heads.

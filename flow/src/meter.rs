@@ -211,6 +211,11 @@ impl Meter {
         self.heads.add_tapped(&head, decision, (mark.queue, bytes));
     }
 
+    /// Keeps so many heads at most from now on.
+    pub fn set_max_heads(&mut self, max: usize) {
+        self.heads.set_max(max);
+    }
+
     /// Counts what came in the place of so many heads.
     pub const fn refuse_heads(&mut self, entries: u64) {
         self.heads.refuse(entries);

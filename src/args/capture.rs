@@ -41,4 +41,7 @@ pub struct BoundArgs {
     /// and so on, before the extension.
     #[arg(long, value_name = "N", requires_all = ["size", "write"], value_parser = clap::value_parser!(u32).range(1..))]
     pub ring: Option<u32>,
+    /// So many bytes of each tapped frame are written; of sampled ones 256 at most.
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, requires = "write")]
+    pub snap: Option<u64>,
 }

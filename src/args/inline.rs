@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use netweir_agent::inline::TapMode;
 
 use super::{BoundArgs, ListenArgs};
-use crate::unit::{parse_bytes, parse_duration};
+use crate::unit::parse_duration;
 
 /// The longest that a thread looks for more frames before it sleeps.
 const LONGEST_SPIN: Duration = Duration::from_millis(10);
@@ -48,9 +48,6 @@ pub struct InlineArgs {
     /// What is written, and how much. Frames go on crossing when that is written.
     #[command(flatten)]
     pub bounds: BoundArgs,
-    /// So many bytes of each tapped frame are written; of sampled ones 256 at most.
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, requires = "write")]
-    pub snap: Option<u64>,
     /// Serve dashboard and API as well, there.
     #[command(flatten)]
     pub listen: ListenArgs,

@@ -41,7 +41,7 @@ use crate::{
     sys,
     watch::Device,
 };
-pub use record::{Recording, Tapped};
+pub use record::{Appetite, Recording, Tapped};
 pub(crate) use slots::Slots;
 pub use socket::TapMode;
 

@@ -1,7 +1,11 @@
 //! What is told of tapped frames, to whoever writes it down. Forwarding never waits for that.
 
 use std::{
-    sync::mpsc::{SyncSender, TrySendError},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+        mpsc::{SyncSender, TrySendError},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,59 +26,94 @@ pub struct Tapped {
     pub bytes: Box<[u8]>,
 }
 
-/// What is to be told of tapped frames.
+/// Where tapped frames are told, and how much of them.
 #[derive(Clone, Debug)]
 pub struct Recording {
     /// Who gets them, several at once; what finds no room there is counted as unrecorded.
     pub to: SyncSender<Vec<Tapped>>,
-    /// So many bytes of each frame.
-    pub bytes: u32,
-    /// So many frames a second, for each thread; the others are counted as unrecorded.
-    pub per_second: u32,
+    /// How much is told.
+    pub appetite: Arc<Appetite>,
+}
+
+/// How much is told of tapped frames. It may change at any time; each batch of frames looks anew.
+#[derive(Debug)]
+pub struct Appetite {
+    bytes: AtomicU32,
+    per_second: AtomicU32,
+    unrecorded: AtomicU64,
+}
+
+impl Appetite {
+    /// So many bytes of each frame, of so many frames a second and thread; the others are counted as
+    /// unrecorded, unless nothing is to be told.
+    pub const fn new(bytes: u32, per_second: u32) -> Self {
+        Self {
+            bytes: AtomicU32::new(bytes),
+            per_second: AtomicU32::new(per_second),
+            unrecorded: AtomicU64::new(0),
+        }
+    }
+
+    /// So many from now on.
+    pub fn set(&self, bytes: u32, per_second: u32) {
+        self.bytes.store(bytes, Ordering::Relaxed);
+        self.per_second.store(per_second, Ordering::Relaxed);
+    }
+
+    /// Frames since the start that nothing was told of.
+    pub fn unrecorded(&self) -> u64 {
+        self.unrecorded.load(Ordering::Relaxed)
+    }
 }
 
 /// What a lane tells.
 pub(super) struct Recorder {
     recording: Option<Recording>,
+    /// Bytes of each frame, in the batch at hand.
+    bytes: usize,
     batch: Vec<Tapped>,
     passed_over: u64,
-    left: u32,
-    /// When there is more left.
+    /// Frames that were told of since then.
+    told: u32,
     granted: Instant,
 }
 
 impl Recorder {
     pub(super) fn new(recording: Option<Recording>) -> Self {
-        let recording = recording.filter(|to| to.per_second > 0);
         Self {
-            left: recording.as_ref().map_or(0, |to| to.per_second),
             recording,
+            bytes: 0,
             batch: Vec::new(),
             passed_over: 0,
+            told: 0,
             granted: Instant::now(),
         }
     }
 
     /// Says how many of so many frames that came are to be taken down; the others are counted as unrecorded.
     pub(super) fn begin_batch(&mut self, frames: u32) -> u32 {
-        let Some(recording) = &self.recording else {
+        let Some(Recording { appetite, .. }) = &self.recording else {
             return 0;
         };
-        if self.left < frames && self.granted.elapsed() >= Duration::from_secs(1) {
-            (self.left, self.granted) = (recording.per_second, Instant::now());
+        self.bytes = appetite.bytes.load(Ordering::Relaxed) as usize;
+        let most = appetite.per_second.load(Ordering::Relaxed);
+        if most == 0 {
+            return 0;
         }
-        let told = frames.min(self.left);
-        self.left -= told;
+        if most.saturating_sub(self.told) < frames
+            && self.granted.elapsed() >= Duration::from_secs(1)
+        {
+            (self.told, self.granted) = (0, Instant::now());
+        }
+        let told = frames.min(most.saturating_sub(self.told));
+        self.told += told;
         self.passed_over += u64::from(frames - told);
         told
     }
 
     /// Takes down a frame.
     pub(super) fn take(&mut self, end: usize, mark: &TapMark, bytes: &[u8]) {
-        let Some(recording) = &self.recording else {
-            return;
-        };
-        let kept = bytes.get(..recording.bytes as usize).unwrap_or(bytes);
+        let kept = bytes.get(..self.bytes).unwrap_or(bytes);
         self.batch.push(Tapped {
             end,
             mark: *mark,
@@ -85,27 +124,32 @@ impl Recorder {
 
     /// Hands over what was taken down; returns how many that were, and how many were not.
     pub(super) fn end_batch(&mut self) -> (u64, u64) {
-        let passed_over = std::mem::take(&mut self.passed_over);
-        if self.batch.is_empty() {
-            return (0, passed_over);
-        }
-        let batch = std::mem::take(&mut self.batch);
-        let count = batch.len() as u64;
-        let Some(recording) = &self.recording else {
+        let mut passed_over = std::mem::take(&mut self.passed_over);
+        let taken = self.batch.len() as u64;
+        let Some(Recording { to, appetite }) = &self.recording else {
             return (0, passed_over);
         };
-        match recording.to.try_send(batch) {
-            Ok(()) => (count, passed_over),
+        let told = match taken {
+            0 => Ok(()),
+            _ => to.try_send(std::mem::take(&mut self.batch)),
+        };
+        if told.is_err() {
+            passed_over += taken;
+        }
+        if passed_over > 0 {
+            appetite
+                .unrecorded
+                .fetch_add(passed_over, Ordering::Relaxed);
+        }
+        match told {
+            Ok(()) => return (taken, passed_over),
             Err(TrySendError::Full(batch)) => {
                 self.batch = batch;
                 self.batch.clear();
-                (0, passed_over + count)
             }
-            Err(TrySendError::Disconnected(_)) => {
-                self.recording = None;
-                (0, passed_over + count)
-            }
+            Err(TrySendError::Disconnected(_)) => self.recording = None,
         }
+        (0, passed_over)
     }
 }
 

@@ -1,11 +1,12 @@
 //! `netweir inline`: a bump in the wire between two interfaces.
 
 mod output;
+mod told;
 
 use std::{
     sync::{
         Arc, PoisonError, RwLock,
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, sync_channel},
     },
     thread,
     time::{Duration, Instant},
@@ -15,7 +16,7 @@ use anyhow::{Context, bail};
 use netweir_agent::{
     Choice, Error, Interfaces, Netns,
     attach::HookChoice,
-    inline::{Recording, Tap, TapOptions, Tapped},
+    inline::{Appetite, Recording, Tap, TapOptions, Tapped},
     pin::{self, Folder, Places},
     watch::{self, Device},
 };
@@ -23,7 +24,7 @@ use netweir_flow::{Filter, Hook, InterfaceId, Meter};
 use netweir_wire::map::HEAD_BYTES;
 
 use super::{
-    capture::{self, Until},
+    capture::{self, MAX_BYTES, MAX_HEADS, Until},
     flows::print_books,
 };
 use crate::{
@@ -33,8 +34,10 @@ use crate::{
     rules::{Follower, Store},
     serving::Serving,
     stop::Stop,
+    tapped::{Hello, VERSION},
 };
 use output::{Output, print_crossed};
+use told::{AtRest, Telling, Told};
 
 /// The time between two looks for what was recorded, and at the interfaces.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -42,9 +45,6 @@ const WATCH: Duration = Duration::from_secs(1);
 
 /// Batches of recorded frames that wait at most.
 const WAITING: usize = 1024;
-
-/// Frames that wait to be written at most; the older ones are missed then, and counted.
-const MAX_HEADS: usize = 65_536;
 
 /// Crosses until the program is to end.
 pub(super) fn run(config: &Config, args: &InlineArgs) -> anyhow::Result<()> {
@@ -76,6 +76,9 @@ pub(super) fn run(config: &Config, args: &InlineArgs) -> anyhow::Result<()> {
     }
     ran
 }
+
+/// What forwards tapped frames, what it records, and how much that is.
+type Tapping = (Tap, Receiver<Vec<Tapped>>, Arc<Appetite>);
 
 /// An interface went away.
 #[derive(Debug, thiserror::Error)]
@@ -224,20 +227,18 @@ impl Bump {
         if let Err(error) = self.expect_both(&meter) {
             return metering.finish().and(Err(error));
         }
-        let (to, tapped) = sync_channel(WAITING);
-        let options = TapOptions {
-            mode: args.mode.into(),
-            frames: args.frames,
-            spin: args.busy_poll,
-            closed: args.closed,
-            recording: Some(recording(config, args, to)),
-        };
-        let tap = Tap::start(&self.folder, &self.netns, self.ends.each_ref(), &options);
-        drop(options);
-        let tap = match tap {
-            Ok(tap) => tap,
+        let at_rest = at_rest(config, args);
+        let (tap, tapped, appetite) = match self.tap(args, at_rest) {
+            Ok(all) => all,
             Err(error) => return metering.finish().and(Err(no_sockets(error, args.mode))),
         };
+        let telling = self.tell(Told {
+            hello: self.hello(),
+            meter: Arc::clone(&meter),
+            store: Store::new(&config.rules.file),
+            appetite,
+            at_rest,
+        });
         self.say(&tap);
         let until = Until::new(stop, &args.bounds);
         let written = thread::scope(|scope| {
@@ -265,6 +266,10 @@ impl Bump {
         });
         let (out, result) = written;
         let metered = metering.finish();
+        // Now all has come that there is to tell.
+        if let Some(telling) = telling {
+            telling.finish();
+        }
         let mut out = match out {
             Ok(out) => out,
             Err(error) => return metered.and(Err(error)),
@@ -274,6 +279,47 @@ impl Bump {
         print_crossed(&meter);
         out.print_books(&meter);
         Ok(result.and(metered).and(written))
+    }
+
+    /// Starts what forwards tapped frames; what it records comes by the second one.
+    fn tap(&self, args: &InlineArgs, at_rest: AtRest) -> Result<Tapping, Error> {
+        let (to, tapped) = sync_channel(WAITING);
+        let appetite = Arc::new(Appetite::new(at_rest.bytes, at_rest.per_second));
+        let options = TapOptions {
+            mode: args.mode.into(),
+            frames: args.frames,
+            spin: args.busy_poll,
+            closed: args.closed,
+            recording: Some(Recording {
+                to,
+                appetite: Arc::clone(&appetite),
+            }),
+        };
+        let ends = self.ends.each_ref();
+        let tap = Tap::start(&self.folder, &self.netns, ends, &options)?;
+        Ok((tap, tapped, appetite))
+    }
+
+    /// Tells those who ask of tapped frames, if that is possible.
+    fn tell(&self, told: Told) -> Option<Telling> {
+        let telling = Telling::start(told);
+        let telling = telling.inspect_err(|error| {
+            tracing::warn!(error = %format!("{error:#}"), "`netweir capture` is not told what rules tap");
+        });
+        telling.ok()
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            version: VERSION,
+            process: std::process::id(),
+            netns: self.netns.inode(),
+            ends: self
+                .ends
+                .each_ref()
+                .map(|end| (end.ifindex, end.name.clone())),
+            labels: Vec::new(),
+        }
     }
 
     /// That this process has both interfaces, and no other one.
@@ -364,15 +410,15 @@ fn no_sockets(error: Error, mode: Mode) -> anyhow::Error {
     })
 }
 
-/// What is told of tapped frames: all of them where they are written, else as many as of sampled ones.
-fn recording(config: &Config, args: &InlineArgs, to: SyncSender<Vec<Tapped>>) -> Recording {
+/// What is recorded of tapped frames where nobody asks: all of them where they are written, else as many as of
+/// sampled ones.
+fn at_rest(config: &Config, args: &InlineArgs) -> AtRest {
     let is_written = args.write.is_some();
     // Of less than that nobody can say what it is.
-    let bytes = args.snap.unwrap_or(u64::MAX).max(HEAD_BYTES as u64);
-    Recording {
-        to,
+    let bytes = args.bounds.snap.unwrap_or(MAX_BYTES).max(HEAD_BYTES as u64);
+    AtRest {
         bytes: if is_written {
-            bytes.min(u64::from(u16::MAX)) as u32
+            bytes.min(MAX_BYTES) as u32
         } else {
             HEAD_BYTES as u32
         },
@@ -381,5 +427,6 @@ fn recording(config: &Config, args: &InlineArgs, to: SyncSender<Vec<Tapped>>) ->
         } else {
             config.rules.heads_per_second
         },
+        heads: config.rules.max_heads,
     }
 }

@@ -11,10 +11,11 @@ use netweir_wire::map::Bypass;
 
 use crate::{
     args::InlineArgs,
-    command::capture::{Capture, Standard, Until},
+    command::capture::{Capture, Heads, MAX_BYTES, Standard, Until, received},
     foreign::escaped,
     log::tell,
     report::json_lines,
+    tapped::Books,
     unit::things,
 };
 
@@ -39,8 +40,9 @@ impl Output {
                 false => Self::Nowhere,
             });
         };
-        let bytes = args.snap.unwrap_or(u64::from(u16::MAX)) as usize;
-        let capture = Capture::create(Path::new(path), &args.bounds, (filter, bytes), until)?;
+        let bytes = args.bounds.snap.unwrap_or(MAX_BYTES).min(MAX_BYTES) as usize;
+        let heads = (Heads::new(filter, bytes), bytes);
+        let capture = Capture::create(Path::new(path), &args.bounds, heads, until)?;
         Ok(Self::File(Box::new(capture), false))
     }
 
@@ -87,7 +89,7 @@ impl Output {
 
     pub(super) fn print_books(&self, meter: &RwLock<Meter>) {
         if let Self::File(capture, _) = self {
-            capture.print_books(meter);
+            capture.print_books(received(meter), Books::default());
         }
     }
 }

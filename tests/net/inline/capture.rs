@@ -12,13 +12,13 @@ use serde_json::Value;
 use super::bump;
 
 /// Datagrams to each of two ports.
-const SOME: u64 = 50;
+pub(super) const SOME: u64 = 50;
 const PORTS: [u16; 2] = [7001, 7002];
 /// Bytes of a datagram, more than a head has.
 const BYTES: usize = 1000;
 
 /// Sends to both ports, and waits until all has come.
-fn exchange(bump: &Bump) {
+pub(super) fn exchange(bump: &Bump) {
     let listeners = PORTS.map(|port| {
         let at = SocketAddr::new(bump.service.addresses[0], port);
         bump.service.enter(|| UdpSocket::bind(at)).unwrap()
@@ -35,13 +35,14 @@ fn exchange(bump: &Bump) {
 }
 
 /// What a program of Wireshark prints.
-fn text(program: &str, arguments: &[&str]) -> String {
+pub(super) fn text(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn two_rules(bump: &Bump) {
+/// Lets what is sent to both ports go by user space.
+pub(super) fn two_rules(bump: &Bump) {
     for (label, port) in ["one", "two"].into_iter().zip(["7001", "7002"]) {
         bump.rule(label, &["--destination-port", port, "--action", "tap"]);
     }

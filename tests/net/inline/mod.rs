@@ -7,6 +7,7 @@ mod demo;
 mod failing;
 mod losing;
 mod refused;
+mod told;
 mod virtio;
 
 use std::{

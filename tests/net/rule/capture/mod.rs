@@ -275,7 +275,7 @@ fn where_nothing_can_be_captured_an_old_file_stays() {
         text.contains("samples anything") && text.contains("netweir rule add"),
         "{text}"
     );
-    let elsewhere = "`netweir inline -w FILE`";
+    let elsewhere = "a running `netweir inline`";
     assert!(!text.contains(elsewhere), "{text}");
     rule(&world, &["add", "tapped", "--action", "tap"]);
     let (_, text) = refused(&world, &arguments);
