@@ -73,13 +73,14 @@ pub enum Command {
         netweir quic --set 'quic.layouts=telementry port=443'\n  \
         netweir quic --events             a line for each datagram with a long header")]
     Quic(QuicArgs),
-    /// Write the packets that rules sample to a capture file (pcapng).
+    /// Write the packets that rules sample, or tap on the inline path, to a capture file (pcapng).
     #[command(after_help = "Examples:\n  \
         netweir rule add dns --destination-port 53 --both-ways --action 'sample 1'\n  \
         netweir capture -w dns.pcapng --label dns --count 1000\n  \
         netweir capture -w ring.pcapng --size 10MB --ring 5 --filter 'net 10.0.0.0/8'\n  \
-        netweir capture -w - | tshark -r -\n\n\
-        Of each packet the first 256 bytes are written.")]
+        netweir capture -w - | tshark -r -\n  \
+        netweir capture --iface eth1 -w health.pcapng    what rules tap, while `netweir inline` runs there\n\n\
+        Of a sampled packet the first 256 bytes are written, of a tapped one all.")]
     Capture(CaptureArgs),
     /// Be a bump in the wire between two interfaces: frames cross in the kernel, and those that rules tap by
     /// user space, where they are recorded.

@@ -165,3 +165,53 @@ pub(super) fn marked(frames: &Memory, offset: usize, length: usize) -> (TapMark,
         bytes(offset, length).unwrap_or_default(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    /// What a batch of so many frames of 100 bytes tells: lengths of what was told, and how many were not.
+    fn tell(recorder: &mut Recorder, frames: u32) -> (u64, u64) {
+        for _ in 0..recorder.begin_batch(frames) {
+            recorder.take(1, &TapMark::default(), &[7; 100]);
+        }
+        recorder.end_batch()
+    }
+
+    #[test]
+    fn as_much_is_told_as_is_wanted() {
+        let (to, told) = sync_channel(2);
+        let appetite = Arc::new(Appetite::new(60, 10));
+        let mut recorder = Recorder::new(Some(Recording {
+            to,
+            appetite: Arc::clone(&appetite),
+        }));
+        assert_eq!(tell(&mut recorder, 7), (7, 0));
+        assert_eq!(tell(&mut recorder, 7), (3, 4));
+        let mut batches = told.try_iter();
+        for frames in [7, 3] {
+            let batch = batches.next().unwrap();
+            assert_eq!(batch.len(), frames);
+            let whole = |one: &Tapped| (one.end, one.frame_bytes, one.bytes.len()) == (1, 100, 60);
+            assert!(batch.iter().all(whole), "{batch:?}");
+        }
+        // More, and then nothing: of that none is missing.
+        appetite.set(1000, u32::MAX);
+        assert_eq!(tell(&mut recorder, 7), (7, 0));
+        assert_eq!(told.recv().unwrap()[0].bytes.len(), 100);
+        appetite.set(60, 0);
+        assert_eq!(tell(&mut recorder, 7), (0, 0));
+        // Nobody takes what is told; then there is nobody any more.
+        appetite.set(60, u32::MAX);
+        for expected in [(1, 0), (1, 0), (0, 1)] {
+            assert_eq!(tell(&mut recorder, 1), expected);
+        }
+        assert_eq!(appetite.unrecorded(), 5);
+        drop(told);
+        assert_eq!(tell(&mut recorder, 2), (0, 2));
+        assert_eq!(appetite.unrecorded(), 7);
+        assert_eq!(tell(&mut recorder, 2), (0, 0));
+    }
+}

@@ -57,6 +57,20 @@ fn the_latest_heads_are_kept() {
 }
 
 #[test]
+fn how_many_heads_are_kept_can_change() {
+    let mut driver = driver(2);
+    for (max, kept) in [(2, 2), (4, 4), (3, 3), (0, 0), (1, 1)] {
+        driver.meter.set_max_heads(max);
+        assert!(driver.meter.accounting().heads.kept <= kept);
+        for port in 0..5 {
+            driver.meter.apply_head(&head(port), &[1, 2, 3]);
+        }
+        assert_eq!(driver.meter.accounting().heads.kept, kept);
+    }
+    assert_eq!(driver.meter.accounting().heads.received, 25);
+}
+
+#[test]
 fn no_head_is_longer_than_it_may_be() {
     let mut driver = driver(1);
     driver.meter.apply_head(&head(1), &[7; 2000]);

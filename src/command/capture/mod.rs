@@ -58,10 +58,11 @@ pub(super) fn run(config: &Config, args: &CaptureArgs) -> anyhow::Result<()> {
         .as_ref()
         .map(|metering| Arc::clone(&metering.meter));
     let until = Until::new(&stop, bounds);
-    let bytes = match taps.is_empty() {
-        true => HEAD_BYTES,
-        false => bounds.snap.unwrap_or(MAX_BYTES).min(MAX_BYTES) as usize,
+    let most = match taps.is_empty() {
+        true => HEAD_BYTES as u64,
+        false => MAX_BYTES,
     };
+    let bytes = bounds.snap.unwrap_or(most).min(most) as usize;
     let asked = taps.ask(bounds, bytes);
     // Not before: a file of that name stays where nothing could be captured.
     let created = asked.and_then(|()| {

@@ -31,6 +31,7 @@ fn seeds(target: &str) -> Result<Vec<Vec<u8>>> {
         "quic_connection" => Ok(conversations()),
         "rules" => Ok(rules()),
         "rule_body" => Ok(rule_bodies()),
+        "tapped" => Ok(vec![told()]),
         _ => Ok(Vec::new()),
     }
 }
@@ -98,6 +99,18 @@ fn rule_bodies() -> Vec<Vec<u8>> {
     let list =
         r#"{"rules": [{"label": "a", "direction": null}, {"label": "b", "action": "drop"}]}"#;
     [one, list].map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+/// Bytes that come at once, and one message of each kind.
+fn told() -> Vec<u8> {
+    let messages = r#"{"hello":{"version":1,"process":7,"netns":9,"ends":[[2,"left"],[3,"right"]],"labels":["a"]}}
+{"books":{"received":2,"unwanted":0,"missed":1}}
+{"packet":[4,{"netns":9,"ifindex":2,"interface":"left","link_type":1,"unix_ns":5,"wire_bytes":60,
+"#
+    .replace(",\n", ",");
+    let rest =
+        "\"is_outbound\":false,\"comment\":\"label=a\"}]}\n\n{}\n\"end\"\n{\"refused\":\"no\"}\n";
+    [b"\x10", messages.as_bytes(), rest.as_bytes()].concat()
 }
 
 fn filters() -> Vec<Vec<u8>> {
