@@ -230,6 +230,18 @@ pub enum Error {
         /// Which setting, and what it was.
         what: String,
     },
+    /// Frames are to go by user space without being copied, behind the driver.
+    #[error("behind the driver (generic XDP) frames are copied: attach with `--xdp native`")]
+    CopiedBehindDriver,
+    /// Frames are to go on behind a driver that merges them.
+    #[error(
+        "{interface} merges what it receives (GRO), and that is too long to go on behind its driver (generic \
+         XDP): `ethtool -K {interface} gro off`"
+    )]
+    Merges {
+        /// The interface's name.
+        interface: String,
+    },
     /// Something that is wanted cannot be pinned.
     #[error(
         "the tracepoints see all interfaces at once and cannot be pinned: use --hook tc or xdp"

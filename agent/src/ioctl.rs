@@ -11,6 +11,8 @@ use std::{
 const ETHTOOL: libc::Ioctl = 0x8946;
 /// `ETHTOOL_GDRVINFO` of `linux/ethtool.h`.
 const GET_DRIVER: u32 = 3;
+/// `ETHTOOL_GGRO`.
+const GET_MERGING: u32 = 0x2b;
 /// `ETHTOOL_GCHANNELS`.
 const GET_CHANNELS: u32 = 0x3c;
 
@@ -46,6 +48,23 @@ pub(crate) fn queues(interface: &str) -> io::Result<u32> {
         Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(1),
         Err(error) => Err(error),
     }
+}
+
+/// `struct ethtool_value`.
+#[repr(C)]
+struct Value {
+    command: u32,
+    data: u32,
+}
+
+/// Whether packets that an interface receives are merged (GRO).
+pub(crate) fn merges(interface: &str) -> io::Result<bool> {
+    let mut value = Value {
+        command: GET_MERGING,
+        data: 0,
+    };
+    ethtool(interface, &mut value)?;
+    Ok(value.data != 0)
 }
 
 /// Name of the driver of an interface.

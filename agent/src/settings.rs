@@ -13,6 +13,7 @@ use crate::{
 };
 
 /// What to meter, and how.
+#[derive(Clone)]
 pub struct Settings {
     /// Which interfaces; the first wish that fits one decides.
     pub choices: Vec<Choice>,

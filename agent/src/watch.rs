@@ -58,6 +58,8 @@ pub struct Statistics {
     pub sent_frames: u64,
     /// Bytes sent.
     pub sent_bytes: u64,
+    /// Frames that were to be sent and were not.
+    pub sent_dropped: u64,
 }
 
 /// Something happened to an interface.
@@ -201,6 +203,17 @@ pub fn find(netns: &Netns, name: &str) -> Result<Device, Error> {
     }
 }
 
+/// Frames that an interface of the connection's namespace was to send and has not, since it exists; none if it is
+/// gone.
+pub(crate) fn sent_dropped(netlink: &Netlink, ifindex: u32) -> Option<u64> {
+    let mut question = LinkMessage::default();
+    question.header.index = ifindex;
+    match netlink.ask(RouteNetlinkMessage::GetLink(question)) {
+        Ok(RouteNetlinkMessage::NewLink(link)) => Some(device(&link)?.statistics.sent_dropped),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 fn list_here() -> io::Result<Vec<Device>> {
     let answers = Netlink::open()?.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
     let mut devices: Vec<Device> = answers
@@ -241,6 +254,7 @@ fn device(link: &LinkMessage) -> Option<Device> {
                     received_bytes: counted.rx_bytes,
                     sent_frames: counted.tx_packets,
                     sent_bytes: counted.tx_bytes,
+                    sent_dropped: counted.tx_dropped,
                 }
             }
             _ => {}

@@ -138,6 +138,11 @@ impl InlineAccounting {
         }
     }
 
+    /// Those that were lost for one reason.
+    pub const fn lost_to(&self, reason: InlineLoss) -> u64 {
+        self.lost[reason as usize]
+    }
+
     /// All losses together.
     pub fn lost_total(&self) -> u64 {
         sum(&self.lost)

@@ -7,7 +7,10 @@
 //! by as well. A frame that crosses in the kernel overtakes those in user space: so, once one has, all do until
 //! user space has forwarded half of what it may have, lest frames of a flow go by turns.
 
-use core::ffi::c_void;
+use core::{
+    ffi::c_void,
+    intrinsics::{AtomicOrdering, atomic_xadd},
+};
 
 use aya_ebpf::{
     bindings::{
@@ -36,6 +39,9 @@ pub(crate) fn cross() -> u32 {
     // SAFETY: the stand-in is a map of devices when the program is loaded.
     let action = unsafe { bpf_redirect_map(way, 0, u64::from(XDP_ABORTED)) } as u32;
     if action == XDP_REDIRECT {
+        if is_generic() {
+            count(|counters| counters.sent += 1);
+        }
         return XDP_REDIRECT;
     }
     count(|counters| counters.no_way += 1);
@@ -80,8 +86,24 @@ fn hand_over(md: *mut xdp_md, slots: &mut TapSlots, rule: u32, bytes: u32) -> Re
     let place = masked::<LAST>(u64::from(queue)) as usize;
     // SAFETY: there are as many as the mask allows.
     let slot = unsafe { &mut *slots.slots.as_mut_ptr().add(place) };
+    // One CPU at a time serves a queue of a driver. Behind it several may: so each takes its place first, and gives
+    // it back.
+    if is_generic() {
+        add_shared(&raw mut slot.taken, 1);
+    }
     // SAFETY: they stand beside the slots.
-    ask(slot, unsafe { &*settings }, bytes)?;
+    let given = ask(slot, unsafe { &*settings }, bytes).and_then(|()| mark(md, rule, queue));
+    match (given, is_generic()) {
+        (Ok(()), false) => slot.taken += 1,
+        (Err(_), true) => add_shared(&raw mut slot.taken, u64::MAX),
+        (Ok(()), true) | (Err(_), false) => {}
+    }
+    given
+}
+
+/// Says before the frame when it came, by which queue, and the rule that taps it.
+#[inline(always)]
+fn mark(md: *mut xdp_md, rule: u32, queue: u32) -> Result<(), Bypass> {
     let mark = TapMark {
         // SAFETY: the helper takes no arguments.
         time_ns: unsafe { bpf_ktime_get_ns() },
@@ -89,10 +111,14 @@ fn hand_over(md: *mut xdp_md, slots: &mut TapSlots, rule: u32, bytes: u32) -> Re
         queue: queue as u16,
         reserved: 0,
     };
-    write(md, mark)?;
-    // One CPU at a time serves a queue.
-    slot.taken += 1;
-    Ok(())
+    write(md, mark)
+}
+
+/// Adds to a number that other CPUs may be adding to.
+#[inline(always)]
+fn add_shared(number: *mut u64, more: u64) {
+    // SAFETY: it stands in a map's value.
+    unsafe { atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(number, more) };
 }
 
 /// Whether a slot has room for a frame of so many bytes.
@@ -100,7 +126,9 @@ fn hand_over(md: *mut xdp_md, slots: &mut TapSlots, rule: u32, bytes: u32) -> Re
 fn ask(slot: &mut TapSlot, settings: &TapSettings, bytes: u32) -> Result<(), Bypass> {
     let now = tick();
     let (done, room) = (volatile(&slot.done), volatile(&slot.room));
-    let given = slot.taken - volatile(&slot.refused);
+    // Behind the driver this frame's own place is in it.
+    let taken = volatile(&slot.taken) - u64::from(setting::<{ stand_in::INLINE_GENERIC }>());
+    let given = taken - volatile(&slot.refused);
     let outstanding = given.wrapping_sub(done);
     // Half of the ring is free: it is not full again at once.
     if given.wrapping_add(outstanding) <= room {
@@ -151,7 +179,7 @@ fn write(md: *mut xdp_md, mark: TapMark) -> Result<(), Bypass> {
 #[inline(always)]
 pub(crate) unsafe fn sent(device: u64, sent: u32, unsent: u32) {
     // SAFETY: by the caller's word.
-    if unsafe { is_ours(device) } {
+    if unsafe { is_ours::<{ stand_in::INLINE_IFINDEX }>(device) } {
         count(|counters| {
             counters.sent += u64::from(sent);
             counters.unsent += u64::from(unsent);
@@ -166,28 +194,61 @@ pub(crate) unsafe fn sent(device: u64, sent: u32, unsent: u32) {
 #[inline(always)]
 pub(crate) unsafe fn refused(device: u64, kind: u32, place: u64) {
     // SAFETY: by the caller's word.
-    if !unsafe { is_ours(device) } {
+    if !unsafe { is_ours::<{ stand_in::INLINE_IFINDEX }>(device) } {
         return;
     }
     if kind != BPF_MAP_TYPE_XSKMAP {
-        count(|counters| counters.refused += 1);
+        count(|counters| {
+            counters.refused += 1;
+            take_back(counters);
+        });
         return;
     }
     let slots = loaded::<{ stand_in::TAP_SLOTS_ADDRESS }>() as *mut TapSlots;
     let place = masked::<{ TAP_QUEUES as u64 - 1 }>(place) as usize;
     // SAFETY: the stand-in is the address of a map's only value, which has as many as the mask allows.
-    unsafe { (*(*slots).slots.as_mut_ptr().add(place)).refused += 1 };
+    let refused = unsafe { &raw mut (*(*slots).slots.as_mut_ptr().add(place)).refused };
+    add_shared(refused, 1);
 }
 
-/// Whether frames of a device are those of this load.
+/// Counts a frame that another interface did not take behind its driver.
 ///
 /// # Safety
 /// `device` is the kernel's `net_device`, of which the verifier knows.
 #[inline(always)]
-unsafe fn is_ours(device: u64) -> bool {
+pub(crate) unsafe fn not_taken(device: u64) {
+    // SAFETY: by the caller's word.
+    if unsafe { is_ours::<{ stand_in::INLINE_OTHER }>(device) } {
+        count(|counters| {
+            counters.unsent += 1;
+            take_back(counters);
+        });
+    }
+}
+
+/// Whether the kernel confirms nothing: what is sent on is counted before it is.
+#[inline(always)]
+fn is_generic() -> bool {
+    setting::<{ stand_in::INLINE_GENERIC }>() != 0
+}
+
+/// Of what was counted before it was sent on, one was not.
+#[inline(always)]
+fn take_back(counters: &mut InlineCounters) {
+    if is_generic() {
+        counters.sent = counters.sent.wrapping_sub(1);
+    }
+}
+
+/// Whether a device is the one of this index, and so has to do with this load.
+///
+/// # Safety
+/// `device` is the kernel's `net_device`, of which the verifier knows.
+#[inline(always)]
+unsafe fn is_ours<const IFINDEX: u64>(device: u64) -> bool {
     // SAFETY: by the caller's word.
     let ifindex: u32 = unsafe { member::<{ stand_in::DEVICE_IFINDEX }, _>(device) };
-    if ifindex != setting::<{ stand_in::INLINE_IFINDEX }>() {
+    if ifindex != setting::<IFINDEX>() {
         return false;
     }
     // SAFETY: as above; a device has a namespace as long as it sends.

@@ -23,6 +23,10 @@ pub struct InlineArgs {
     /// They are in this network namespace, by name, path or process id.
     #[arg(long, value_name = "NAME|PATH|PID")]
     pub netns: Option<String>,
+    /// Where frames cross: native (in the drivers) or generic (behind them); auto takes the drivers, except of
+    /// veths, and what is behind them where the drivers cannot.
+    #[arg(long, value_name = "MODE")]
+    pub xdp: Option<String>,
     /// Withhold tapped frames that cannot go by user space; they cross in the kernel else.
     #[arg(long)]
     pub closed: bool,

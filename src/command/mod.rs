@@ -76,7 +76,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             )
         }
         Command::Capture(args) => capture::run(&layers.with_meter(&args.meter)?.config()?, &args),
-        Command::Inline(args) => inline::run(&layers.with_listen(&args.listen)?.config()?, &args),
+        Command::Inline(args) => inline::run(&layers.with_inline(&args)?.config()?, &args),
         Command::Interfaces(args) => interfaces::run(&args),
         Command::Replay(args) => replay::run(&layers.config()?, &args),
         Command::Demo(args) => demo::run(&layers.with_listen(&args.listen)?.config()?, &args),

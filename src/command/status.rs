@@ -30,7 +30,7 @@ struct Row {
     /// a program there; `half made`, `migrating` or `unreadable`.
     state: &'static str,
     hook: Option<&'static str>,
-    /// What was asked for: hook and mode, or `open` or `closed` where frames cross.
+    /// What was asked for: hook and mode; where frames cross `open` or `closed`, and the mode.
     asked: Option<String>,
     programs: Vec<Program>,
     pins: String,
@@ -154,10 +154,16 @@ fn state(status: &Status) -> &'static str {
 }
 
 /// The hook and the mode that were asked for; of the inline path what becomes of tapped frames that cannot
-/// go by user space.
+/// go by user space, and the mode that was taken.
 fn asked(about: &About, is_closed: Option<bool>) -> String {
     if let Some(is_closed) = is_closed {
-        return if is_closed { "closed" } else { "open" }.to_owned();
+        return match (is_closed, pin::is_generic(about)) {
+            (true, true) => "closed generic",
+            (true, false) => "closed native",
+            (false, true) => "open generic",
+            (false, false) => "open native",
+        }
+        .to_owned();
     }
     match (about.asked, about.mode) {
         (2, 1) => "xdp native",

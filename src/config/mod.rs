@@ -23,7 +23,7 @@ use netweir_agent::{
 use netweir_flow::KernelFilter;
 use netweir_wire::map::{MAX_COUNTERS, PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses};
 
-use crate::args::{Args, AttachArgs, CountArgs, ListenArgs, MeterArgs};
+use crate::args::{Args, AttachArgs, CountArgs, InlineArgs, ListenArgs, MeterArgs};
 pub use quic::{QuicConfig, QuicPorts};
 use read::{
     address, choice, duration, hook, items, list, log_format, only, path, port, tc_mode, tick,
@@ -212,6 +212,15 @@ impl Layers {
         let mut layers = self.with_count(&args.count)?;
         layers.put_some("xdp", args.mode.as_ref(), "--mode")?;
         Ok(layers)
+    }
+
+    /// Adds the flags of the inline path that are settings.
+    ///
+    /// # Errors
+    /// As of [`Self::with_listen`].
+    pub fn with_inline(mut self, args: &InlineArgs) -> anyhow::Result<Self> {
+        self.put_some("xdp", args.xdp.as_ref(), "--xdp")?;
+        self.with_listen(&args.listen)
     }
 
     fn with_count(mut self, args: &CountArgs) -> anyhow::Result<Self> {

@@ -73,6 +73,7 @@ fn both_directions(arguments: &[&str], hook: &str) {
         received_bytes: received.bytes,
         sent_frames: sent.packets,
         sent_bytes: sent.bytes,
+        sent_dropped: 0,
     };
     assert_eq!(seen, counters);
     assert_eq!(received, sum(&expected, "ingress"));

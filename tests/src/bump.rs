@@ -25,6 +25,8 @@ pub struct Bump {
     /// Interface `s0`, 10.9.0.2 and 2001:db8:9::2.
     pub service: Side,
     rules: TempDir,
+    /// Where frames cross.
+    xdp: &'static str,
 }
 
 impl Bump {
@@ -74,6 +76,7 @@ impl Bump {
             middle: Side::quiet("middle", "b0", [0; 4]),
             service: Side::quiet("service", "s0", [10, 9, 0, 2]),
             rules: tempfile::tempdir().unwrap(),
+            xdp: "native",
         }
     }
 
@@ -120,6 +123,11 @@ impl Bump {
         }
     }
 
+    /// The same with frames that cross there: `native` (as it is), `generic` or `auto`.
+    pub fn by(self, xdp: &'static str) -> Self {
+        Self { xdp, ..self }
+    }
+
     /// The file of its rules, which is not there yet.
     pub fn rules(&self) -> PathBuf {
         self.rules.path().join("rules.toml")
@@ -139,7 +147,7 @@ impl Bump {
 
     /// `netweir inline` between the two.
     pub fn call(&self, arguments: &[&str]) -> Netweir {
-        let fixed = ["inline", "--from", "b0", "--to", "b1"];
+        let fixed = ["inline", "--from", "b0", "--to", "b1", "--xdp", self.xdp];
         Netweir::new(fixed.iter().chain(arguments).copied())
             .rules(self.rules())
             .netns(&self.middle)

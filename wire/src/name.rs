@@ -16,6 +16,8 @@ pub const INLINE_SENT: &str = "netweir_sent";
 pub const INLINE_REFUSED: &str = "netweir_refused";
 /// The same program for kernels whose tracepoint tells the map itself.
 pub const INLINE_REFUSED_BY: &str = "netweir_refus_6";
+/// Program at the tracepoint `xdp_exception`: which frames another interface did not take behind its driver.
+pub const INLINE_UNSENT: &str = "netweir_unsent";
 /// Program at TC ingress of a device with Ethernet headers.
 pub const TC_INGRESS: &str = "netweir_tc_in";
 /// Program at TC egress of a device with Ethernet headers.

@@ -90,6 +90,10 @@ pub const TAP_SLOTS_ADDRESS: u64 = loaded(0x52);
 pub const INLINE_COUNTERS: u64 = loaded(0x53);
 /// Index of the interface whose frames are sent on.
 pub const INLINE_IFINDEX: u64 = loaded(0x54);
+/// Index of the interface that they are sent on to.
+pub const INLINE_OTHER: u64 = loaded(0x55);
+/// 1 where they are sent on behind the driver (generic XDP), which the kernel tells nothing of but errors.
+pub const INLINE_GENERIC: u64 = loaded(0x56);
 
 /// The words of a [`CacheSeed`](crate::map::CacheSeed).
 pub const CACHE_SEED: [u64; KEY_WORDS] = {

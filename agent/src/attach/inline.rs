@@ -70,9 +70,10 @@ fn create(
         .doing("create a kernel map for the inline path (its sockets need CONFIG_XDP_SOCKETS)")
 }
 
-/// Puts the maps into the programs of an object, for frames of this interface; where there are none its
-/// programs for the inline path cannot be loaded, and are not needed.
-pub(super) fn put_into(maps: Option<&InlineMaps>, ifindex: u32, object: &mut Patch<'_>) {
+/// Puts the maps into the programs of an object, and the numbers of the interface that frames come by, of the one
+/// that they go on to, and of the way (1 behind the driver); where there are none its programs for the inline
+/// path cannot be loaded, and are not needed.
+pub(super) fn put_into(maps: Option<&InlineMaps>, numbers: [u32; 3], object: &mut Patch<'_>) {
     let all = [
         stand_in::INLINE_WAY,
         stand_in::TAP_SOCKETS,
@@ -87,23 +88,37 @@ pub(super) fn put_into(maps: Option<&InlineMaps>, ifindex: u32, object: &mut Pat
         };
         object.load(stand_in, loaded);
     }
-    object.load(stand_in::INLINE_IFINDEX, Loaded::Number(ifindex.into()));
+    let places = [
+        stand_in::INLINE_IFINDEX,
+        stand_in::INLINE_OTHER,
+        stand_in::INLINE_GENERIC,
+    ];
+    for (stand_in, number) in places.into_iter().zip(numbers) {
+        object.load(stand_in, Loaded::Number(number.into()));
+    }
 }
 
-/// Attaches to a device in its driver, so that its frames go on; the tracepoints that tell what became of
-/// them come first.
-pub(crate) fn attach(object: &mut Object, device: &Device) -> Result<Attachment, Error> {
+/// Attaches to a device in its driver, or behind it, so that its frames go on; the tracepoints that tell what
+/// became of them come first.
+pub(crate) fn attach(
+    object: &mut Object,
+    device: &Device,
+    generic: bool,
+) -> Result<Attachment, Error> {
     const REFUSED: &str = "xdp_redirect_err";
     let types = tracepoint::kernel_types()?;
     let mut trace = |name, tracepoint| trace(object, &types, (name, tracepoint));
-    let sent = trace(name::INLINE_SENT, "xdp_devmap_xmit")?;
+    let sent = match generic {
+        true => trace(name::INLINE_UNSENT, "xdp_exception")?,
+        false => trace(name::INLINE_SENT, "xdp_devmap_xmit")?,
+    };
     // The kernel refuses a program that reads more than the tracepoint tells.
     let refused = trace(name::INLINE_REFUSED, REFUSED)
         .or_else(|_| trace(name::INLINE_REFUSED_BY, REFUSED))?;
     let traces = [sent, refused];
     let mut last = Error::Missing { name: name::INLINE };
     for name in [name::INLINE, name::INLINE_LINEAR] {
-        match attach_one(object, device, name) {
+        match attach_one(object, device, (name, generic)) {
             Ok(link) => {
                 let mut links = vec![AttachedLink::Xdp(link)];
                 links.extend(traces.into_iter().map(AttachedLink::Trace));
@@ -123,15 +138,19 @@ pub(crate) fn attach(object: &mut Object, device: &Device) -> Result<Attachment,
 fn attach_one(
     object: &mut Object,
     device: &Device,
-    name: &'static str,
+    (name, generic): (&'static str, bool),
 ) -> Result<aya::programs::xdp::XdpLink, Error> {
+    let (mode, hook) = match generic {
+        true => (XdpMode::Skb, "xdp behind its driver"),
+        false => (XdpMode::Driver, "xdp in its driver"),
+    };
     let program = object.program(name, Xdp::load)?;
     let attached = program
-        .attach_to_if_index(device.ifindex, XdpMode::Driver)
+        .attach_to_if_index(device.ifindex, mode)
         .and_then(|link| program.take_link(link));
     attached.map_err(|source| Error::Attach {
         interface: device.name.clone(),
-        hook: "xdp in its driver",
+        hook,
         source,
     })
 }

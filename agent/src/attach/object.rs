@@ -284,11 +284,19 @@ fn put_kernel_into(patch: &mut Patch<'_>, types: Option<&KernelTypes>) -> bool {
 
 /// Makes the maps of the inline path where that is what the object is loaded for.
 fn put_inline_into(patch: &mut Patch<'_>, purpose: &Purpose) -> Result<Option<InlineMaps>, Error> {
-    let (maps, ifindex) = match purpose {
-        Purpose::Inline { ifindex, .. } => (Some(InlineMaps::new()?), *ifindex),
-        Purpose::Interfaces { .. } | Purpose::Tracepoints { .. } => (None, 0),
+    let (maps, numbers) = match purpose {
+        Purpose::Inline {
+            ifindex,
+            other,
+            generic,
+            ..
+        } => (
+            Some(InlineMaps::new()?),
+            [*ifindex, *other, (*generic).into()],
+        ),
+        Purpose::Interfaces { .. } | Purpose::Tracepoints { .. } => (None, [0; 3]),
     };
-    inline::put_into(maps.as_ref(), ifindex, patch);
+    inline::put_into(maps.as_ref(), numbers, patch);
     Ok(maps)
 }
 

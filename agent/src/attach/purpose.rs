@@ -13,6 +13,10 @@ pub enum Purpose {
         netns: u32,
         /// Index of the interface that they come by.
         ifindex: u32,
+        /// Index of the one that they go on to.
+        other: u32,
+        /// Whether they go on behind the driver, and not in it.
+        generic: bool,
     },
     /// The tracepoints, for every interface or for those that are watched.
     Tracepoints {

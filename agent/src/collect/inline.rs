@@ -4,10 +4,13 @@ use std::os::fd::OwnedFd;
 
 use aya::maps::{Map, MapData, PerCpuArray};
 use netweir_flow::{InlineSample, InterfaceId};
-use netweir_wire::{map::InlineCounters, name};
+use netweir_wire::{
+    map::{InlineCounters, TapSlot},
+    name,
+};
 
 use super::{Collector, map_error};
-use crate::{Error, attach::Layout, inline::Slots};
+use crate::{Error, attach::Layout, inline::Slots, netlink::Netlink, watch};
 
 /// The maps that count them.
 pub(crate) struct Inline {
@@ -15,6 +18,8 @@ pub(crate) struct Inline {
     other: u32,
     counters: PerCpuArray<MapData, Layout<InlineCounters>>,
     slots: Slots,
+    /// Where the other interface is asked what it has dropped: the kernel does not tell.
+    drops: Option<Netlink>,
 }
 
 impl Inline {
@@ -31,6 +36,7 @@ impl Inline {
             other,
             counters: map.map_err(map_error(name::INLINE_COUNTERS))?,
             slots: Slots::new(slots)?,
+            drops: None,
         })
     }
 
@@ -41,12 +47,25 @@ impl Inline {
         for Layout(value) in values.map_err(map_error(name::INLINE_COUNTERS))?.iter() {
             counters += value;
         }
+        let tap = self.slots.sum();
+        let dropped = self.dropped(&tap);
+        counters.unsent = counters.unsent.wrapping_add(dropped);
+        counters.sent = counters.sent.wrapping_sub(dropped);
         Ok(InlineSample {
             id: self.id,
             other: self.other,
             counters,
-            tap: self.slots.sum(),
+            tap,
         })
+    }
+
+    /// Frames that the other interface has dropped after the kernel had handed them to it. (Those of user space
+    /// are known.)
+    fn dropped(&self, tap: &TapSlot) -> u64 {
+        let drops = self.drops.as_ref();
+        let all = drops.and_then(|netlink| watch::sent_dropped(netlink, self.other));
+        let all = all.map_or(0, |all| all.saturating_sub(self.slots.dropped_before()));
+        all.saturating_sub(tap.full)
     }
 }
 
@@ -56,6 +75,13 @@ impl Collector {
         Self {
             inline: Some(inline),
             ..self
+        }
+    }
+
+    /// Asks from now on what the other interface has dropped, over a connection in its namespace.
+    pub(crate) fn ask_for_drops(&mut self, netlink: Netlink) {
+        if let Some(inline) = &mut self.inline {
+            inline.drops = Some(netlink);
         }
     }
 }

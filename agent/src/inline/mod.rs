@@ -37,7 +37,7 @@ use crate::{
     error::{Chain, Doing},
     ioctl,
     memory::Memory,
-    pin::{Folder, Pins},
+    pin::{Folder, Pins, is_generic},
     sys,
     watch::Device,
 };
@@ -80,6 +80,8 @@ struct End {
     queues: u32,
     slots: Arc<Slots>,
     sockets: OwnedFd,
+    /// Whether frames come behind the driver: there they are copied.
+    is_generic: bool,
 }
 
 impl Tap {
@@ -177,6 +179,7 @@ impl End {
             queues: queues.min(TAP_QUEUES as u32),
             slots: Arc::new(Slots::new(pins.open(name::TAP_SLOTS)?)?),
             sockets: pins.open(name::TAP_SOCKETS)?,
+            is_generic: is_generic(&pins.about()?),
         })
     }
 
@@ -226,13 +229,16 @@ fn settings(options: &TapOptions) -> TapSettings {
         closed: options.closed.into(),
         max_bytes: MAX_BYTES,
         stall_ticks: (STALL.as_nanos() as u64 / tick_ns.max(1)).max(2) as u32,
-        reserved: [0; 13],
+        ..TapSettings::default()
     }
 }
 
 /// Opens the sockets, from inside the namespace: without copying if that is wanted and works.
 fn open(ends: &[End; 2], options: &TapOptions, stop: &OwnedFd) -> Result<Vec<Lane>, Error> {
+    let is_generic = ends.iter().any(|end| end.is_generic);
     let modes: &[TapMode] = match options.mode {
+        TapMode::Auto if is_generic => &[TapMode::Copy],
+        TapMode::ZeroCopy if is_generic => return Err(Error::CopiedBehindDriver),
         TapMode::Auto => &[TapMode::ZeroCopy, TapMode::Copy],
         TapMode::Copy => &[TapMode::Copy],
         TapMode::ZeroCopy => &[TapMode::ZeroCopy],

@@ -40,6 +40,7 @@ pub struct Recording {
 pub struct Appetite {
     bytes: AtomicU32,
     per_second: AtomicU32,
+    recorded: AtomicU64,
     unrecorded: AtomicU64,
 }
 
@@ -50,6 +51,7 @@ impl Appetite {
         Self {
             bytes: AtomicU32::new(bytes),
             per_second: AtomicU32::new(per_second),
+            recorded: AtomicU64::new(0),
             unrecorded: AtomicU64::new(0),
         }
     }
@@ -58,6 +60,11 @@ impl Appetite {
     pub fn set(&self, bytes: u32, per_second: u32) {
         self.bytes.store(bytes, Ordering::Relaxed);
         self.per_second.store(per_second, Ordering::Relaxed);
+    }
+
+    /// Frames since the start that were told of. Each is before it goes on.
+    pub fn recorded(&self) -> u64 {
+        self.recorded.load(Ordering::Relaxed)
     }
 
     /// Frames since the start that nothing was told of.
@@ -142,7 +149,10 @@ impl Recorder {
                 .fetch_add(passed_over, Ordering::Relaxed);
         }
         match told {
-            Ok(()) => return (taken, passed_over),
+            Ok(()) => {
+                appetite.recorded.fetch_add(taken, Ordering::Relaxed);
+                return (taken, passed_over);
+            }
             Err(TrySendError::Full(batch)) => {
                 self.batch = batch;
                 self.batch.clear();
@@ -208,7 +218,7 @@ mod tests {
         for expected in [(1, 0), (1, 0), (0, 1)] {
             assert_eq!(tell(&mut recorder, 1), expected);
         }
-        assert_eq!(appetite.unrecorded(), 5);
+        assert_eq!((appetite.recorded(), appetite.unrecorded()), (19, 5));
         drop(told);
         assert_eq!(tell(&mut recorder, 2), (0, 2));
         assert_eq!(appetite.unrecorded(), 7);

@@ -35,6 +35,18 @@ impl Slots {
         cell.store(closed.into(), Ordering::Relaxed);
     }
 
+    /// Notes how many frames the other interface had dropped before any was sent on to it.
+    pub(crate) fn set_dropped_before(&self, frames: u64) {
+        let cell = self.memory.word(offset_of!(TapSettings, dropped_before));
+        cell.store(frames, Ordering::Relaxed);
+    }
+
+    /// How many the other interface had dropped before.
+    pub(crate) fn dropped_before(&self) -> u64 {
+        let cell = self.memory.word(offset_of!(TapSettings, dropped_before));
+        cell.load(Ordering::Relaxed)
+    }
+
     /// Tells the programs how to go about it.
     pub(super) fn set(&self, settings: &TapSettings) {
         self.set_closed(settings.closed != 0);

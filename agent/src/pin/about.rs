@@ -19,6 +19,9 @@ const HOOKS: [Hook; 5] = [
     Hook::Inline,
 ];
 
+/// [`About::mode`] where XDP was to be behind the driver.
+const GENERIC: u8 = 2;
+
 /// The hook that pins count at.
 pub fn hook(about: &About) -> Hook {
     let hook = HOOKS.get(usize::from(about.hook)).copied();
@@ -96,10 +99,15 @@ const fn asked(choice: HookChoice) -> u8 {
     }
 }
 
+/// Whether frames go on to another interface behind the driver.
+pub fn is_generic(about: &About) -> bool {
+    hook(about) == Hook::Inline && about.mode == GENERIC
+}
+
 const fn mode(choice: HookChoice, modes: Modes) -> u8 {
     match (choice, modes.tc, modes.xdp) {
         (HookChoice::Xdp, _, XdpChoice::Native) => 1,
-        (HookChoice::Xdp, _, XdpChoice::Generic) => 2,
+        (HookChoice::Xdp, _, XdpChoice::Generic) => GENERIC,
         (HookChoice::Xdp, ..) => 0,
         (_, TcMode::Tcx, _) => 1,
         (_, TcMode::Clsact, _) => 2,

@@ -40,7 +40,8 @@ const INTERFACES: u32 = 16;
 pub(super) enum Wish<'a> {
     /// What only counts.
     Count(HookChoice),
-    /// What sends frames on to this interface; tapped ones too, or (closed) not before there is a process.
+    /// What sends frames on to this interface; tapped ones too, or (closed) not before there is a process. In the
+    /// driver, or (generic XDP is asked for) behind it.
     Inline(&'a Device, bool),
 }
 
@@ -123,17 +124,7 @@ fn make(
     settings: &Settings,
     wish: Wish<'_>,
 ) -> Result<Hook, Error> {
-    let (purpose, choice, other) = match wish {
-        Wish::Count(choice) => {
-            let netns = netns.inode();
-            (Purpose::Interfaces { netns }, choice, 0)
-        }
-        Wish::Inline(other, _) => {
-            let (netns, ifindex) = (netns.inode(), device.ifindex);
-            let purpose = Purpose::Inline { netns, ifindex };
-            (purpose, HookChoice::Xdp, other.ifindex)
-        }
-    };
+    let (purpose, choice, other) = purpose((netns, device), settings, wish);
     let sizes = MapSizes {
         interfaces: settings.maps.interfaces.min(INTERFACES),
         ..settings.maps
@@ -159,7 +150,9 @@ fn make(
         let hook = netns.enter(|| match wish {
             Wish::Count(choice) => hang(&pins, (&mut object, device), settings.modes, choice),
             Wish::Inline(other, closed) => {
-                hang_inline(&pins, (&mut object, device), (other, closed))
+                let generic = settings.modes.xdp == XdpChoice::Generic;
+                let wish = (other, closed, generic);
+                hang_inline(&pins, (&mut object, device), wish)
             }
         })??;
         let about = pins.about()?;
@@ -180,6 +173,29 @@ fn make(
             tracing::warn!(error = %Chain(&error), "a part of what was made is left behind");
         }
     })
+}
+
+/// What the object is loaded for, the hook, and the interface that frames go on to.
+fn purpose(
+    (netns, device): (&Netns, &Device),
+    settings: &Settings,
+    wish: Wish<'_>,
+) -> (Purpose, HookChoice, u32) {
+    match wish {
+        Wish::Count(choice) => {
+            let netns = netns.inode();
+            (Purpose::Interfaces { netns }, choice, 0)
+        }
+        Wish::Inline(other, _) => {
+            let purpose = Purpose::Inline {
+                netns: netns.inode(),
+                ifindex: device.ifindex,
+                other: other.ifindex,
+                generic: settings.modes.xdp == XdpChoice::Generic,
+            };
+            (purpose, HookChoice::Xdp, other.ifindex)
+        }
+    }
 }
 
 /// Pins the maps, and says what they are.
@@ -241,7 +257,7 @@ fn hang(
 fn hang_inline(
     pins: &Pins,
     (object, device): (&mut Object, &Device),
-    (other, closed): (&Device, bool),
+    (other, closed, generic): (&Device, bool, bool),
 ) -> Result<Hook, Error> {
     let maps = object.inline.as_ref().ok_or(Error::Broken)?;
     for (name, map) in maps.descriptors() {
@@ -251,10 +267,12 @@ fn hang_inline(
             set.doing("tell the kernel where frames go on to")?;
         }
         if name == netweir_wire::name::TAP_SLOTS {
-            Slots::new(map)?.set_closed(closed);
+            let slots = Slots::new(map)?;
+            slots.set_closed(closed);
+            slots.set_dropped_before(other.statistics.sent_dropped);
         }
     }
-    let attachment = attach_inline(object, device)?;
+    let attachment = attach_inline(object, device, generic)?;
     let doing = "let an interface take frames for others";
     if !ioctl::is_promiscuous(&device.name).doing(doing)? {
         let about = pins.about()?;

@@ -6,8 +6,12 @@ use netweir_wire::{
     name, version,
 };
 
-use super::{Claim, Folder, Pins, State, about::keys, hook, migrate};
-use crate::{Error, Netns, Settings, collect::Collector, watch::Device};
+use super::{
+    Claim, Folder, Pins, State,
+    about::{is_generic, keys},
+    hook, migrate,
+};
+use crate::{Error, Netns, Settings, collect::Collector, netlink::Netlink, watch::Device};
 
 /// Pins that this process has taken over.
 pub struct Pinned {
@@ -50,7 +54,11 @@ impl Pinned {
             return Ok(None);
         }
         check(&pins, &about, settings)?;
-        let collector = pins.collector(&about)?;
+        let mut collector = pins.collector(&about)?;
+        if is_generic(&about) {
+            let netlink = netns.enter(Netlink::open)?.map_err(Error::Netlink)?;
+            collector.ask_for_drops(netlink);
+        }
         let mut pinned = Self {
             about,
             collector,

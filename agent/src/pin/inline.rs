@@ -5,13 +5,15 @@ use netweir_wire::{map::Phase, version};
 
 use super::{
     Folder, Pins, Places,
+    about::is_generic,
     attach::{Wish, attach_as},
     detach, hook,
 };
 use crate::{
     Error, Netns, Settings,
-    attach::link_type,
-    error::Chain,
+    attach::{XdpChoice, link_type},
+    error::{Chain, Doing},
+    ioctl,
     watch::{Device, default_route},
 };
 
@@ -37,17 +39,88 @@ pub fn attach_inline(
             });
         }
     }
+    let ways = ways(folder, netns, ends, settings.modes.xdp)?;
+    let mut last = Error::NotPinnable;
+    for xdp in ways {
+        if xdp == XdpChoice::Generic {
+            expect_unmerged(netns, ends)?;
+        }
+        let mut settings = settings.clone();
+        settings.modes.xdp = xdp;
+        match attach_both(folder, netns, ends, (&settings, closed)) {
+            Ok(is_new) => return Ok(is_new),
+            Err(error) if error.is_of_hook() => last = error,
+            Err(error) => return Err(error),
+        }
+        tracing::debug!(?xdp, error = %Chain(&last), "frames cannot cross so");
+    }
+    Err(last)
+}
+
+/// The ways that come into question: in the drivers of both, or behind them.
+fn ways(
+    folder: &Folder,
+    netns: &Netns,
+    ends: [&Device; 2],
+    asked: XdpChoice,
+) -> Result<Vec<XdpChoice>, Error> {
+    // What is there already goes on as it is.
+    for device in ends {
+        let Some(pins) = inline_of(folder, netns, device) else {
+            continue;
+        };
+        let (there, what) = match is_generic(&pins.about()?) {
+            true => (XdpChoice::Generic, "xdp = generic"),
+            false => (XdpChoice::Native, "xdp = native"),
+        };
+        if asked != XdpChoice::Auto && asked != there {
+            return Err(Error::PinnedOtherwise {
+                interface: pins.interface().to_owned(),
+                what: what.to_owned(),
+            });
+        }
+        return Ok(vec![there]);
+    }
+    let is_veth = |device: &&Device| {
+        let driver = netns.enter(|| ioctl::driver(&device.name));
+        driver.is_ok_and(|driver| driver.is_ok_and(|driver| driver == "veth"))
+    };
+    Ok(match asked {
+        // The driver copies each frame that a program of this host sends before it shows it to XDP.
+        XdpChoice::Auto if ends.iter().any(is_veth) => vec![XdpChoice::Generic],
+        XdpChoice::Auto => vec![XdpChoice::Native, XdpChoice::Generic],
+        one => vec![one],
+    })
+}
+
+/// That no interface merges what it receives: behind the driver the kernel sends nothing on that is longer than
+/// the MTU.
+fn expect_unmerged(netns: &Netns, ends: [&Device; 2]) -> Result<(), Error> {
+    for device in ends {
+        let merges = netns.enter(|| ioctl::merges(&device.name))?;
+        if merges.doing("ask whether an interface merges packets")? {
+            return Err(Error::Merges {
+                interface: device.name.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The same in one way.
+fn attach_both(
+    folder: &Folder,
+    netns: &Netns,
+    ends: [&Device; 2],
+    (settings, closed): (&Settings, bool),
+) -> Result<bool, Error> {
     let mut made = Vec::new();
     for (device, other) in [(ends[0], ends[1]), (ends[1], ends[0])] {
         if is_there(folder, netns, (device, other)) {
             continue;
         }
-        if let Err(error) = attach_as(
-            folder,
-            (netns, device),
-            settings,
-            Wish::Inline(other, closed),
-        ) {
+        let wish = Wish::Inline(other, closed);
+        if let Err(error) = attach_as(folder, (netns, device), settings, wish) {
             made.into_iter()
                 .for_each(|device| remove(folder, netns, device));
             return Err(error);
@@ -82,6 +155,12 @@ fn is_there(folder: &Folder, netns: &Netns, (device, other): (&Device, &Device))
 pub fn inline_name(folder: &Folder, netns: &Netns, device: &Device) -> Option<String> {
     let pins = inline_of(folder, netns, device)?;
     Some(pins.interface().to_owned())
+}
+
+/// Whether frames of an interface go on to another one behind its driver.
+pub fn is_inline_generic(folder: &Folder, netns: &Netns, device: &Device) -> bool {
+    let about = inline_of(folder, netns, device).map(|pins| pins.about());
+    matches!(about, Some(Ok(about)) if is_generic(&about))
 }
 
 /// The pins by which frames of an interface go on to another one, if there are such.

@@ -19,13 +19,13 @@ mod pins;
 mod state;
 mod status;
 
-pub use about::{boot_ns, hook, pinned_about};
+pub use about::{boot_ns, hook, is_generic, pinned_about};
 pub use attach::attach;
 pub use detach::{Places, detach};
 pub use folder::{Claim, Folder};
 pub use held::{Pinned, refresh_rules};
 pub(crate) use inline::inline_of;
-pub use inline::{attach_inline, inline_name};
+pub use inline::{attach_inline, inline_name, is_inline_generic};
 pub use migrate::{Migration, upgrade};
 pub use pins::Pins;
 pub(crate) use state::State;

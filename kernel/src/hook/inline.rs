@@ -2,9 +2,11 @@
 //!
 //! A redirect is only a promise: where a program ends the frame has not gone yet. Whether it has the
 //! tracepoints behind tell, whose programs run for each batch, and where frames come one by one for each frame: so
-//! they are typed ones, which read the kernel's structures without a call.
+//! they are typed ones, which read the kernel's structures without a call. Behind the driver (generic XDP) the kernel
+//! tells of errors alone.
 
 use aya_ebpf::{
+    bindings::xdp_action::XDP_TX,
     macros::{btf_tracepoint, xdp},
     programs::{BtfTracePointContext, XdpContext},
 };
@@ -54,5 +56,17 @@ fn netweir_refus_6(context: BtfTracePointContext) -> i32 {
     let kind = unsafe { member::<{ stand_in::MAP_KIND }, u32>(context.arg(4)) };
     // SAFETY: the first argument is the device.
     unsafe { inline::refused(context.arg(0), kind, context.arg(5)) };
+    0
+}
+
+/// The device, the program, and what was to be done with a frame. Behind the driver the kernel tells so of one
+/// that is not sent on, and names the device that did not take it.
+#[btf_tracepoint(function = "xdp_exception")]
+#[inline(always)]
+fn netweir_unsent(context: BtfTracePointContext) -> i32 {
+    if context.arg::<u32>(2) == XDP_TX {
+        // SAFETY: the first argument is the device.
+        unsafe { inline::not_taken(context.arg(0)) };
+    }
     0
 }

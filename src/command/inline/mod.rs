@@ -20,7 +20,7 @@ use netweir_agent::{
     pin::{self, Folder, Places},
     watch::{self, Device},
 };
-use netweir_flow::{Filter, Hook, InterfaceId, Meter};
+use netweir_flow::{Filter, Hook, InlineAccounting, InlineLoss, InterfaceId, Meter};
 use netweir_wire::map::HEAD_BYTES;
 
 use super::{
@@ -163,13 +163,10 @@ impl Bump {
                 false => error,
             }
         })?;
+        let is_generic = pin::is_inline_generic(&self.folder, &self.netns, &self.ends[0]);
         for device in &self.ends {
             if self.is_veth(device) {
-                tracing::info!(
-                    "{0} is a veth: what is at its other end END needs `ethtool -K END gro on tx off txvlan \
-                     off`, or frames are lost or cross without checksums and tags",
-                    device.name
-                );
+                tracing::info!("{0} is a veth: {1}", device.name, veth_hint(is_generic));
             }
         }
         Ok(is_new)
@@ -340,15 +337,20 @@ impl Bump {
     fn say(&self, tap: &Tap) {
         let (threads, queues) = tap.shape();
         let [one, other] = self.ends.each_ref().map(|device| &device.name);
-        let how = if tap.is_zero_copy() {
-            "without being copied"
-        } else {
-            "copied (its drivers have no zero-copy, or it was not wanted)"
+        let is_generic = pin::is_inline_generic(&self.folder, &self.netns, &self.ends[0]);
+        let place = match is_generic {
+            true => "behind their drivers (generic XDP)",
+            false => "in their drivers (native XDP)",
+        };
+        let how = match (tap.is_zero_copy(), is_generic) {
+            (true, _) => "without being copied",
+            (false, true) => "copied",
+            (false, false) => "copied (its drivers have no zero-copy, or it was not wanted)",
         };
         tracing::info!(
             queues = format!("{}+{}", queues[0], queues[1]),
             threads,
-            "frames cross between {one} and {other}; those that rules tap go by user space, {how}"
+            "frames cross between {one} and {other} {place}; those that rules tap go by user space, {how}"
         );
     }
 
@@ -374,12 +376,14 @@ impl Bump {
         (meter, until): (&RwLock<Meter>, &Until<'_>),
     ) -> anyhow::Result<()> {
         let mut watched = Instant::now();
+        let mut is_warned = false;
         // Where counting has failed, it says so itself.
         while !until.stop.wait(PAUSE)? && !counting.is_set()? {
             out.write_new(meter, until)?;
             if tap.has_failed() || watched.elapsed() > WATCH {
                 watched = Instant::now();
                 self.check()?;
+                is_warned = is_warned || warn_of_refused(meter);
             }
             if tap.has_failed() {
                 bail!(
@@ -399,6 +403,39 @@ impl Bump {
             }
         }
         Ok(())
+    }
+}
+
+/// Says if frames are not sent on that are too long; whether there are any.
+fn warn_of_refused(meter: &RwLock<Meter>) -> bool {
+    let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
+    let lines = meter.accounting().inline;
+    let refused = |line: &&InlineAccounting| line.lost_to(InlineLoss::Refused) > 0;
+    let Some(line) = lines.iter().find(refused) else {
+        return false;
+    };
+    tracing::warn!(
+        frames = line.lost_to(InlineLoss::Refused),
+        "the kernel sends frames of {0} not on to {1}: {1} is down, or they are longer than its MTU (do their \
+         senders leave it to the device to cut them? `ethtool -K END tx off` there, or `ip link set {1} mtu 65535` \
+         where {1} is a veth)",
+        line.name,
+        line.to
+    );
+    true
+}
+
+/// What the other end of a veth needs.
+const fn veth_hint(is_generic: bool) -> &'static str {
+    match is_generic {
+        true => {
+            "what is at its other end END needs `ethtool -K END tx off txvlan off`, or frames of local senders are \
+             too long to cross, and tapped ones have no checksums and tags"
+        }
+        false => {
+            "what is at its other end END needs `ethtool -K END gro on tx off txvlan off`, or frames are lost or \
+             cross without checksums and tags"
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::bail;
@@ -169,6 +169,9 @@ impl Told {
         let mut told = Books::default();
         loop {
             let is_over = listener.wait()?;
+            if is_over {
+                self.settle();
+            }
             let entries: Vec<_> = heads.news(&self.meter).collect();
             let mut books = heads.books();
             // What found no room on its way to the meter is missing as well.
@@ -186,6 +189,18 @@ impl Told {
                 return listener.say(&Message::End);
             }
             listener.send()?;
+        }
+    }
+
+    /// Waits until the meter has what was recorded of frames that have gone on by now.
+    fn settle(&self) {
+        let (recorded, end) = (self.appetite.recorded(), Instant::now() + PATIENCE);
+        let has_come = || {
+            let meter = self.meter.read().unwrap_or_else(PoisonError::into_inner);
+            meter.accounting().heads.tapped >= recorded
+        };
+        while !has_come() && Instant::now() < end {
+            thread::sleep(Duration::from_millis(1));
         }
     }
 

@@ -14,7 +14,17 @@ use netweir_tests::{Bump, Crossed, Feature, await_that, is_root, own_bpffs, stay
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{bump, fetch, file, tap_all};
+use super::{bump, by_each_way, fetch, file, tap_all};
+
+by_each_way!(
+    jumbo_frames_cross,
+    files_cross_in_the_kernel,
+    files_cross_by_user_space,
+    iperf_is_served,
+    odd_frames_cross_in_the_kernel,
+    odd_frames_cross_by_user_space,
+    a_million_frames_are_accounted_for,
+);
 
 /// Bytes of a file that is fetched.
 const FILE_BYTES: usize = 5_000_000;
@@ -33,13 +43,12 @@ fn check_books(line: &Crossed) {
 }
 
 /// Frames that are longer than one can be in user space cross in the kernel, though a rule taps them.
-#[test]
-fn jumbo_frames_cross() {
+fn jumbo_frames_cross(way: &'static str) {
     if !is_root() || !Feature::XdpFrags.is_there() {
         return;
     }
     let _folder = own_bpffs();
-    let bump = Bump::new(9000);
+    let bump = Bump::new(9000).by(way);
     tap_all(&bump);
     let child = bump.start(&[]);
     let came = fetch(&bump, 0, FILE_BYTES);
@@ -51,9 +60,9 @@ fn jumbo_frames_cross() {
 }
 
 /// Files by HTTP over IPv4 and IPv6, of which neighbours have to be found first.
-fn files_cross(is_tapped: bool) {
+fn files_cross(way: &'static str, is_tapped: bool) {
     let _folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let bump = Bump::new(1500).by(way);
     if is_tapped {
         tap_all(&bump);
     }
@@ -77,18 +86,49 @@ fn files_cross(is_tapped: bool) {
     }
 }
 
-#[test]
-fn files_cross_in_the_kernel() {
+fn files_cross_in_the_kernel(way: &'static str) {
     if is_root() {
-        files_cross(false);
+        files_cross(way, false);
     }
 }
 
-#[test]
-fn files_cross_by_user_space() {
+fn files_cross_by_user_space(way: &'static str) {
     if is_root() {
-        files_cross(true);
+        files_cross(way, true);
     }
+}
+
+/// Behind the drivers of veths, which who asks for nothing gets, what senders leave to the device goes on with the
+/// frame, as long as it may be long enough and nothing is tapped.
+#[test]
+fn far_ends_may_be_as_they_come() {
+    let Some(bump) = bump(1500) else { return };
+    let bump = bump.by("auto");
+    for interface in ["b0", "b1"] {
+        let set = ["link", "set", interface, "mtu", "65535"];
+        bump.middle.text("ip", &set);
+    }
+    for side in [&bump.client, &bump.service] {
+        let offloads = ["gro", "off", "tx", "on", "tso", "on", "txvlan", "on"];
+        side.text(
+            "ethtool",
+            &[&["-K", side.interface][..], &offloads].concat(),
+        );
+    }
+    let child = bump.start(&[]);
+    child.await_log("generic XDP", 1);
+    for version in [0, 1] {
+        assert!(fetch(&bump, version, FILE_BYTES) == file(FILE_BYTES));
+    }
+    let ended = child.end(Signal::INT);
+    for interface in ["b0", "b1"] {
+        let line = Crossed::of(&ended, interface);
+        check_books(&line);
+        assert_eq!((line.lost, line.unconfirmed), (0, 0), "{line:?}");
+    }
+    // What was not cut into packets is one frame.
+    let packets = (2 * FILE_BYTES / 1448) as u64;
+    assert!(Crossed::of(&ended, "b1").came < packets, "{ended:#?}");
 }
 
 /// What iperf3 says of a run between the two.
@@ -114,9 +154,10 @@ fn iperf(bump: &Bump, arguments: &[&str]) -> Value {
     told
 }
 
-#[test]
-fn iperf_is_served() {
-    let Some(bump) = bump(1500) else { return };
+fn iperf_is_served(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     tap_all(&bump);
     let child = bump.start(&[]);
     for arguments in [&["--parallel", "4"][..], &["--reverse"]] {
@@ -138,9 +179,9 @@ fn iperf_is_served() {
 }
 
 /// Frames that no stack has made come out as they went in: with tags, of unknown kinds, and long ones.
-fn odd_frames_cross(is_tapped: bool) {
+fn odd_frames_cross(way: &'static str, is_tapped: bool) {
     let _folder = own_bpffs();
-    let bump = Bump::new(3000);
+    let bump = Bump::new(3000).by(way);
     if is_tapped {
         // By its VLAN it is known whatever it is.
         bump.rule("tagged", &["--vlan", "7", "--action", "tap"]);
@@ -197,17 +238,15 @@ fn listen(bump: &Bump, arguments: &[&str]) -> std::process::Child {
     child
 }
 
-#[test]
-fn odd_frames_cross_in_the_kernel() {
+fn odd_frames_cross_in_the_kernel(way: &'static str) {
     if is_root() {
-        odd_frames_cross(false);
+        odd_frames_cross(way, false);
     }
 }
 
-#[test]
-fn odd_frames_cross_by_user_space() {
+fn odd_frames_cross_by_user_space(way: &'static str) {
     if is_root() {
-        odd_frames_cross(true);
+        odd_frames_cross(way, true);
     }
 }
 
@@ -219,9 +258,10 @@ const EACH: u64 = 250_000;
 /// Frames that may be on their way: fewer than any ring has room for.
 const WINDOW: u64 = 96;
 
-#[test]
-fn a_million_frames_are_accounted_for() {
-    let Some(bump) = bump(1500) else { return };
+fn a_million_frames_are_accounted_for(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     bump.rule("lost", &["--destination-port", "5001", "--action", "drop"]);
     bump.rule("told", &["--destination-port", "5002", "--action", "tap"]);
     let child = bump.start(&[]);

@@ -15,7 +15,17 @@ use rustix::{
     process::Signal,
 };
 
-use super::{bump, file, tap_all};
+use super::{bump, by_each_way, file, tap_all};
+
+by_each_way!(
+    who_is_killed_and_started_again_in_full_flow_loses_what_it_had,
+    who_ends_loses_nothing,
+    who_stands_still_is_passed_by,
+    a_closed_bump_lets_nothing_by,
+    a_full_disk_does_not_cut_the_wire,
+    an_interface_that_goes_away_ends_it,
+    all_is_as_before_when_it_is_detached,
+);
 
 /// Bytes that are sent again and again.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -90,9 +100,10 @@ fn reaches(bump: &Bump, port: u16) -> bool {
     })
 }
 
-#[test]
-fn who_is_killed_and_started_again_in_full_flow_loses_what_it_had() {
-    let Some(bump) = bump(1500) else { return };
+fn who_is_killed_and_started_again_in_full_flow_loses_what_it_had(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     bump.rule(
         "never",
         &[
@@ -135,9 +146,10 @@ fn who_is_killed_and_started_again_in_full_flow_loses_what_it_had() {
     assert!(!reaches(&bump, 7002));
 }
 
-#[test]
-fn who_ends_loses_nothing() {
-    let Some(bump) = bump(1500) else { return };
+fn who_ends_loses_nothing(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     tap_all(&bump);
     let child = bump.start(&[]);
     let lines = while_sending(&bump, |came| {
@@ -162,9 +174,10 @@ fn who_ends_loses_nothing() {
     }
 }
 
-#[test]
-fn who_stands_still_is_passed_by() {
-    let Some(bump) = bump(1500) else { return };
+fn who_stands_still_is_passed_by(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     tap_all(&bump);
     let child = bump.start(&[]);
     while_sending(&bump, |came| {
@@ -186,9 +199,10 @@ fn who_stands_still_is_passed_by() {
     }
 }
 
-#[test]
-fn a_closed_bump_lets_nothing_by() {
-    let Some(bump) = bump(1500) else { return };
+fn a_closed_bump_lets_nothing_by(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     bump.rule(
         "watched",
         &["--destination-port", "7001", "--action", "tap"],
@@ -197,7 +211,10 @@ fn a_closed_bump_lets_nothing_by() {
     assert!(reaches(&bump, 7001) && reaches(&bump, 7002));
     assert!(child.end(Signal::KILL).was_killed());
     assert!(!reaches(&bump, 7001) && reaches(&bump, 7002));
-    assert_eq!(asked(&bump), ["closed"; 2]);
+    assert_eq!(
+        asked(&bump),
+        [format!("closed {way}"), format!("closed {way}")]
+    );
     let child = bump.start(&["--closed"]);
     assert!(reaches(&bump, 7001));
     let ended = child.end(Signal::INT);
@@ -208,7 +225,7 @@ fn a_closed_bump_lets_nothing_by() {
     // Opened again, whoever has it or not.
     drop(bump.start(&[]).end(Signal::INT));
     assert!(reaches(&bump, 7001));
-    assert_eq!(asked(&bump), ["open"; 2]);
+    assert_eq!(asked(&bump), [format!("open {way}"), format!("open {way}")]);
 }
 
 /// What `netweir status` says that both interfaces were asked for.
@@ -223,9 +240,10 @@ fn asked(bump: &Bump) -> Vec<String> {
 }
 
 /// Where the capture cannot go on, frames do.
-#[test]
-fn a_full_disk_does_not_cut_the_wire() {
-    let Some(bump) = bump(1500) else { return };
+fn a_full_disk_does_not_cut_the_wire(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     tap_all(&bump);
     let disk = tempfile::tempdir().unwrap();
     let size = Some(c"size=100k");
@@ -246,14 +264,13 @@ fn a_full_disk_does_not_cut_the_wire() {
     assert!(!line.line.contains("left_behind"), "{line:?}");
 }
 
-#[test]
-fn an_interface_that_goes_away_ends_it() {
+fn an_interface_that_goes_away_ends_it(way: &'static str) {
     if !is_root() {
         return;
     }
     let folder = own_bpffs();
     for gone in ["b0", "b1"] {
-        let bump = Bump::new(1500);
+        let bump = Bump::new(1500).by(way);
         tap_all(&bump);
         let child = bump.start(&[]);
         assert!(reaches(&bump, 7001));
@@ -269,13 +286,12 @@ fn an_interface_that_goes_away_ends_it() {
     }
 }
 
-#[test]
-fn all_is_as_before_when_it_is_detached() {
+fn all_is_as_before_when_it_is_detached(way: &'static str) {
     if !is_root() {
         return;
     }
     let folder = own_bpffs();
-    let bump = Bump::new(1500);
+    let bump = Bump::new(1500).by(way);
     let links = || {
         let text = bump.middle.text("ip", &["-o", "-details", "link"]);
         text.replace("state LOWERLAYERDOWN", "state UP")

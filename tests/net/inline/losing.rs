@@ -11,7 +11,20 @@ use netweir_tests::{Bump, Crossed, Load, Netweir, PinnedSlots, Sender, Server, a
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::bump;
+use super::{bump, by_each_way};
+
+by_each_way!(
+    what_the_other_interface_does_not_take_is_counted,
+    what_the_kernel_does_not_hand_on_is_counted,
+    what_user_space_cannot_hand_on_is_counted,
+    what_waits_for_an_interface_goes_or_is_counted,
+    what_has_no_way_any_more_is_counted,
+    what_a_dead_process_had_is_counted,
+    what_is_not_recorded_is_counted,
+    what_a_socket_has_no_room_for_is_counted,
+    who_was_passed_by_is_passed_by_until_half_is_free,
+    who_ends_in_a_flood_has_nothing_left,
+);
 
 /// Datagrams that are sent.
 const SOME: u64 = 30;
@@ -82,9 +95,10 @@ fn check(line: &Value) {
     assert_eq!(line["unconfirmed"], 0, "{line}");
 }
 
-#[test]
-fn what_the_other_interface_does_not_take_is_counted() {
-    let Some(bump) = bump(1500) else { return };
+fn what_the_other_interface_does_not_take_is_counted(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     let server = bump.serve(&[]);
     bump.service.text("ip", &["link", "set", "s0", "down"]);
     send(&bump, 20);
@@ -97,20 +111,23 @@ fn what_the_other_interface_does_not_take_is_counted() {
     drop(server.child.end(Signal::INT));
 }
 
-#[test]
-fn what_the_kernel_does_not_hand_on_is_counted() {
-    let Some(bump) = bump(1500) else { return };
+fn what_the_kernel_does_not_hand_on_is_counted(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     let server = bump.serve(&[]);
     bump.middle
         .text("ip", &["link", "set", "b1", "mtu", "1000"]);
     send(&bump, 1400);
     check(&await_lost(&server, "refused"));
+    server.child.await_log("longer than its MTU", 1);
     drop(server.child.end(Signal::INT));
 }
 
-#[test]
-fn what_user_space_cannot_hand_on_is_counted() {
-    let Some(bump) = bump(1500) else { return };
+fn what_user_space_cannot_hand_on_is_counted(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     tapped(&bump);
     let server = bump.serve(&[]);
     bump.service.text("ip", &["link", "set", "s0", "down"]);
@@ -128,9 +145,10 @@ fn what_user_space_cannot_hand_on_is_counted() {
 }
 
 /// What waits while the other interface is down goes when it is up again, and is lost where that is not to be.
-#[test]
-fn what_waits_for_an_interface_goes_or_is_counted() {
-    let Some(bump) = bump(1500) else { return };
+fn what_waits_for_an_interface_goes_or_is_counted(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     tapped(&bump);
     let server = bump.serve(&[]);
     let set = |state| drop(bump.middle.text("ip", &["link", "set", "b1", state]));
@@ -148,9 +166,10 @@ fn what_waits_for_an_interface_goes_or_is_counted() {
     assert!(line.line.contains(&lost), "{line:?}");
 }
 
-#[test]
-fn what_has_no_way_any_more_is_counted() {
-    let Some(bump) = bump(1500) else { return };
+fn what_has_no_way_any_more_is_counted(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     assert!(bump.start(&[]).end(Signal::KILL).was_killed());
     bump.middle.text("ip", &["link", "delete", "b1"]);
     send(&bump, 20);
@@ -161,9 +180,10 @@ fn what_has_no_way_any_more_is_counted() {
     drop(server.child.end(Signal::INT));
 }
 
-#[test]
-fn what_a_dead_process_had_is_counted() {
-    let Some(bump) = bump(1500) else { return };
+fn what_a_dead_process_had_is_counted(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     tapped(&bump);
     let child = bump.start(&[]);
     child.stop();
@@ -180,9 +200,10 @@ fn what_a_dead_process_had_is_counted() {
     assert_eq!(line.lost + line.tapped + line.bypassed, SOME, "{line:?}");
 }
 
-#[test]
-fn what_is_not_recorded_is_counted() {
-    let Some(bump) = bump(1500) else { return };
+fn what_is_not_recorded_is_counted(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     tapped(&bump);
     let server = bump.serve(&["--set", "rules.heads_per_second=0"]);
     send(&bump, 20);
@@ -206,9 +227,10 @@ fn what_is_not_recorded_is_counted() {
 }
 
 /// User space says how much room there is. Who said more than there is would lose frames, and count them.
-#[test]
-fn what_a_socket_has_no_room_for_is_counted() {
-    let Some(bump) = bump(1500) else { return };
+fn what_a_socket_has_no_room_for_is_counted(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     tapped(&bump);
     let server = bump.serve(&["--frames", "64"]);
     let socket = client(&bump);
@@ -228,9 +250,10 @@ fn what_a_socket_has_no_room_for_is_counted() {
 }
 
 /// Once one has passed by, all do until half of the ring is free, and not only until there is room for one.
-#[test]
-fn who_was_passed_by_is_passed_by_until_half_is_free() {
-    let Some(bump) = bump(1500) else { return };
+fn who_was_passed_by_is_passed_by_until_half_is_free(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     tapped(&bump);
     let server = bump.serve(&[]);
     let socket = client(&bump);
@@ -267,9 +290,10 @@ fn while_stopped(server: &Server, act: impl FnOnce()) {
 }
 
 /// Where frames come all the time, whoever ends has none left in the end, and none was too many.
-#[test]
-fn who_ends_in_a_flood_has_nothing_left() {
-    let Some(bump) = bump(1500) else { return };
+fn who_ends_in_a_flood_has_nothing_left(way: &'static str) {
+    let Some(bump) = bump(1500).map(|bump| bump.by(way)) else {
+        return;
+    };
     bump.rule("told", &["--protocol", "udp", "--action", "tap"]);
     let server = bump.serve(&["--frames", "64"]);
     let is_over = AtomicBool::new(false);

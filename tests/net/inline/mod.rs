@@ -21,6 +21,19 @@ use netweir_tests::{Bump, is_root, own_bpffs};
 /// Rules by which everything is tapped that is IP.
 const ALL: [(&str, &str); 2] = [("four", "0.0.0.0/0"), ("six", "::/0")];
 
+/// A test for each place where frames can cross: in the driver, and behind it.
+macro_rules! by_each_way {
+    ($($test:ident),* $(,)?) => {
+        mod native {
+            $(#[test] fn $test() { super::$test("native") })*
+        }
+        mod generic {
+            $(#[test] fn $test() { super::$test("generic") })*
+        }
+    };
+}
+use by_each_way;
+
 /// A bump in the wire, with pins that nobody else has; none without root.
 fn bump(mtu: u32) -> Option<Bump> {
     is_root().then(|| {

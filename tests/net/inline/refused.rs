@@ -93,6 +93,35 @@ fn two_do_not_share_a_bump() {
 
 /// Nor is one of its ends taken without the other.
 #[test]
+fn what_is_pinned_one_way_stays_so() {
+    let Some(bump) = bump(1500) else { return };
+    drop(bump.start(&[]).end(Signal::INT));
+    let bump = bump.by("generic");
+    let ended = bump.call(&[]).finish();
+    let text = complaint(&ended);
+    assert!(text.contains("xdp = native"), "{text}");
+    // Who asks for neither goes on with what there is.
+    let bump = bump.by("auto");
+    let child = bump.start(&["--temporary"]);
+    child.await_log("native XDP", 1);
+    drop(child.end(Signal::INT));
+    // Behind the driver no frames are merged, and all are copied.
+    let bump = bump.by("generic");
+    let merge = |state| drop(bump.middle.text("ethtool", &["-K", "b1", "gro", state]));
+    merge("on");
+    let ended = bump.call(&[]).finish();
+    let text = complaint(&ended);
+    assert!(text.contains("ethtool -K b1 gro off"), "{text}");
+    merge("off");
+    let ended = bump.call(&["--mode", "zerocopy"]).finish();
+    let text = complaint(&ended);
+    assert!(text.contains("--xdp native"), "{text}");
+    let ended = bump.by("sideways").call(&[]).finish();
+    let text = complaint(&ended);
+    assert!(text.contains("auto, native or generic"), "{text}");
+}
+
+#[test]
 fn half_a_bump_is_refused() {
     if !is_root() {
         return;

@@ -61,7 +61,7 @@ impl Bypass {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct InlineCounters {
-    /// Handed to the other interface by the kernel.
+    /// Handed to the other interface by the kernel; behind its driver, as far as is not known to be lost.
     pub sent: u64,
     /// Lost: the other interface took them not (its ring was full, it is down).
     pub unsent: u64,
@@ -112,7 +112,11 @@ pub struct TapSettings {
     /// A process that has done nothing for so many ticks, though there was something, is passed by.
     pub stall_ticks: u32,
     /// Always zero.
-    pub reserved: [u32; 13],
+    pub padding: u32,
+    /// Frames that the other interface had dropped, as it says itself, before any was sent on to it.
+    pub dropped_before: u64,
+    /// Always zero.
+    pub reserved: [u32; 10],
 }
 
 /// The way of one queue. Numbers of frames are sums since it was made.
