@@ -29,14 +29,18 @@ pub struct Onward {
 }
 
 impl Onward {
-    /// What comes by one interface goes on by another one.
+    /// What comes by one interface goes on by another one, in the driver or behind it.
     ///
     /// # Errors
     /// There is no such interface, or the kernel refuses.
-    pub fn new(netns: &Netns, from: &str, to: &str) -> anyhow::Result<Self> {
+    pub fn new(netns: &Netns, (from, to): (&str, &str), native: bool) -> anyhow::Result<Self> {
         let mut yardstick = sending(netns, to)?;
         let program = yardstick.xdp(SEND)?;
-        netns.enter(|| program.attach(from, XdpMode::Driver))??;
+        let mode = match native {
+            true => XdpMode::Driver,
+            false => XdpMode::Skb,
+        };
+        netns.enter(|| program.attach(from, mode))??;
         Ok(Self {
             _yardstick: yardstick,
         })

@@ -29,7 +29,7 @@ struct Delays {
 }
 
 /// Measures the wires in turns, the bridge first.
-pub(super) fn measure(wires: &mut [Wire; 3]) -> anyhow::Result<Rows> {
+pub(super) fn measure(mut wires: [&mut Wire; 3]) -> anyhow::Result<Rows> {
     let mut rounds: [Vec<Delays>; 3] = Default::default();
     for _ in 0..ROUNDS {
         for (wire, rounds) in wires.iter_mut().zip(&mut rounds) {

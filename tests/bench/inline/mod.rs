@@ -1,9 +1,10 @@
 //! A bump in the wire: what crosses `netweir inline`, beside a bridge of the kernel.
 //!
-//! Five wires of two veth pairs each, of one queue. What is in the middle: nothing, so that frames end there; XDP
+//! Eight wires of two veth pairs each, of one queue. What is in the middle: nothing, so that frames end there; XDP
 //! that does nothing but send on, the least that any bump of this kind can cost; a bridge; `netweir inline` without
-//! a rule (the kernel path); and the same with a rule that taps all (in copy mode). Each process runs while its wire
-//! is measured, and no longer.
+//! a rule (the kernel path); and the same with a rule that taps all (in copy mode). At veths that is behind the
+//! driver unless it is asked for otherwise; *native* rows are the same three in the driver. Each process runs
+//! while its wire is measured, and no longer.
 //!
 //! *Rates*: the client sends UDP of 60 bytes (64 with the checksum of the wire) as live frames, as fast as it
 //! goes, on one CPU; XDP at the service counts and drops what arrives. On that CPU runs all that the kernel does
@@ -72,13 +73,16 @@ fn measure_here() -> anyhow::Result<Rows> {
         Middle::Bridge,
         Middle::Kernel,
         Middle::Tap,
+        Middle::NativeRedirect,
+        Middle::NativeKernel,
+        Middle::NativeTap,
     ];
     let wires: anyhow::Result<Vec<Wire>> = all.into_iter().map(Wire::new).collect();
-    let wires: Result<[Wire; 5], _> = wires?.try_into();
-    let mut wires = wires.ok().context("there are five wires")?;
+    let wires: Result<[Wire; 8], _> = wires?.try_into();
+    let mut wires = wires.ok().context("there are eight wires")?;
     let mut rows = rate::measure(&mut wires)?;
-    let [_, _, crossing @ ..] = &mut wires;
-    rows.extend(delay::measure(crossing)?);
+    let [_, _, bridge, kernel, tap, ..] = &mut wires;
+    rows.extend(delay::measure([bridge, kernel, tap])?);
     let cpu = wires[Middle::Tap as usize].measured(|wire| at_rest(wire.process()?))?;
     rows.push(row("tap at rest", &[("cpu", cpu)]));
     Ok(rows)

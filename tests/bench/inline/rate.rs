@@ -42,20 +42,25 @@ impl Rate {
     }
 }
 
+/// One of each wire, in their order.
+type Round = [Rate; 8];
+
 /// Measures each wire in turns: without a middle, by XDP alone, by the bridge, by the kernel and by user space.
-pub(super) fn measure(wires: &mut [Wire; 5]) -> anyhow::Result<Rows> {
+pub(super) fn measure(wires: &mut [Wire; 8]) -> anyhow::Result<Rows> {
     let mut rounds = Vec::new();
     let mut capacities = Vec::new();
     for _ in 0..ROUNDS {
-        let [sink, redirect, bridge, kernel, tap] =
-            wires.each_mut().map(|wire| wire.measured(both));
-        rounds.push([sink?, redirect?, bridge?, kernel?, tap?]);
+        let mut round = Vec::new();
+        for wire in wires.iter_mut() {
+            round.push(wire.measured(both)?);
+        }
+        rounds.push(round);
         capacities.push(wires[Middle::Tap as usize].measured(capacity)?);
     }
     let mut all = Rows::new();
     for (place, sender) in ["", "socket: "].into_iter().enumerate() {
-        let of_sender = |round: &[[Rate; 2]; 5]| round.map(|both| both[place]);
-        let rounds: Vec<_> = rounds.iter().map(of_sender).collect();
+        let of_sender = |round: &Vec<[Rate; 2]>| std::array::from_fn(|wire| round[wire][place]);
+        let rounds: Vec<Round> = rounds.iter().map(of_sender).collect();
         all.extend(rows(&rounds, sender));
     }
     let capacity = [("frames_s", median(capacities))];
@@ -69,39 +74,65 @@ fn both(wire: &mut Wire) -> anyhow::Result<[Rate; 2]> {
 }
 
 /// Rows of all wires, whose names begin with who sent.
-fn rows(rounds: &[[Rate; 5]], sender: &str) -> Rows {
-    let of = |figure: &dyn Fn(&[Rate; 5]) -> f64| median(rounds.iter().map(figure).collect());
-    let arrived = |name: &str, middle: Middle| {
-        let share =
-            |to: Middle| of(&|round| round[middle as usize].arrived / round[to as usize].arrived);
-        let over_sending = |round: &[Rate; 5]| {
-            let [sink, this] = [Middle::Sink, middle].map(|middle| round[middle as usize].arrived);
-            1e9 / this - 1e9 / sink
-        };
-        let figures = [
-            ("frames_s", of(&|round| round[middle as usize].arrived)),
-            ("crossing_ns", of(&over_sending)),
-            ("to_bridge", share(Middle::Bridge)),
-            ("to_kernel", share(Middle::Kernel)),
-            ("lost_%", of(&|round| round[middle as usize].lost())),
-        ];
-        row(&format!("{sender}{name}"), &figures)
-    };
-    let tapped = |round: &[Rate; 5]| round[Middle::Tap as usize].tapped;
+fn rows(rounds: &[Round], sender: &str) -> Rows {
+    let mut all = vec![
+        arrived(rounds, "sending alone", (Middle::Sink, Middle::Kernel)),
+        arrived(rounds, "bridge", (Middle::Bridge, Middle::Kernel)),
+    ];
+    let ways = [
+        ("", [Middle::Redirect, Middle::Kernel, Middle::Tap]),
+        (
+            "native: ",
+            [
+                Middle::NativeRedirect,
+                Middle::NativeKernel,
+                Middle::NativeTap,
+            ],
+        ),
+    ];
+    for (way, [redirect, kernel, tap]) in ways {
+        let name = |of: &str| format!("{way}{of}");
+        all.extend([
+            arrived(rounds, &name("redirect alone"), (redirect, kernel)),
+            arrived(rounds, &name("kernel path"), (kernel, kernel)),
+            tapped(rounds, &name("tap"), (tap, kernel)),
+            arrived(rounds, &name("tap and what passes it by"), (tap, kernel)),
+        ]);
+    }
+    for (name, _) in &mut all {
+        name.insert_str(0, sender);
+    }
+    all
+}
+
+/// What arrived by a wire, beside the bridge and a kernel path.
+fn arrived(rounds: &[Round], name: &str, (wire, kernel): (Middle, Middle)) -> (String, Vec<f64>) {
+    let of = |figure: &dyn Fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
+    let arrived = |round: &Round, wire: Middle| round[wire as usize].arrived;
+    let share = |to: Middle| of(&|round| arrived(round, wire) / arrived(round, to));
+    let over_sending =
+        |round: &Round| 1e9 / arrived(round, wire) - 1e9 / arrived(round, Middle::Sink);
+    let figures = [
+        ("frames_s", of(&|round| arrived(round, wire))),
+        ("crossing_ns", of(&over_sending)),
+        ("to_bridge", share(Middle::Bridge)),
+        ("to_kernel", share(kernel)),
+        ("lost_%", of(&|round| round[wire as usize].lost())),
+    ];
+    row(name, &figures)
+}
+
+/// What went by user space, beside the bridge and a kernel path.
+fn tapped(rounds: &[Round], name: &str, (tap, kernel): (Middle, Middle)) -> (String, Vec<f64>) {
+    let of = |figure: &dyn Fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
+    let tapped = |round: &Round| round[tap as usize].tapped;
     let share = |to: Middle| of(&|round| tapped(round) / round[to as usize].arrived);
-    let tap = [
+    let figures = [
         ("frames_s", of(&tapped)),
         ("to_bridge", share(Middle::Bridge)),
-        ("to_kernel", share(Middle::Kernel)),
+        ("to_kernel", share(kernel)),
     ];
-    vec![
-        arrived("sending alone", Middle::Sink),
-        arrived("redirect alone", Middle::Redirect),
-        arrived("bridge", Middle::Bridge),
-        arrived("kernel path", Middle::Kernel),
-        row(&format!("{sender}tap"), &tap),
-        arrived("tap and what passes it by", Middle::Tap),
-    ]
+    row(name, &figures)
 }
 
 /// Sends live frames as fast as it goes.

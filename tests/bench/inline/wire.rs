@@ -49,14 +49,18 @@ const FIREWALLS: [&str; 3] = [
 pub(super) enum Middle {
     /// Frames end there: what sending alone costs.
     Sink,
-    /// XDP that does nothing but send on.
+    /// XDP that does nothing but send on, behind the driver.
     Redirect,
     /// A bridge of the kernel.
     Bridge,
-    /// `netweir inline` without rules.
+    /// `netweir inline` without rules, as it comes: at veths behind the driver.
     Kernel,
     /// `netweir inline` with a rule that taps all.
     Tap,
+    /// The same in the driver.
+    NativeRedirect,
+    NativeKernel,
+    NativeTap,
 }
 
 /// The wire. All of it ends with this value, or with the process.
@@ -83,6 +87,17 @@ impl Middle {
             Self::Bridge => ["bridge0", "bridge1"],
             Self::Kernel => ["kernel0", "kernel1"],
             Self::Tap => ["tap0", "tap1"],
+            Self::NativeRedirect => ["nredirect0", "nredirect1"],
+            Self::NativeKernel => ["nkernel0", "nkernel1"],
+            Self::NativeTap => ["ntap0", "ntap1"],
+        }
+    }
+
+    /// Where frames cross there, where they do by XDP.
+    const fn way(self) -> &'static str {
+        match self {
+            Self::NativeRedirect | Self::NativeKernel | Self::NativeTap => "native",
+            Self::Sink | Self::Redirect | Self::Bridge | Self::Kernel | Self::Tap => "auto",
         }
     }
 }
@@ -101,9 +116,16 @@ impl Wire {
             _ => ((&service, SERVICE), Arrival::Stack),
         };
         let onward = match middle {
-            Middle::Redirect => Some(Onward::new(&inside, one, other)?),
+            Middle::Redirect | Middle::NativeRedirect => {
+                let native = middle == Middle::NativeRedirect;
+                Some(Onward::new(&inside, (one, other), native)?)
+            }
             Middle::Bridge => bridge(&inside, [one, other]).map(|()| None)?,
-            Middle::Sink | Middle::Kernel | Middle::Tap => None,
+            Middle::Sink
+            | Middle::Kernel
+            | Middle::Tap
+            | Middle::NativeKernel
+            | Middle::NativeTap => None,
         };
         Ok(Self {
             middle,
@@ -141,20 +163,22 @@ impl Wire {
         let ends = self.middle.names();
         let file = self.rules.path().join("rules.toml");
         match self.middle {
-            Middle::Sink | Middle::Redirect | Middle::Bridge => {}
-            Middle::Kernel => self.netweir = Some(start(&self.inside, ends, &file)),
-            Middle::Tap => {
+            Middle::Sink | Middle::Redirect | Middle::NativeRedirect | Middle::Bridge => {}
+            Middle::Kernel | Middle::NativeKernel => {
+                self.netweir = Some(start(&self.inside, (ends, self.middle.way()), &file));
+            }
+            Middle::Tap | Middle::NativeTap => {
                 fs::write(&file, RULES)?;
-                self.netweir = Some(start(&self.inside, ends, &file));
+                self.netweir = Some(start(&self.inside, (ends, self.middle.way()), &file));
                 self.slots = Some(PinnedSlots::of(ends[0]));
             }
         }
         Ok(())
     }
 
-    /// Lets a bridge take frames that XDP sends, or not, which takes it longer for all others.
+    /// Lets what is not in the driver take frames that XDP sends, or not, which takes it longer for all others.
     pub(super) fn take_live(&self, on: bool) -> anyhow::Result<()> {
-        if self.middle == Middle::Bridge {
+        if self.middle != Middle::Sink && self.middle.way() != "native" {
             set_offloads(&self.inside, self.middle.names()[0], on)?;
         }
         Ok(())
@@ -193,8 +217,8 @@ fn serve(netns: &Netns) -> anyhow::Result<UdpSocket> {
 }
 
 /// Starts the program between two interfaces.
-fn start(netns: &Netns, [one, other]: [&str; 2], rules: &Path) -> Child {
-    let words = ["inline", "--temporary", "--mode", "copy"];
+fn start(netns: &Netns, ([one, other], way): ([&str; 2], &str), rules: &Path) -> Child {
+    let words = ["inline", "--temporary", "--mode", "copy", "--xdp", way];
     let ends = ["--from", one, "--to", other, "--netns"];
     let mut words: Vec<PathBuf> = words.iter().chain(&ends).map(PathBuf::from).collect();
     words.push(netns.path());
