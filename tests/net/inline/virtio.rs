@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use netweir_agent::scratch::set_offloads;
 use netweir_tests::{Bump, Crossed, is_guest_or_skip, is_root, own_bpffs};
 use rustix::process::Signal;
 
@@ -27,6 +28,18 @@ fn cards() -> Option<[String; 4]> {
     names.try_into().ok()
 }
 
+/// A bump over them, with rules that tap all and pins that nobody else has; none where there are no cards.
+fn over_cards() -> Option<Bump> {
+    if !is_root() || !is_guest_or_skip() {
+        return None;
+    }
+    let _folder = own_bpffs();
+    let cards = cards().expect("QEMU gives four cards");
+    let bump = Bump::over(cards.each_ref().map(String::as_str));
+    tap_all(&bump);
+    Some(bump)
+}
+
 /// Fetches a file through a bump, and checks the books; says how frames went.
 fn crosses(bump: &Bump, mode: &str) -> String {
     let child = bump.start(&["--mode", mode]);
@@ -43,13 +56,7 @@ fn crosses(bump: &Bump, mode: &str) -> String {
 
 #[test]
 fn zero_copy_is_tried() {
-    if !is_root() || !is_guest_or_skip() {
-        return;
-    }
-    let _folder = own_bpffs();
-    let cards = cards().expect("QEMU gives four cards");
-    let bump = Bump::over(cards.each_ref().map(String::as_str));
-    tap_all(&bump);
+    let Some(bump) = over_cards() else { return };
     println!("copy: {}", crosses(&bump, "copy"));
     let how = crosses(&bump, "auto");
     println!("auto: {how}");
@@ -60,4 +67,16 @@ fn zero_copy_is_tried() {
     let ended = bump.call(&["--mode", "zerocopy"]).finish();
     assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
     println!("zerocopy: {}", ended.log.last().unwrap());
+}
+
+#[test]
+fn frames_cross_behind_the_driver() {
+    let Some(bump) = over_cards() else { return };
+    for interface in ["b0", "b1"] {
+        set_offloads(&bump.middle.netns, interface, false).unwrap();
+    }
+    let bump = bump.by("generic");
+    let how = crosses(&bump, "auto");
+    println!("{how}");
+    assert!(how.contains("generic XDP"), "{how}");
 }
