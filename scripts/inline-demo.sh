@@ -266,6 +266,19 @@ bump_crosses() {
     cat "$dir/captured.txt"
 }
 
+looks_on() {
+    local capture arguments=(capture --netns "$bump" --iface left --label health --count 8)
+    step 'A second look while it runs, with flags of its own'
+    printf '$ netweir %s -w second.pcapng &\n' "${arguments[*]}"
+    : >"$dir/capture.log"
+    RUST_LOG=info netweir "${arguments[@]}" -w "$dir/second.pcapng" 2>"$dir/capture.log" &
+    capture=$!
+    await 5 'the capture is told' grep -q 'capturing what rules tap' "$dir/capture.log"
+    answers 1
+    wait "$capture" || fail 'the capture failed'
+    grep '^netweir:' "$dir/capture.log"
+}
+
 survives() {
     step 'Killed: frames go on crossing in the kernel'
     printf '$ kill -KILL %s\n' "$netweir_pid"
@@ -309,6 +322,7 @@ trap 'exit 143' TERM
 trap 'exit 129' HUP
 set_up
 bump_crosses
+looks_on
 survives
 drops
 detaches

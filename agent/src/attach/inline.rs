@@ -128,6 +128,8 @@ pub(crate) fn attach(
                     links,
                 });
             }
+            // The other one could not even be loaded: a map of devices is for programs of one kind.
+            Err(error @ Error::Attach { .. }) => return Err(error),
             Err(error) => last = error,
         }
         tracing::debug!(interface = device.name, program = name, error = %crate::error::Chain(&last), "not so");

@@ -91,7 +91,6 @@ fn two_do_not_share_a_bump() {
     assert_eq!(child.end(Signal::INT).status.code(), Some(0));
 }
 
-/// Nor is one of its ends taken without the other.
 #[test]
 fn what_is_pinned_one_way_stays_so() {
     let Some(bump) = bump(1500) else { return };
@@ -121,6 +120,42 @@ fn what_is_pinned_one_way_stays_so() {
     assert!(text.contains("auto, native or generic"), "{text}");
 }
 
+/// Interfaces whose driver has no XDP, and that merge what they receive, as most do.
+#[test]
+fn what_is_behind_the_driver_is_taken_where_it_has_no_xdp() {
+    let Some(bump) = bump(1500) else { return };
+    let middle = &bump.middle;
+    for name in ["d0", "d1"] {
+        middle.text("ip", &["link", "add", name, "up", "type", "bridge"]);
+    }
+    let call = |xdp| {
+        let words = [
+            "inline",
+            "--from",
+            "d0",
+            "--to",
+            "d1",
+            "--temporary",
+            "--xdp",
+            xdp,
+        ];
+        Netweir::new(words).rules(bump.rules()).netns(middle)
+    };
+    let refused = call("native").finish();
+    let text = complaint(&refused);
+    assert!(text.contains("cannot attach to d0"), "{text}");
+    let refused = call("auto").finish();
+    let text = complaint(&refused);
+    assert!(text.contains("`ethtool -K d0 gro off`"), "{text}");
+    for name in ["d0", "d1"] {
+        middle.text("ethtool", &["-K", name, "gro", "off"]);
+    }
+    let child = call("auto").start();
+    child.await_log("generic XDP", 1);
+    assert_eq!(child.end(Signal::INT).status.code(), Some(0));
+}
+
+/// Nor is one of its ends taken without the other.
 #[test]
 fn half_a_bump_is_refused() {
     if !is_root() {
