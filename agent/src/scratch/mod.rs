@@ -10,6 +10,6 @@ mod socket;
 mod trial;
 
 pub use link::{add_address, set_loopback_up, veth, veth_with_queues};
-pub use offload::set_offloads;
+pub use offload::{set_merging, set_offloads};
 pub use socket::FrameSocket;
 pub use trial::{Tried, try_hook, try_sockets};

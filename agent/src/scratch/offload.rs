@@ -30,6 +30,17 @@ pub fn set_offloads(netns: &Netns, interface: &str, on: bool) -> Result<(), Erro
         .doing("switch the offloads of an interface")
 }
 
+/// Switches the merging of what an interface receives (GRO) on or off, and nothing else.
+///
+/// # Errors
+/// As of [`set_offloads`].
+pub fn set_merging(netns: &Netns, interface: &str, on: bool) -> Result<(), Error> {
+    let [.., merging] = COMMANDS;
+    netns
+        .enter(|| set_one(interface, merging, on))?
+        .doing("switch the offloads of an interface")
+}
+
 /// Sends one command to an interface in the namespace of the calling thread.
 fn set_one(interface: &str, command: u32, on: bool) -> io::Result<()> {
     let mut value = Value {

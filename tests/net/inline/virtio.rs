@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use netweir_agent::scratch::set_offloads;
-use netweir_tests::{Bump, Crossed, is_guest_or_skip, is_root, own_bpffs};
+use netweir_agent::scratch::set_merging;
+use netweir_tests::{Bump, Crossed, await_that, is_guest_or_skip, is_root, own_bpffs};
 use rustix::process::Signal;
 
 use super::{fetch, file, tap_all};
@@ -17,7 +17,7 @@ fn cards() -> Option<[String; 4]> {
     let mut cards: Vec<(String, String)> = fs::read_dir("/sys/class/net")
         .unwrap()
         .filter_map(|entry| {
-            let entry = entry.unwrap();
+            let entry = entry.ok()?;
             let address = fs::read_to_string(entry.path().join("address")).ok()?;
             let is_card = address.starts_with("52:54:00:00:00:0");
             is_card.then(|| (address, entry.file_name().into_string().unwrap()))
@@ -34,7 +34,8 @@ fn over_cards() -> Option<Bump> {
         return None;
     }
     let _folder = own_bpffs();
-    let cards = cards().expect("QEMU gives four cards");
+    // Those of the test before come back when the kernel has ended its namespaces.
+    let cards = await_that(|| cards().ok_or_else(|| "QEMU gives four cards".to_owned()));
     let bump = Bump::over(cards.each_ref().map(String::as_str));
     tap_all(&bump);
     Some(bump)
@@ -73,7 +74,7 @@ fn zero_copy_is_tried() {
 fn frames_cross_behind_the_driver() {
     let Some(bump) = over_cards() else { return };
     for interface in ["b0", "b1"] {
-        set_offloads(&bump.middle.netns, interface, false).unwrap();
+        set_merging(&bump.middle.netns, interface, false).unwrap();
     }
     let bump = bump.by("generic");
     let how = crosses(&bump, "auto");
