@@ -133,6 +133,7 @@ pub(crate) fn namespaces(config: &Config) -> anyhow::Result<Vec<Netns>> {
 pub(crate) fn agent_settings(config: &Config, rules: Arc<CompiledRules>) -> Settings {
     Settings {
         choices: config.choices.clone(),
+        except: config.except.clone(),
         hook: config.hook,
         modes: config.modes,
         trace_any: config.is_everything() && config.hook == HookChoice::Tracepoint,

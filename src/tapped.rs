@@ -11,10 +11,17 @@ use std::{
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixStream},
     },
+    time::Duration,
 };
 
 use netweir_flow::InterfaceId;
-use rustix::{net::sockopt::socket_peercred, process::geteuid};
+use rustix::{
+    net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect as connect_to, socket_with,
+        sockopt::socket_peercred,
+    },
+    process::geteuid,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of these messages.
@@ -23,8 +30,14 @@ pub(crate) const VERSION: u32 = 1;
 /// What the names of the sockets begin with.
 pub(crate) const NAME: &str = "netweir/inline/";
 
-/// The longest line, and the most bytes of a packet.
-pub(crate) const MAX_LINE: usize = 64 << 10;
+/// How long either side may take to answer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Bytes that are sent or read at once.
+pub(crate) const PIECE: usize = 64 << 10;
+
+/// The longest line, which names all labels that there can be, and the most bytes of a packet.
+pub(crate) const MAX_LINE: usize = 256 << 10;
 const MAX_BYTES: usize = 128 << 10;
 
 /// What the process says.
@@ -185,14 +198,23 @@ pub(crate) fn add_line(lines: &mut Vec<u8>, said: &impl Serialize) -> io::Result
     Ok(())
 }
 
-/// The name of the socket of the process that frames cross by between this interface and another one.
-pub(crate) fn address(first: InterfaceId) -> io::Result<SocketAddr> {
-    named(&format!("{NAME}{}-{}", first.netns, first.ifindex))
+/// The address of the socket of a process that frames cross by in this network namespace. It has one such path, and
+/// nobody else has its number.
+pub(crate) fn address(netns: u32, process: u32) -> io::Result<SocketAddr> {
+    SocketAddr::from_abstract_name(format!("{NAME}{netns}-{process}"))
 }
 
-/// An address in the abstract namespace.
-pub(crate) fn named(name: &str) -> io::Result<SocketAddr> {
-    SocketAddr::from_abstract_name(name)
+/// Connects to the socket of this name. It does not wait: others may have kept the process busy.
+pub(crate) fn connect(name: &str) -> io::Result<UnixStream> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect_to(
+        &socket,
+        &SocketAddrUnix::new_abstract_name(name.as_bytes())?,
+    )?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// Whether the process at the other end may hear what is tapped, or be believed: it is root's, or of the same

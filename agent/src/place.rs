@@ -120,6 +120,9 @@ impl Place {
 
     fn came(&mut self, device: &Device, context: &mut Context<'_>) -> Result<(), Error> {
         let settings = context.settings;
+        if settings.except.contains(&self.id(device.ifindex)) {
+            return Ok(());
+        }
         let is_default = self.default.as_ref() == Some(&device.name);
         let hook = hook_for(&settings.choices, &device.name, is_default, settings.hook);
         // One that is attached to keeps being metered, whatever its name is now.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use netweir_flow::{KernelFilter, rule::CompiledRules};
+use netweir_flow::{InterfaceId, KernelFilter, rule::CompiledRules};
 use netweir_wire::map::{LayoutProgram, PortClasses};
 
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 pub struct Settings {
     /// Which interfaces; the first wish that fits one decides.
     pub choices: Vec<Choice>,
+    /// Interfaces that are none of them, whatever is wished: somebody else tells of them.
+    pub except: Vec<InterfaceId>,
     /// The hook for interfaces whose wish names none.
     pub hook: HookChoice,
     /// How the hooks are entered.

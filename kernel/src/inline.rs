@@ -134,8 +134,13 @@ fn ask(slot: &mut TapSlot, settings: &TapSettings, bytes: u32) -> Result<(), Byp
     if given.wrapping_add(outstanding) <= room {
         slot.behind = 0;
     }
-    if outstanding == 0 || slot.seen != done {
-        (slot.seen, slot.progress_tick) = (done, now);
+    if outstanding == 0 || volatile(&slot.seen) != done {
+        // In this order: who sees what was done last sees when that was.
+        // SAFETY: both are a part of the slot.
+        unsafe {
+            (&raw mut slot.progress_tick).write_volatile(now);
+            (&raw mut slot.seen).write_volatile(done);
+        }
     }
     // What is withheld overtakes nothing.
     let is_open = volatile(&settings.closed) == 0;
@@ -144,7 +149,7 @@ fn ask(slot: &mut TapSlot, settings: &TapSettings, bytes: u32) -> Result<(), Byp
     {
         return Err(reason);
     }
-    let reason = if now.wrapping_sub(slot.progress_tick) > settings.stall_ticks {
+    let reason = if now.wrapping_sub(volatile(&slot.progress_tick)) > settings.stall_ticks {
         Bypass::Stalled
     } else if given >= room {
         Bypass::NoRoom

@@ -30,8 +30,10 @@ struct Row {
     /// a program there; `half made`, `migrating` or `unreadable`.
     state: &'static str,
     hook: Option<&'static str>,
-    /// What was asked for: hook and mode; where frames cross `open` or `closed`, and the mode.
+    /// What was asked for: hook and mode, or `open` or `closed` where frames cross.
     asked: Option<String>,
+    /// Where frames cross, where they do: `native` in the driver, or `generic` behind it.
+    xdp: Option<&'static str>,
     programs: Vec<Program>,
     pins: String,
     abi: u32,
@@ -107,6 +109,7 @@ fn row(status: &Status) -> Row {
             .filter(|hook| *hook != Hook::Unknown)
             .map(Hook::name),
         asked: about.map(|about| asked(about, status.is_closed)),
+        xdp: about.and_then(way),
         programs: programs.collect(),
         pins: status.pins.path().display().to_string(),
         abi: status.pins.abi(),
@@ -153,17 +156,20 @@ fn state(status: &Status) -> &'static str {
     }
 }
 
+/// Where frames cross.
+fn way(about: &About) -> Option<&'static str> {
+    let way = match pin::is_generic(about) {
+        true => "generic",
+        false => "native",
+    };
+    (pin::hook(about) == Hook::Inline).then_some(way)
+}
+
 /// The hook and the mode that were asked for; of the inline path what becomes of tapped frames that cannot
-/// go by user space, and the mode that was taken.
+/// go by user space.
 fn asked(about: &About, is_closed: Option<bool>) -> String {
     if let Some(is_closed) = is_closed {
-        return match (is_closed, pin::is_generic(about)) {
-            (true, true) => "closed generic",
-            (true, false) => "closed native",
-            (false, true) => "open generic",
-            (false, false) => "open native",
-        }
-        .to_owned();
+        return if is_closed { "closed" } else { "open" }.to_owned();
     }
     match (about.asked, about.mode) {
         (2, 1) => "xdp native",
@@ -246,7 +252,10 @@ fn cells(rows: &[Row], bytes: fn(u64) -> String) -> Cells {
             },
             row.state.to_owned(),
             row.hook.unwrap_or("-").to_owned(),
-            row.asked.clone().unwrap_or_else(dash),
+            match (&row.asked, row.xdp) {
+                (Some(asked), Some(way)) => format!("{asked} {way}"),
+                (asked, _) => asked.clone().unwrap_or_else(dash),
+            },
             row.abi.to_string(),
             row.uptime_seconds
                 .map_or_else(dash, |seconds| format!("{seconds:.0} s")),

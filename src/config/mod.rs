@@ -20,7 +20,7 @@ use netweir_agent::{
     Choice, Interfaces,
     attach::{HookChoice, MapSizes, Modes},
 };
-use netweir_flow::KernelFilter;
+use netweir_flow::{InterfaceId, KernelFilter};
 use netweir_wire::map::{MAX_COUNTERS, PORT_HTTP, PORT_HTTPS, PORT_QUIC, PortClasses};
 
 use crate::args::{Args, AttachArgs, CountArgs, InlineArgs, ListenArgs, MeterArgs};
@@ -51,6 +51,8 @@ pub enum LogFormat {
 pub struct Config {
     /// Which interfaces.
     pub choices: Vec<Choice>,
+    /// Interfaces that are none of them all the same. No setting: a command may know who else tells of them.
+    pub except: Vec<InterfaceId>,
     /// In which network namespaces; empty for the own.
     pub netns: Vec<String>,
     /// The hook for interfaces without one of their own.
@@ -268,6 +270,7 @@ impl Layers {
     pub fn config(&self) -> anyhow::Result<Config> {
         let config = Config {
             choices: self.typed("interface", |text| list(text, choice))?,
+            except: Vec::new(),
             netns: self.typed("netns", |text| list(text, |item| Ok(item.to_owned())))?,
             hook: self.typed("hook", hook)?,
             modes: Modes {

@@ -131,6 +131,7 @@ fn start(pair: &Pair, hook: HookChoice, tc: TcMode, ends: Ends) -> anyhow::Resul
             interfaces: Interfaces::Name(INTERFACE.to_owned()),
             hook: None,
         }],
+        except: Vec::new(),
         hook,
         modes: Modes {
             tc,

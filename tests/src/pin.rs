@@ -148,6 +148,7 @@ pub fn settings(sizes: MapSizes) -> Settings {
     }
     Settings {
         choices: Vec::new(),
+        except: Vec::new(),
         hook: HookChoice::Auto,
         modes: Modes::default(),
         trace_any: false,

@@ -35,6 +35,10 @@ mod tests {
             size_of::<map::PacketHead>(),
             size_of::<map::Carried>(),
             size_of::<map::CarriedSums>(),
+            size_of::<map::TapSettings>(),
+            size_of::<map::TapSlot>(),
+            size_of::<map::TapMark>(),
+            size_of::<map::InlineCounters>(),
         ];
         assert_eq!(
             (super::ABI, sizes),
@@ -42,7 +46,7 @@ mod tests {
                 5,
                 [
                     56, 128, 32, 24, 64, 12, 472, 720, 65536, 52, 104, 72, 160, 24, 1288, 16,
-                    360_528, 48, 72, 496, 240
+                    360_528, 48, 72, 496, 240, 64, 128, 16, 112
                 ]
             )
         );

@@ -70,10 +70,19 @@ fn create(
         .doing("create a kernel map for the inline path (its sockets need CONFIG_XDP_SOCKETS)")
 }
 
-/// Puts the maps into the programs of an object, and the numbers of the interface that frames come by, of the one
-/// that they go on to, and of the way (1 behind the driver); where there are none its programs for the inline
+/// The way of frames.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Way {
+    /// Index of the interface that they come by, and of the one that they go on to.
+    pub(super) ifindex: u32,
+    pub(super) other: u32,
+    /// Whether they go on behind the driver.
+    pub(super) generic: bool,
+}
+
+/// Puts the maps and the way into the programs of an object; where there are no maps its programs for the inline
 /// path cannot be loaded, and are not needed.
-pub(super) fn put_into(maps: Option<&InlineMaps>, numbers: [u32; 3], object: &mut Patch<'_>) {
+pub(super) fn put_into(maps: Option<&InlineMaps>, way: Way, object: &mut Patch<'_>) {
     let all = [
         stand_in::INLINE_WAY,
         stand_in::TAP_SOCKETS,
@@ -88,12 +97,11 @@ pub(super) fn put_into(maps: Option<&InlineMaps>, numbers: [u32; 3], object: &mu
         };
         object.load(stand_in, loaded);
     }
-    let places = [
-        stand_in::INLINE_IFINDEX,
-        stand_in::INLINE_OTHER,
-        stand_in::INLINE_GENERIC,
-    ];
-    for (stand_in, number) in places.into_iter().zip(numbers) {
+    for (stand_in, number) in [
+        (stand_in::INLINE_IFINDEX, way.ifindex),
+        (stand_in::INLINE_OTHER, way.other),
+        (stand_in::INLINE_GENERIC, way.generic.into()),
+    ] {
         object.load(stand_in, Loaded::Number(number.into()));
     }
 }

@@ -15,7 +15,7 @@ use netweir_wire::{
 use super::{
     btf::KernelTypes,
     clock::{has_jiffies, tick_ns},
-    inline::{self, InlineMaps},
+    inline::{self, InlineMaps, Way},
     layout::Layout,
     patch::{Loaded, Patch},
     purpose::{Purpose, Variant},
@@ -284,19 +284,23 @@ fn put_kernel_into(patch: &mut Patch<'_>, types: Option<&KernelTypes>) -> bool {
 
 /// Makes the maps of the inline path where that is what the object is loaded for.
 fn put_inline_into(patch: &mut Patch<'_>, purpose: &Purpose) -> Result<Option<InlineMaps>, Error> {
-    let (maps, numbers) = match purpose {
-        Purpose::Inline {
+    let (maps, way) = match purpose {
+        &Purpose::Inline {
             ifindex,
             other,
             generic,
             ..
-        } => (
-            Some(InlineMaps::new()?),
-            [*ifindex, *other, (*generic).into()],
-        ),
-        Purpose::Interfaces { .. } | Purpose::Tracepoints { .. } => (None, [0; 3]),
+        } => {
+            let way = Way {
+                ifindex,
+                other,
+                generic,
+            };
+            (Some(InlineMaps::new()?), way)
+        }
+        Purpose::Interfaces { .. } | Purpose::Tracepoints { .. } => (None, Way::default()),
     };
-    inline::put_into(maps.as_ref(), numbers, patch);
+    inline::put_into(maps.as_ref(), way, patch);
     Ok(maps)
 }
 

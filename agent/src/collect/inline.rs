@@ -4,10 +4,7 @@ use std::os::fd::OwnedFd;
 
 use aya::maps::{Map, MapData, PerCpuArray};
 use netweir_flow::{InlineSample, InterfaceId};
-use netweir_wire::{
-    map::{InlineCounters, TapSlot},
-    name,
-};
+use netweir_wire::{map::InlineCounters, name};
 
 use super::{Collector, map_error};
 use crate::{Error, attach::Layout, inline::Slots, netlink::Netlink, watch};
@@ -20,6 +17,8 @@ pub(crate) struct Inline {
     slots: Slots,
     /// Where the other interface is asked what it has dropped: the kernel does not tell.
     drops: Option<Netlink>,
+    /// What it has said last: one that is gone says nothing any more.
+    dropped: u64,
 }
 
 impl Inline {
@@ -37,20 +36,24 @@ impl Inline {
             counters: map.map_err(map_error(name::INLINE_COUNTERS))?,
             slots: Slots::new(slots)?,
             drops: None,
+            dropped: 0,
         })
     }
 
     /// What was counted since they were made.
-    pub(super) fn read(&self) -> Result<InlineSample, Error> {
+    pub(super) fn read(&mut self) -> Result<InlineSample, Error> {
         let mut counters = InlineCounters::default();
         let values = self.counters.get(&0, 0);
         for Layout(value) in values.map_err(map_error(name::INLINE_COUNTERS))?.iter() {
             counters += value;
         }
         let tap = self.slots.sum();
-        let dropped = self.dropped(&tap);
-        counters.unsent = counters.unsent.wrapping_add(dropped);
-        counters.sent = counters.sent.wrapping_sub(dropped);
+        self.ask();
+        // Those of user space are known. What the programs were told of is in it too, from Linux 6.0 on.
+        let dropped = self.dropped.saturating_sub(tap.full);
+        let unknown = dropped.saturating_sub(counters.unsent).min(counters.sent);
+        counters.unsent += unknown;
+        counters.sent -= unknown;
         Ok(InlineSample {
             id: self.id,
             other: self.other,
@@ -59,13 +62,13 @@ impl Inline {
         })
     }
 
-    /// Frames that the other interface has dropped after the kernel had handed them to it. (Those of user space
-    /// are known.)
-    fn dropped(&self, tap: &TapSlot) -> u64 {
+    /// Asks the other interface how many frames it has dropped since any was sent on to it.
+    fn ask(&mut self) {
         let drops = self.drops.as_ref();
-        let all = drops.and_then(|netlink| watch::sent_dropped(netlink, self.other));
-        let all = all.map_or(0, |all| all.saturating_sub(self.slots.dropped_before()));
-        all.saturating_sub(tap.full)
+        if let Some(all) = drops.and_then(|netlink| watch::sent_dropped(netlink, self.other)) {
+            let dropped = all.saturating_sub(self.slots.dropped_before());
+            self.dropped = self.dropped.max(dropped);
+        }
     }
 }
 

@@ -251,7 +251,7 @@ impl Collector {
         self.close_epoch()?;
         let admitted = self.cache.admitted()?;
         // Before what came is read: so nothing has crossed that has not come.
-        let inline = self.inline.as_ref().map(Inline::read).transpose()?;
+        let inline = self.inline.as_mut().map(Inline::read).transpose()?;
         batch.inline.extend(inline);
         self.interfaces.read(admitted)?;
         batch.settled.append(&mut self.interfaces.settled());

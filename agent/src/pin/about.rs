@@ -19,8 +19,10 @@ const HOOKS: [Hook; 5] = [
     Hook::Inline,
 ];
 
-/// [`About::mode`] where XDP was to be behind the driver.
-const GENERIC: u8 = 2;
+/// [`About::mode`] where frames go on in the driver, and behind it. (Older versions, which knew of the driver
+/// alone, have other numbers.)
+pub(super) const ON_NATIVE: u8 = 1;
+pub(super) const ON_GENERIC: u8 = 3;
 
 /// The hook that pins count at.
 pub fn hook(about: &About) -> Hook {
@@ -101,13 +103,13 @@ const fn asked(choice: HookChoice) -> u8 {
 
 /// Whether frames go on to another interface behind the driver.
 pub fn is_generic(about: &About) -> bool {
-    hook(about) == Hook::Inline && about.mode == GENERIC
+    hook(about) == Hook::Inline && about.mode == ON_GENERIC
 }
 
 const fn mode(choice: HookChoice, modes: Modes) -> u8 {
     match (choice, modes.tc, modes.xdp) {
         (HookChoice::Xdp, _, XdpChoice::Native) => 1,
-        (HookChoice::Xdp, _, XdpChoice::Generic) => GENERIC,
+        (HookChoice::Xdp, _, XdpChoice::Generic) => 2,
         (HookChoice::Xdp, ..) => 0,
         (_, TcMode::Tcx, _) => 1,
         (_, TcMode::Clsact, _) => 2,

@@ -14,7 +14,7 @@ use netweir_wire::map::{About, Phase};
 
 use super::{
     Claim, Folder, Pins, Places, State,
-    about::{hook_number, keys, pinned_about},
+    about::{ON_GENERIC, ON_NATIVE, hook_number, keys, pinned_about},
     detach::{detach_links, remove_half},
     filter,
     held::name_of,
@@ -140,6 +140,14 @@ fn make(
         ],
         other,
         ..pinned_about((netns.inode(), device), settings, choice, &object)
+    };
+    let about = About {
+        mode: match purpose {
+            Purpose::Inline { generic: true, .. } => ON_GENERIC,
+            Purpose::Inline { .. } => ON_NATIVE,
+            Purpose::Interfaces { .. } | Purpose::Tracepoints { .. } => about.mode,
+        },
+        ..about
     };
     let pins = claim.make(about.abi)?;
     let made = pin_maps(&pins, &about, &collector).and_then(|()| {

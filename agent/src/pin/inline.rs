@@ -40,21 +40,22 @@ pub fn attach_inline(
         }
     }
     let ways = ways(folder, netns, ends, settings.modes.xdp)?;
-    let mut last = Error::NotPinnable;
+    let mut last = None;
     for xdp in ways {
+        if let Some(error) = &last {
+            tracing::warn!(error = %Chain(error), "frames cannot cross in the drivers, so it is tried behind them");
+        }
         if xdp == XdpChoice::Generic {
             expect_unmerged(netns, ends)?;
         }
         let mut settings = settings.clone();
         settings.modes.xdp = xdp;
         match attach_both(folder, netns, ends, (&settings, closed)) {
-            Ok(is_new) => return Ok(is_new),
-            Err(error) if error.is_of_hook() => last = error,
-            Err(error) => return Err(error),
+            Err(error) if error.is_of_hook() => last = Some(error),
+            done => return done,
         }
-        tracing::debug!(?xdp, error = %Chain(&last), "frames cannot cross so");
     }
-    Err(last)
+    Err(last.unwrap_or(Error::NotPinnable))
 }
 
 /// The ways that come into question: in the drivers of both, or behind them.

@@ -83,6 +83,7 @@ fn settings(hook: HookChoice, tc: TcMode) -> Settings {
             interfaces: Interfaces::Name(METERED.to_owned()),
             hook: None,
         }],
+        except: Vec::new(),
         hook,
         modes: Modes {
             tc,

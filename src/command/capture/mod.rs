@@ -95,11 +95,12 @@ pub(super) fn run(config: &Config, args: &CaptureArgs) -> anyhow::Result<()> {
 fn meter(config: &Config, taps: &Taps, stop: &Arc<Stop>) -> anyhow::Result<Option<Metering>> {
     let mut config = config.clone();
     config.rules.max_heads = MAX_HEADS;
-    config.choices = tap::others(&config.choices, taps);
-    if config.choices.is_empty() {
+    config.except = taps.interfaces().collect();
+    let namespaces = namespaces(&config)?;
+    if namespaces.len() == 1 && taps.tell_of_all(&config.choices) {
         return Ok(None);
     }
-    let (namespaces, stop) = (namespaces(&config)?, Arc::clone(stop));
+    let stop = Arc::clone(stop);
     Metering::start(&config, namespaces, stop, Box::new(|_| {})).map(Some)
 }
 

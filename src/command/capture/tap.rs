@@ -11,22 +11,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use netweir_agent::{Choice, Interfaces, Netns};
+use netweir_flow::InterfaceId;
 
 use super::{Until, writer::Writer};
 use crate::{
     args::BoundArgs,
     config::Config,
     foreign::escaped,
-    tapped::{self, Books, Hello, Incoming, Message, NAME, Question, VERSION},
+    tapped::{self, Books, Hello, Incoming, Message, NAME, PATIENCE, PIECE, Question, VERSION},
 };
 
-/// How long a process may take to say who it is, and to tell the last packets.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Bytes that are read at once.
-const PIECE: usize = 64 << 10;
+/// How long a process may take to tell the last packets: that it may wait for them itself.
+const REST: Duration = PATIENCE.saturating_mul(3);
 
 /// Messages of a process that are heard at a time, lest the others and the end are not.
 const AT_ONCE: usize = 65_536;
@@ -53,6 +51,8 @@ enum State {
     Ended,
     /// It is gone, and has not.
     Died,
+    /// It is there, and has not in time.
+    Late,
 }
 
 impl Taps {
@@ -86,10 +86,24 @@ impl Taps {
         }
     }
 
-    /// Whether what is called so is one of their interfaces.
-    pub(super) fn have(&self, interface: &str) -> bool {
-        let mut ends = self.0.iter().flat_map(|tap| &tap.hello.ends);
-        ends.any(|(_, name)| name == interface)
+    /// The interfaces that they tell of.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = InterfaceId> {
+        self.0.iter().flat_map(|tap| {
+            let netns = tap.hello.netns;
+            let wanted = tap.wanted.iter();
+            wanted.map(move |&ifindex| InterfaceId { netns, ifindex })
+        })
+    }
+
+    /// Whether they tell of all that is wanted, in one namespace.
+    pub(super) fn tell_of_all(&self, choices: &[Choice]) -> bool {
+        let is_told = |wanted: &str| {
+            let mut ends = self.0.iter().flat_map(|tap| &tap.hello.ends);
+            ends.any(|(_, name)| name == wanted)
+        };
+        choices
+            .iter()
+            .all(|choice| matches!(&choice.interfaces, Interfaces::Name(name) if is_told(name)))
     }
 
     /// Asks all of them for what is wanted, so many bytes of each packet, from now on.
@@ -145,8 +159,13 @@ impl Taps {
             let _gone = tap.stream.shutdown(Shutdown::Write);
             tap.stream.set_nonblocking(false)?;
             tap.stream.set_read_timeout(Some(PATIENCE))?;
-            let end = Instant::now() + PATIENCE;
-            while !writer.is_full() && Instant::now() < end && tap.write_next(writer, until)? {}
+            let end = Instant::now() + REST;
+            while tap.state == State::Tells && !writer.is_full() && Instant::now() < end {
+                tap.write_next(writer, until)?;
+            }
+            if tap.state == State::Tells && !writer.is_full() {
+                tap.state = State::Late;
+            }
         }
         writer.flush(until)
     }
@@ -158,21 +177,27 @@ impl Taps {
 
     /// That none has died.
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        match self.0.iter().find(|tap| tap.state == State::Died) {
-            Some(tap) => Err(anyhow!(
-                "process {} has died: of what it tapped the last is missing",
-                tap.hello.process
-            )),
-            None => Ok(()),
+        for tap in &self.0 {
+            let process = tap.hello.process;
+            match tap.state {
+                State::Tells | State::Ended => {}
+                State::Died => {
+                    bail!("process {process} has died: of what it tapped the last is missing")
+                }
+                State::Late => bail!(
+                    "process {process} does not tell in time what it tapped: the last is missing"
+                ),
+            }
         }
+        Ok(())
     }
 
     /// What they say of all that came.
     pub(super) fn books(&self) -> Books {
         self.0.iter().fold(Books::default(), |sum, tap| Books {
-            received: sum.received + tap.books.received,
-            unwanted: sum.unwanted + tap.books.unwanted,
-            missed: sum.missed + tap.books.missed,
+            received: sum.received.saturating_add(tap.books.received),
+            unwanted: sum.unwanted.saturating_add(tap.books.unwanted),
+            missed: sum.missed.saturating_add(tap.books.missed),
         })
     }
 }
@@ -180,9 +205,12 @@ impl Taps {
 impl Tap {
     /// Hears who has the socket; none if it has no interface that is wanted, or is gone.
     fn open(name: &str, choices: &[Choice]) -> anyhow::Result<Option<Self>> {
-        let stream = match UnixStream::connect_addr(&tapped::named(name)?) {
+        let stream = match tapped::connect(name) {
             Ok(stream) => stream,
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                bail!("it does not answer")
+            }
             Err(error) => return Err(error.into()),
         };
         if !tapped::is_trusted(&stream) {
@@ -199,10 +227,8 @@ impl Tap {
         };
         let hello = match tap.next_message() {
             Ok(Message::Hello(hello)) => hello,
+            Ok(Message::Refused(reason)) => bail!("{reason}"),
             Ok(_) => bail!("it does not say who it is"),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                bail!("it does not tell this user; try as root")
-            }
             Err(error) => return Err(error).context("it does not say who it is"),
         };
         if hello.version != VERSION {
@@ -288,8 +314,11 @@ impl Tap {
 
 /// The names of the sockets of processes that frames cross by in these namespaces.
 fn names(namespaces: &[u32]) -> io::Result<Vec<String>> {
-    let list = fs::read_to_string("/proc/net/unix")?;
-    let mut names: Vec<_> = list.lines().filter_map(name_of).collect();
+    let list = fs::read("/proc/net/unix")?;
+    // Others may be called anything.
+    let lines = list.split(|&byte| byte == b'\n');
+    let lines = lines.filter_map(|line| str::from_utf8(line).ok());
+    let mut names: Vec<_> = lines.filter_map(name_of).collect();
     names.retain(|(netns, _)| namespaces.contains(netns));
     names.sort();
     // A connection has the name of its listener.
@@ -300,17 +329,8 @@ fn names(namespaces: &[u32]) -> io::Result<Vec<String>> {
 /// The name that a line of the list has, and the namespace in it.
 fn name_of(line: &str) -> Option<(u32, &str)> {
     let name = line.split_ascii_whitespace().nth(7)?.strip_prefix('@')?;
-    let (netns, _ifindex) = name.strip_prefix(NAME)?.split_once('-')?;
+    let (netns, _process) = name.strip_prefix(NAME)?.split_once('-')?;
     Some((netns.parse().ok()?, name))
-}
-
-/// These choices without those interfaces by name that the processes have.
-pub(super) fn others(choices: &[Choice], taps: &Taps) -> Vec<Choice> {
-    let is_other = |choice: &&Choice| match &choice.interfaces {
-        Interfaces::Name(name) => !taps.have(name),
-        Interfaces::Default | Interfaces::Any | Interfaces::Glob(_) => true,
-    };
-    choices.iter().filter(is_other).cloned().collect()
 }
 
 #[cfg(test)]

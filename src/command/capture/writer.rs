@@ -18,6 +18,9 @@ use crate::{
     unit::{bytes, things},
 };
 
+/// Bytes that wait at most to be written.
+const MAX_WAITING: usize = 1 << 20;
+
 /// What a meter keeps, as it is written.
 pub(in crate::command) struct Capture {
     pub(super) writer: Writer,
@@ -82,9 +85,9 @@ impl Capture {
             unwanted, missed, ..
         } = self.heads.books();
         let books = Books {
-            received: received + elsewhere.received,
-            unwanted: unwanted + elsewhere.unwanted,
-            missed: missed + elsewhere.missed,
+            received: received.saturating_add(elsewhere.received),
+            unwanted: unwanted.saturating_add(elsewhere.unwanted),
+            missed: missed.saturating_add(elsewhere.missed),
         };
         self.writer.print_books(&books, self.heads.has_filter());
     }
@@ -123,6 +126,9 @@ impl Writer {
             bytes: &entry.bytes,
         });
         self.files.count();
+        if self.files.section().waiting_bytes() > MAX_WAITING {
+            self.flush(until)?;
+        }
         Ok(())
     }
 
@@ -138,14 +144,15 @@ impl Writer {
             missed,
         } = books;
         let written = self.files.written();
-        let left = received - written - unwanted - missed;
+        let known = [written, *unwanted, *missed].into_iter();
+        let left = received.saturating_sub(known.fold(0, u64::saturating_add));
         let mut line = format!(
             "{} written to {} ({})",
             things(written, "packet"),
             self.files.names(),
             bytes(self.files.bytes()),
         );
-        if has_filter {
+        if has_filter || *unwanted > 0 {
             line += &format!(", {unwanted} others did not match");
         }
         if *missed > 0 {

@@ -1,5 +1,6 @@
 //! `netweir inline`: a bump in the wire between two interfaces.
 
+mod hint;
 mod output;
 mod told;
 
@@ -20,7 +21,7 @@ use netweir_agent::{
     pin::{self, Folder, Places},
     watch::{self, Device},
 };
-use netweir_flow::{Filter, Hook, InlineAccounting, InlineLoss, InterfaceId, Meter};
+use netweir_flow::{Filter, Hook, InterfaceId, Meter};
 use netweir_wire::map::HEAD_BYTES;
 
 use super::{
@@ -36,6 +37,7 @@ use crate::{
     stop::Stop,
     tapped::{Hello, VERSION},
 };
+use hint::{veth_hint, warn_of_refused};
 use output::{Output, print_crossed};
 use told::{AtRest, Telling, Told};
 
@@ -263,15 +265,14 @@ impl Bump {
         });
         let (out, result) = written;
         let metered = metering.finish();
-        // Now all has come that there is to tell.
+        // Now all has come that there is to write, and to tell.
+        let (out, written) = written_by(out, &meter, &until);
         if let Some(telling) = telling {
             telling.finish();
         }
-        let mut out = match out {
-            Ok(out) => out,
-            Err(error) => return metered.and(Err(error)),
+        let Some(out) = out else {
+            return metered.and(written).map(Ok);
         };
-        let written = out.write_new(&meter, &until);
         print_books(&meter);
         print_crossed(&meter);
         out.print_books(&meter);
@@ -406,36 +407,18 @@ impl Bump {
     }
 }
 
-/// Says if frames are not sent on that are too long; whether there are any.
-fn warn_of_refused(meter: &RwLock<Meter>) -> bool {
-    let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
-    let lines = meter.accounting().inline;
-    let refused = |line: &&InlineAccounting| line.lost_to(InlineLoss::Refused) > 0;
-    let Some(line) = lines.iter().find(refused) else {
-        return false;
-    };
-    tracing::warn!(
-        frames = line.lost_to(InlineLoss::Refused),
-        "the kernel sends frames of {0} not on to {1}: {1} is down, or they are longer than its MTU (do their \
-         senders leave it to the device to cut them? `ethtool -K END tx off` there, or `ip link set {1} mtu 65535` \
-         where {1} is a veth)",
-        line.name,
-        line.to
-    );
-    true
-}
-
-/// What the other end of a veth needs.
-const fn veth_hint(is_generic: bool) -> &'static str {
-    match is_generic {
-        true => {
-            "what is at its other end END needs `ethtool -K END tx off txvlan off`, or frames of local senders are \
-             too long to cross, and tapped ones have no checksums and tags"
+/// What has written all that has come, if it could begin, and what it could not.
+fn written_by(
+    out: anyhow::Result<Output>,
+    meter: &RwLock<Meter>,
+    until: &Until<'_>,
+) -> (Option<Output>, anyhow::Result<()>) {
+    match out {
+        Ok(mut out) => {
+            let written = out.write_new(meter, until);
+            (Some(out), written)
         }
-        false => {
-            "what is at its other end END needs `ethtool -K END gro on tx off txvlan off`, or frames are lost or \
-             cross without checksums and tags"
-        }
+        Err(error) => (None, Err(error)),
     }
 }
 

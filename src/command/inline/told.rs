@@ -1,6 +1,7 @@
 //! Whoever asks is told what is tapped: `netweir capture`, over a socket.
 
 use std::{
+    collections::BTreeSet,
     io::{self, BufRead, BufReader, Read, Write},
     os::{
         fd::AsFd,
@@ -16,7 +17,7 @@ use std::{
 
 use anyhow::bail;
 use netweir_agent::inline::Appetite;
-use netweir_flow::{InterfaceId, Meter, rule::Action};
+use netweir_flow::{Meter, rule::Action};
 use rustix::{io::Errno, net::RecvFlags};
 
 use super::PAUSE;
@@ -25,20 +26,14 @@ use crate::{
     command::capture::{self, Heads, MAX_BYTES, MAX_HEADS},
     rules::Store,
     stop::Stop,
-    tapped::{self, Books, Entry, Hello, MAX_LINE, Message, Question, VERSION},
+    tapped::{self, Books, Entry, Hello, MAX_LINE, Message, PATIENCE, PIECE, Question, VERSION},
 };
 
 /// Who asks at a time, at most.
 const MAX_ASKING: usize = 16;
 
-/// How long somebody may take to ask.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// How long a message may take to go before it is looked whether the program is to end.
 const SEND: Duration = Duration::from_millis(500);
-
-/// Bytes that are sent at once.
-const PIECE: usize = 64 << 10;
 
 /// What is told, and to whom.
 pub(super) struct Told {
@@ -69,11 +64,8 @@ pub(super) struct Telling {
 impl Telling {
     /// Tells who asks from now on. Where that is not possible nobody is told.
     pub(super) fn start(told: Told) -> anyhow::Result<Self> {
-        let first = InterfaceId {
-            netns: told.hello.netns,
-            ifindex: told.hello.ends[0].0,
-        };
-        let listener = UnixListener::bind_addr(&tapped::address(first)?)?;
+        let address = tapped::address(told.hello.netns, told.hello.process)?;
+        let listener = UnixListener::bind_addr(&address)?;
         listener.set_nonblocking(true)?;
         let stop = Arc::new(Stop::by_itself()?);
         let ended = Arc::clone(&stop);
@@ -92,11 +84,13 @@ impl Telling {
 }
 
 /// One of those who ask.
-struct Listener<'a> {
+struct Asker<'a> {
     stream: UnixStream,
     /// What is to be sent.
     out: Vec<u8>,
     stop: &'a Stop,
+    /// When they have to have it, where the program is to end.
+    end: Option<Instant>,
 }
 
 /// While it lives all of each tapped frame is recorded.
@@ -115,80 +109,89 @@ impl Told {
                     thread::sleep(PAUSE);
                     continue;
                 };
-                let is_one_too_many = threads.load(Ordering::Relaxed) >= MAX_ASKING;
-                if is_one_too_many || !tapped::is_trusted(&stream) {
+                let mut asker = Asker::new(stream, stop);
+                if !tapped::is_trusted(&asker.stream) {
+                    asker.refuse("it tells root and its own user alone");
                     continue;
                 }
-                threads.fetch_add(1, Ordering::Relaxed);
+                if threads.fetch_add(1, Ordering::Relaxed) >= MAX_ASKING {
+                    threads.fetch_sub(1, Ordering::Relaxed);
+                    asker.refuse(&format!("{MAX_ASKING} ask already"));
+                    continue;
+                }
                 let (threads, asking) = (&threads, &asking);
-                scope.spawn(move || {
-                    if let Err(error) = self.tell(stream, asking, stop) {
+                let tell = move || {
+                    if let Err(error) = self.tell(asker, asking) {
                         tracing::debug!(error = %format!("{error:#}"), "who asked is told no more");
                     }
                     threads.fetch_sub(1, Ordering::Relaxed);
-                });
+                };
+                if let Err(error) = thread::Builder::new().spawn_scoped(scope, tell) {
+                    tracing::warn!(%error, "who asks is not told: no thread can be made");
+                    threads.fetch_sub(1, Ordering::Relaxed);
+                }
             }
         });
     }
 
     /// Tells one of those who ask, until they have enough.
-    fn tell(&self, stream: UnixStream, asking: &Mutex<usize>, stop: &Stop) -> anyhow::Result<()> {
-        stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(SEND))?;
-        let mut listener = Listener {
-            stream,
-            out: Vec::new(),
-            stop,
-        };
-        listener.say(&Message::Hello(Hello {
+    fn tell(&self, mut asker: Asker<'_>, asking: &Mutex<usize>) -> anyhow::Result<()> {
+        asker.stream.set_read_timeout(Some(PATIENCE))?;
+        asker.stream.set_write_timeout(Some(SEND))?;
+        asker.say(&Message::Hello(Hello {
             labels: self.labels(),
             ..self.hello.clone()
         }))?;
-        let asked = listener.question().and_then(|question| {
+        let asked = asker.question().and_then(|question| {
             let heads = heads(&question)?;
             Ok((heads, question.interfaces))
         });
         let (heads, interfaces) = match asked {
             Ok(asked) => asked,
-            Err(error) => return listener.say(&Message::Refused(format!("{error:#}"))),
+            Err(error) => return asker.say(&Message::Refused(format!("{error:#}"))),
         };
         let hunger = Hunger::begin(self, asking);
+        let before = self.appetite.unrecorded();
+        // What was recorded before is not whole.
+        self.settle();
         let heads = {
             let meter = self.meter.read().unwrap_or_else(PoisonError::into_inner);
             heads.that_come(&meter, interfaces)
         };
-        let told = self.until_enough(&mut listener, heads);
+        let told = self.until_enough(&mut asker, heads, before);
         drop(hunger);
         told
     }
 
-    fn until_enough(&self, listener: &mut Listener<'_>, mut heads: Heads) -> anyhow::Result<()> {
-        let before = self.appetite.unrecorded();
-        listener.say(&Message::Books(Books::default()))?;
+    fn until_enough(
+        &self,
+        asker: &mut Asker<'_>,
+        mut heads: Heads,
+        before: u64,
+    ) -> anyhow::Result<()> {
+        asker.say(&Message::Books(Books::default()))?;
         let mut told = Books::default();
         loop {
-            let is_over = listener.wait()?;
+            let is_over = asker.wait()?;
             if is_over {
                 self.settle();
             }
-            let entries: Vec<_> = heads.news(&self.meter).collect();
+            for entry in heads.news(&self.meter) {
+                asker.add_packet(entry)?;
+            }
             let mut books = heads.books();
             // What found no room on its way to the meter is missing as well.
             let unrecorded = self.appetite.unrecorded() - before;
             books.received += unrecorded;
             books.missed += unrecorded;
             if books != told {
-                listener.add(&Message::Books(books))?;
+                asker.add(&Message::Books(books))?;
                 told = books;
             }
-            for entry in entries {
-                listener.add_packet(entry)?;
-            }
             if is_over {
-                return listener.say(&Message::End);
+                return asker.say(&Message::End);
             }
-            listener.send()?;
+            asker.send()?;
         }
     }
 
@@ -210,7 +213,13 @@ impl Told {
         let book = self.store.read().unwrap_or_default();
         let rules = book.rules().iter().map(|known| &known.rule);
         let rules = rules.filter(|rule| matches!(rule.action, Action::Tap | Action::Sample(_)));
-        rules.map(|rule| rule.label.clone()).collect()
+        let labels: BTreeSet<_> = rules.map(|rule| rule.label.clone()).collect();
+        labels.into_iter().collect()
+    }
+
+    fn set_heads(&self, max: usize) {
+        let mut meter = self.meter.write().unwrap_or_else(PoisonError::into_inner);
+        meter.set_max_heads(max);
     }
 }
 
@@ -231,7 +240,24 @@ fn heads(question: &Question) -> anyhow::Result<Heads> {
     Ok(Heads::new(filter, question.bytes as usize))
 }
 
-impl Listener<'_> {
+impl<'a> Asker<'a> {
+    const fn new(stream: UnixStream, stop: &'a Stop) -> Self {
+        Self {
+            stream,
+            out: Vec::new(),
+            stop,
+            end: None,
+        }
+    }
+
+    /// Says why nothing is told, if they hear it at once.
+    fn refuse(&mut self, why: &str) {
+        let mut line = Vec::new();
+        let _unheard = tapped::add_line(&mut line, &Message::Refused(why.to_owned()))
+            .and_then(|()| self.stream.set_nonblocking(true))
+            .and_then(|()| self.stream.write(&line));
+    }
+
     /// Waits for what is asked.
     fn question(&self) -> anyhow::Result<Question> {
         let mut line = Vec::new();
@@ -253,20 +279,21 @@ impl Listener<'_> {
 
     fn add(&mut self, message: &Message) -> anyhow::Result<()> {
         tapped::add_line(&mut self.out, message)?;
-        if self.out.len() >= PIECE {
-            self.send()?;
-        }
-        Ok(())
+        self.send_if_much()
     }
 
     fn add_packet(&mut self, mut entry: Entry) -> anyhow::Result<()> {
         let bytes = std::mem::take(&mut entry.bytes);
         tapped::add_line(&mut self.out, &Message::Packet(bytes.len(), entry))?;
         self.out.extend(bytes);
-        if self.out.len() >= PIECE {
-            self.send()?;
+        self.send_if_much()
+    }
+
+    fn send_if_much(&mut self) -> anyhow::Result<()> {
+        match self.out.len() {
+            PIECE.. => self.send(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn say(&mut self, message: &Message) -> anyhow::Result<()> {
@@ -274,19 +301,21 @@ impl Listener<'_> {
         self.send()
     }
 
-    /// Sends what was added, however long that takes, until the program is to end.
+    /// Sends what was added, however long that takes; when the program is to end, not much longer.
     fn send(&mut self) -> anyhow::Result<()> {
         let mut left = &self.out[..];
         while !left.is_empty() {
             match self.stream.write(left) {
                 Ok(bytes) => left = &left[bytes..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if self.stop.is_set()? {
-                        bail!("who asked does not listen");
-                    }
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error.into()),
+            }
+            if !left.is_empty() && self.stop.is_set()? {
+                let end = *self.end.get_or_insert_with(|| Instant::now() + PATIENCE);
+                if Instant::now() >= end {
+                    bail!("who asked does not listen");
+                }
             }
         }
         self.out.clear();
@@ -325,12 +354,5 @@ impl Drop for Hunger<'_> {
             self.told.appetite.set(bytes, per_second);
             self.told.set_heads(heads);
         }
-    }
-}
-
-impl Told {
-    fn set_heads(&self, max: usize) {
-        let mut meter = self.meter.write().unwrap_or_else(PoisonError::into_inner);
-        meter.set_max_heads(max);
     }
 }

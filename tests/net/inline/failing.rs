@@ -235,8 +235,9 @@ fn asked(bump: &Bump) -> Vec<String> {
     let lines = ended.output.iter();
     let line = |line: &String| serde_json::from_str(line).unwrap();
     let rows: Vec<serde_json::Value> = lines.map(line).collect();
-    let asked = rows.iter().map(|row| row["asked"].as_str());
-    asked.map(|asked| asked.unwrap().to_owned()).collect()
+    let asked = rows.iter().map(|row| [&row["asked"], &row["xdp"]]);
+    let asked = asked.map(|asked| asked.map(|word| word.as_str().unwrap()).join(" "));
+    asked.collect()
 }
 
 /// Where the capture cannot go on, frames do.

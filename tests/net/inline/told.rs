@@ -2,12 +2,22 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader, Write},
+    net::Shutdown,
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixListener, UnixStream},
+    },
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
 use netweir_tests::{Bump, Child, Ended, Load, Netweir, Sender, await_that};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    process::{Pid, Signal, Uid, kill_process},
+    thread::set_thread_res_uid,
+};
 
 use super::{
     bump,
@@ -16,6 +26,11 @@ use super::{
 
 /// What the log says when a capture is told all.
 const CAPTURING: &str = "capturing what rules tap";
+
+/// A bump as it comes; none without root.
+fn by_default() -> Option<Bump> {
+    bump(1500).map(|bump| bump.by("auto"))
+}
 
 /// A folder for captures of what goes by a bump.
 struct Captures<'a> {
@@ -73,7 +88,7 @@ fn last(ended: &Ended) -> &str {
 
 #[test]
 fn it_is_told_whole_frames_while_others_are_written() {
-    let Some(bump) = bump(1500) else { return };
+    let Some(bump) = by_default() else { return };
     two_rules(&bump);
     let captures = Captures::of(&bump);
     let all = captures.place("all.pcapng");
@@ -117,7 +132,7 @@ fn it_is_told_whole_frames_while_others_are_written() {
 
 #[test]
 fn a_ring_of_files_and_the_other_interface() {
-    let Some(bump) = bump(1500) else { return };
+    let Some(bump) = by_default() else { return };
     two_rules(&bump);
     let captures = Captures::of(&bump);
     let inline = bump.start(&[]);
@@ -149,7 +164,7 @@ fn a_ring_of_files_and_the_other_interface() {
 
 #[test]
 fn it_ends_with_the_process_that_tells() {
-    let Some(bump) = bump(1500) else { return };
+    let Some(bump) = by_default() else { return };
     two_rules(&bump);
     let captures = Captures::of(&bump);
     let inline = bump.start(&[]);
@@ -182,7 +197,7 @@ fn last_line(ended: &Ended) -> &str {
 
 #[test]
 fn what_cannot_be_told_is_said() {
-    let Some(bump) = bump(1500) else { return };
+    let Some(bump) = by_default() else { return };
     two_rules(&bump);
     let captures = Captures::of(&bump);
     let inline = bump.start(&[]);
@@ -192,7 +207,9 @@ fn what_cannot_be_told_is_said() {
     let ended = captures
         .call(&old, &["--iface", "b0", "--label", "three"])
         .finish();
-    assert_eq!(ended.failure().0, Some(1), "{ended:#?}");
+    let (code, told) = ended.failure();
+    assert_eq!(code, Some(1), "{ended:#?}");
+    assert!(told[0].contains("samples anything"), "{told:?}");
     // A process that stands still.
     let pid = Pid::from_raw(inline.process().cast_signed()).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
@@ -211,7 +228,7 @@ fn what_cannot_be_told_is_said() {
 
 #[test]
 fn what_comes_too_fast_is_counted() {
-    let Some(bump) = bump(1500) else { return };
+    let Some(bump) = by_default() else { return };
     bump.rule("fast", &["--destination-port", "5000", "--action", "tap"]);
     let captures = Captures::of(&bump);
     let server = bump.serve(&[]);
@@ -252,4 +269,134 @@ fn what_comes_too_fast_is_counted() {
         "{line}"
     );
     drop(server.child.end(Signal::INT));
+}
+
+/// What a process says to who asks, and hears nothing of what is meant.
+fn says(inline: &Child, question: &[u8]) -> Vec<String> {
+    let list = fs::read_to_string("/proc/net/unix").unwrap();
+    let ending = format!("-{}", inline.process());
+    let mut words = list.split_ascii_whitespace();
+    let name = words.find(|word| word.starts_with("@netweir/") && word.ends_with(&ending));
+    let address = SocketAddr::from_abstract_name(&name.unwrap()[1..]).unwrap();
+    let mut stream = UnixStream::connect_addr(&address).unwrap();
+    // One that has refused already hears nothing more.
+    let _heard = stream.write_all(question);
+    let _ended = stream.shutdown(Shutdown::Write);
+    BufReader::new(stream)
+        .lines()
+        .map_while(Result::ok)
+        .collect()
+}
+
+#[test]
+fn who_asks_for_nonsense_is_told_so() {
+    let Some(bump) = by_default() else { return };
+    two_rules(&bump);
+    let inline = bump.start(&[]);
+    let filter = r#"{"version":1,"interfaces":[],"filter":"port","label":null,"bytes":60}"#;
+    let newer = r#"{"version":2,"interfaces":[],"filter":null,"label":null,"bytes":60}"#;
+    for (question, expected) in [
+        ("\n", "not understood"),
+        ("", "not understood"),
+        (filter, "column"),
+        (newer, "version 2"),
+    ] {
+        let told = says(&inline, format!("{question}\n").as_bytes());
+        assert!(told[0].contains(r#""labels":["one","two"]"#), "{told:?}");
+        assert!(
+            told[1].contains("refused") && told[1].contains(expected),
+            "{told:?}"
+        );
+        assert_eq!(told.len(), 2, "{told:?}");
+    }
+    // It goes on as before.
+    let captures = Captures::of(&bump);
+    let capture = captures.start("one.pcapng", &["--count", "1"]);
+    exchange(&bump);
+    assert!(last(&capture.wait()).contains(": 1 packet written"));
+    assert_eq!(inline.end(Signal::INT).status.code(), Some(0));
+}
+
+#[test]
+fn no_more_than_sixteen_ask_at_a_time() {
+    let Some(bump) = by_default() else { return };
+    two_rules(&bump);
+    let captures = Captures::of(&bump);
+    let inline = bump.start(&[]);
+    let name = |number: u32| format!("{number}.pcapng");
+    let all: Vec<Child> = (0..16)
+        .map(|number| captures.start(&name(number), &[]))
+        .collect();
+    let ended = captures
+        .call(&captures.place("more.pcapng"), &["--iface", "b0"])
+        .finish();
+    let log = ended.log.join("\n");
+    assert_eq!(ended.status.code(), Some(1), "{log}");
+    assert!(log.contains("16 ask already"), "{log}");
+    exchange(&bump);
+    for child in all {
+        let ended = child.end(Signal::INT);
+        let expected = format!("netweir: {} packets written to", 2 * SOME);
+        assert!(last(&ended).starts_with(&expected), "{ended:#?}");
+    }
+    // There is room again.
+    let later = captures.start("later.pcapng", &[]);
+    assert_eq!(later.end(Signal::INT).status.code(), Some(0));
+    drop(inline.end(Signal::INT));
+}
+
+/// A pattern that fits more than what crosses: the others are captured by hooks of the capture's own.
+#[test]
+fn what_does_not_cross_is_captured_beside_it() {
+    let Some(bump) = by_default() else { return };
+    two_rules(&bump);
+    bump.rule("all", &["--protocol", "udp", "--action", "sample 1"]);
+    let captures = Captures::of(&bump);
+    let inline = bump.start(&[]);
+    let both = ["--iface", "b*", "--iface", "lo", "--label", "one"];
+    let capture = captures.call(&captures.place("one.pcapng"), &both).start();
+    capture.await_log(CAPTURING, 1);
+    exchange(&bump);
+    let ended = capture.end(Signal::INT);
+    assert!(
+        last(&ended).starts_with(&format!("netweir: {SOME} packets written to")),
+        "{ended:#?}"
+    );
+    assert!(
+        !ended.log.iter().any(|line| line.contains("not metered")),
+        "{ended:#?}"
+    );
+    drop(inline.end(Signal::INT));
+}
+
+/// Neither does somebody else hear what crosses, nor is somebody else believed.
+#[test]
+fn strangers_are_told_nothing_and_not_believed() {
+    let Some(bump) = by_default() else { return };
+    two_rules(&bump);
+    let captures = Captures::of(&bump);
+    let inline = bump.start(&[]);
+    let told = thread::scope(|scope| {
+        let ask = || {
+            let nobody = Uid::from_raw(65_534);
+            set_thread_res_uid(nobody, nobody, nobody).unwrap();
+            says(&inline, b"")
+        };
+        scope.spawn(ask).join().unwrap()
+    });
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("refused"), "{told:?}");
+    drop(inline.end(Signal::INT));
+    // Names that are no text, and a process that only looks like one of the path.
+    let odd = SocketAddr::from_abstract_name(b"\xff\xfe").unwrap();
+    let _odd = UnixListener::bind_addr(&odd).unwrap();
+    let name = format!("netweir/inline/{}-1", bump.middle.netns.inode());
+    let silent = SocketAddr::from_abstract_name(name).unwrap();
+    let silent = UnixListener::bind_addr(&silent).unwrap();
+    let inline = bump.start(&[]);
+    let capture = captures.start("one.pcapng", &["--count", "1"]);
+    capture.await_log("it does not say who it is", 1);
+    exchange(&bump);
+    assert!(last(&capture.wait()).contains(": 1 packet written"));
+    drop((silent, inline.end(Signal::INT)));
 }

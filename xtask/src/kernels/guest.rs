@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::{package::Kernel, protocol::Transcript};
+use super::{
+    package::Kernel,
+    protocol::{Run, Transcript},
+};
 use crate::tool;
 
 const QEMU: &str = "qemu-system-x86_64";
@@ -41,7 +44,7 @@ const PATCHED: &str = "int3: 0000 [#";
 /// Fails where QEMU does not start; a guest that stops early is none.
 pub(super) fn run(kernel: &Kernel, image: &Path, folder: &Path) -> Result<Transcript> {
     let deadline = Instant::now() + TIMEOUT;
-    for _ in 1..BOOTS {
+    for number in 1..BOOTS {
         let transcript = boot(kernel, image, folder, deadline)?;
         let is_over = transcript.done || Instant::now() >= deadline;
         if is_over || !is_brought_down(&transcript, &console(folder)) {
@@ -52,13 +55,20 @@ pub(super) fn run(kernel: &Kernel, image: &Path, folder: &Path) -> Result<Transc
             kernel.release,
             last_words(folder)
         );
+        for log in ["console.log", "tests.log"] {
+            fs::rename(folder.join(log), folder.join(format!("{number}-{log}")))
+                .with_context(|| format!("keeping {log}"))?;
+        }
     }
     boot(kernel, image, folder, deadline)
 }
 
-/// Whether a guest that stopped early was stopped by something else than a test.
+/// Whether a guest that stopped early was stopped by something else than a test. What has failed until then is not
+/// to be forgotten.
 fn is_brought_down(transcript: &Transcript, console: &str) -> bool {
-    transcript.runs.is_empty() || console.contains(PATCHED)
+    let has_failed = |run: &Run| !matches!(run.code, None | Some(0));
+    let is_other = transcript.runs.is_empty() || console.contains(PATCHED);
+    is_other && !transcript.runs.iter().any(has_failed)
 }
 
 fn boot(kernel: &Kernel, image: &Path, folder: &Path, deadline: Instant) -> Result<Transcript> {
@@ -166,5 +176,7 @@ mod tests {
         transcript.push("@netweir begin 1 kernel one");
         assert!(!is_brought_down(&transcript, bug));
         assert!(is_brought_down(&transcript, patched));
+        transcript.push("@netweir end 2 101");
+        assert!(!is_brought_down(&transcript, patched));
     }
 }
