@@ -7,7 +7,7 @@
 //! while its wire is measured, and no longer.
 //!
 //! *Rates*: the client sends UDP of 60 bytes (64 with the checksum of the wire) as live frames, as fast as it
-//! goes, on one CPU; XDP at the service counts and drops what arrives. On that CPU runs all that the kernel does
+//! goes, on one CPU; what arrives is counted where the stack of the service begins. On that CPU runs all that the kernel does
 //! for them, but not the thread of the tap: so `frames_s` has the sending in it, and `crossing_ns` is what a
 //! frame takes over one that ends in the middle. Ratios are medians of those of each round. Of the tap, what
 //! counts is what went by user space: where it is behind, frames cross in the kernel, and all that arrived
@@ -15,7 +15,7 @@
 //! each is an skb, which the kernel makes a frame of XDP. *Capacity* is the highest rate, found by halving, of which
 //! 99.9 % go by user space; it is at most what a packet socket can send, for live frames have no pace.
 //!
-//! *Delays*: one way, from the call that sends to XDP at the other end, 10,000 frames a second by a packet socket;
+//! *Delays*: one way, from the call that sends to where the stack begins at the other end, 10,000 frames a second by a packet socket;
 //! medians of rounds, and what they are over the bridge.
 //!
 //! *At rest*: CPU of the process with its rule and no frames, in percent of one.
