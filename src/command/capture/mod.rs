@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::bail;
+use netweir_agent::{Interfaces, watch};
 use netweir_flow::{
     Filter, Meter,
     rule::{Action, Numbered},
@@ -52,7 +53,7 @@ pub(super) fn run(config: &Config, args: &CaptureArgs) -> anyhow::Result<()> {
     let stop = Arc::new(Stop::on_signals()?);
     let metering = match are_sampled {
         true => meter(config, &taps, &stop)?,
-        false => None,
+        false => expect_interfaces(config).map(|()| None)?,
     };
     let meter = metering
         .as_ref()
@@ -102,6 +103,18 @@ fn meter(config: &Config, taps: &Taps, stop: &Arc<Stop>) -> anyhow::Result<Optio
     }
     let stop = Arc::clone(stop);
     Metering::start(&config, namespaces, stop, Box::new(|_| {})).map(Some)
+}
+
+/// That there are the interfaces that are named, where nothing is attached to them.
+fn expect_interfaces(config: &Config) -> anyhow::Result<()> {
+    for netns in namespaces(config)? {
+        for choice in &config.choices {
+            if let Interfaces::Name(name) = &choice.interfaces {
+                watch::find(&netns, name)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn finish(metering: Option<Metering>) -> anyhow::Result<()> {

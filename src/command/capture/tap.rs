@@ -216,7 +216,6 @@ impl Tap {
         if !tapped::is_trusted(&stream) {
             bail!("it is neither root's nor of this user");
         }
-        stream.set_read_timeout(Some(PATIENCE))?;
         let mut tap = Self {
             stream,
             incoming: Incoming::default(),
@@ -227,9 +226,9 @@ impl Tap {
         };
         let hello = match tap.next_message() {
             Ok(Message::Hello(hello)) => hello,
-            Ok(Message::Refused(reason)) => bail!("{reason}"),
+            Ok(Message::Refused(reason)) => bail!("{}", escaped(&reason)),
             Ok(_) => bail!("it does not say who it is"),
-            Err(error) => return Err(error).context("it does not say who it is"),
+            Err(error) => return Err(error.context("it does not say who it is")),
         };
         if hello.version != VERSION {
             bail!(
@@ -255,21 +254,30 @@ impl Tap {
         self.stream.write_all(&line)?;
         match self.next_message()? {
             Message::Books(books) => self.books = books,
-            Message::Refused(reason) => bail!("{reason}"),
+            Message::Refused(reason) => bail!("{}", escaped(&reason)),
             _ => bail!("it says something else"),
         }
         self.stream.set_nonblocking(true)?;
         Ok(())
     }
 
-    /// Waits for a message.
-    fn next_message(&mut self) -> io::Result<Message> {
+    /// Waits for a message, all in all not longer than [`PATIENCE`].
+    fn next_message(&mut self) -> anyhow::Result<Message> {
+        let end = Instant::now() + PATIENCE;
         loop {
             if let Some(message) = self.incoming.next_message()? {
                 return Ok(message);
             }
-            if self.read()? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                bail!("it does not answer");
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            match self.read() {
+                Ok(0) => bail!("it has gone"),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -137,7 +137,7 @@ impl Bump {
         }
         if ends[0].mtu != ends[1].mtu {
             tracing::warn!(
-                "{} has MTU {} and {} has {}: longer frames than the smaller one are lost",
+                "{} has MTU {} and {} has {}: frames that are longer than the smaller one may be lost",
                 args.from,
                 ends[0].mtu,
                 args.to,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, Read, Write},
     os::{
         fd::AsFd,
         unix::net::{UnixListener, UnixStream},
@@ -31,6 +31,9 @@ use crate::{
 
 /// Who asks at a time, at most.
 const MAX_ASKING: usize = 16;
+
+/// The time between two who are not trusted.
+const BRAKE: Duration = Duration::from_millis(1);
 
 /// How long a message may take to go before it is looked whether the program is to end.
 const SEND: Duration = Duration::from_millis(500);
@@ -112,6 +115,8 @@ impl Told {
                 let mut asker = Asker::new(stream, stop);
                 if !tapped::is_trusted(&asker.stream) {
                     asker.refuse("it tells root and its own user alone");
+                    // They may come as fast as they can.
+                    thread::sleep(BRAKE);
                     continue;
                 }
                 if threads.fetch_add(1, Ordering::Relaxed) >= MAX_ASKING {
@@ -136,7 +141,6 @@ impl Told {
 
     /// Tells one of those who ask, until they have enough.
     fn tell(&self, mut asker: Asker<'_>, asking: &Mutex<usize>) -> anyhow::Result<()> {
-        asker.stream.set_read_timeout(Some(PATIENCE))?;
         asker.stream.set_write_timeout(Some(SEND))?;
         asker.say(&Message::Hello(Hello {
             labels: self.labels(),
@@ -258,12 +262,22 @@ impl<'a> Asker<'a> {
             .and_then(|()| self.stream.write(&line));
     }
 
-    /// Waits for what is asked.
-    fn question(&self) -> anyhow::Result<Question> {
-        let mut line = Vec::new();
-        let mut asked = BufReader::new((&self.stream).take(MAX_LINE as u64));
-        asked.read_until(b'\n', &mut line)?;
-        Ok(tapped::question(&line)?)
+    /// Waits for what is asked, all in all not longer than [`PATIENCE`].
+    fn question(&mut self) -> anyhow::Result<Question> {
+        let (mut line, end) = (Vec::new(), Instant::now() + PATIENCE);
+        while !line.contains(&b'\n') && line.len() < MAX_LINE {
+            let left = end.saturating_duration_since(Instant::now());
+            if self.stop.wait_or(&[self.stream.as_fd()], left)? || left.is_zero() {
+                bail!("nothing was asked in time");
+            }
+            let mut piece = [0; 4096];
+            match self.stream.read(&mut piece)? {
+                0 => break,
+                bytes => line.extend(&piece[..bytes]),
+            }
+        }
+        let end = line.iter().position(|&byte| byte == b'\n');
+        Ok(tapped::question(&line[..end.unwrap_or(line.len())])?)
     }
 
     /// Waits for a while; whether nothing more is to be told.

@@ -1,14 +1,21 @@
 //! Each way in which a frame can be lost, and what is not recorded.
 
 use std::{
+    fs::File,
+    io::{self, Read},
     net::{SocketAddr, UdpSocket},
+    os::unix::fs::OpenOptionsExt,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
 
 use netweir_tests::{Bump, Crossed, Load, Netweir, PinnedSlots, Sender, Server, await_that};
-use rustix::process::Signal;
+use rustix::{
+    fs::OFlags,
+    ioctl::{Setter, ioctl},
+    process::Signal,
+};
 use serde_json::Value;
 
 use super::{bump, by_each_way};
@@ -121,6 +128,49 @@ fn what_the_kernel_does_not_hand_on_is_counted(way: &'static str) {
     send(&bump, 1400);
     check(&await_lost(&server, "refused"));
     server.child.await_log("longer than its MTU", 1);
+    drop(server.child.end(Signal::INT));
+}
+
+/// A TAP device stops its queue when nobody reads from it: behind the driver the kernel tells of that alone.
+#[test]
+fn what_waits_for_nobody_is_counted() {
+    let Some(bump) = bump(1500) else { return };
+    let mut request = [0_u8; 40];
+    request[..2].copy_from_slice(b"t1");
+    // `IFF_TAP | IFF_NO_PI` of `linux/if_tun.h`.
+    request[16..18].copy_from_slice(&0x1002_u16.to_ne_bytes());
+    let open = || {
+        let mut options = File::options();
+        options.read(true).write(true);
+        options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        let tap = options.open("/dev/net/tun")?;
+        // SAFETY: `TUNSETIFF` reads a `struct ifreq`.
+        unsafe { ioctl(&tap, Setter::<0x4004_54ca, [u8; 40]>::new(request))? };
+        Ok(tap)
+    };
+    let tap: io::Result<File> = bump.middle.enter(open);
+    let mut tap = tap.unwrap();
+    for set in [&["t1", "up"][..], &["t1", "txqueuelen", "100"]] {
+        bump.middle.text("ip", &[&["link", "set"], set].concat());
+    }
+    bump.middle.text("ethtool", &["-K", "t1", "gro", "off"]);
+    let words = ["inline", "--from", "b0", "--to", "t1", "--port", "0"];
+    let server = Server::of(Netweir::new(words).rules(bump.rules()).netns(&bump.middle));
+    server.child.await_log("generic XDP", 1);
+    send_by(&client(&bump), &bump, (1000, 20));
+    let line = await_line(&server, |line| line["seen"].as_u64() >= Some(1000));
+    let number = |name: &str| line[name].as_u64().unwrap();
+    let unsent = line["lost_by_reason"]["unsent"].as_u64().unwrap();
+    assert!(unsent > 0 && number("crossed") > 0, "{line}");
+    assert_eq!(number("crossed") + unsent, number("seen"), "{line}");
+    check(&line);
+    // What is there has crossed, but for what is not IPv4.
+    let mut frame = [0; 2000];
+    let mut come = 0;
+    while let Ok(bytes) = tap.read(&mut frame) {
+        come += u64::from(frame[..bytes][12..14] == [8, 0]);
+    }
+    assert!(number("crossed").abs_diff(come) < 10, "{come} of {line}");
     drop(server.child.end(Signal::INT));
 }
 

@@ -210,6 +210,11 @@ fn what_cannot_be_told_is_said() {
     let (code, told) = ended.failure();
     assert_eq!(code, Some(1), "{ended:#?}");
     assert!(told[0].contains("samples anything"), "{told:?}");
+    let more = ["--iface", "b0", "--iface", "nope"];
+    let ended = captures.call(&old, &more).finish();
+    let (code, told) = ended.failure();
+    assert_eq!(code, Some(1), "{ended:#?}");
+    assert!(told[0].contains("no interface nope"), "{told:?}");
     // A process that stands still.
     let pid = Pid::from_raw(inline.process().cast_signed()).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
@@ -217,7 +222,7 @@ fn what_cannot_be_told_is_said() {
     kill_process(pid, Signal::CONT).unwrap();
     assert_eq!(ended.failure().0, Some(1), "{ended:#?}");
     let log = ended.log.join("\n");
-    assert!(log.contains("it does not say who it is"), "{log}");
+    assert!(log.contains("it does not answer"), "{log}");
     assert_eq!(fs::read_to_string(&old).unwrap(), "old");
     // It goes on as before.
     let capture = captures.start("new.pcapng", &["--count", "1"]);
@@ -271,14 +276,19 @@ fn what_comes_too_fast_is_counted() {
     drop(server.child.end(Signal::INT));
 }
 
-/// What a process says to who asks, and hears nothing of what is meant.
-fn says(inline: &Child, question: &[u8]) -> Vec<String> {
+/// A connection to the socket of a process.
+fn connected(inline: &Child) -> UnixStream {
     let list = fs::read_to_string("/proc/net/unix").unwrap();
     let ending = format!("-{}", inline.process());
     let mut words = list.split_ascii_whitespace();
     let name = words.find(|word| word.starts_with("@netweir/") && word.ends_with(&ending));
     let address = SocketAddr::from_abstract_name(&name.unwrap()[1..]).unwrap();
-    let mut stream = UnixStream::connect_addr(&address).unwrap();
+    UnixStream::connect_addr(&address).unwrap()
+}
+
+/// What a process says to who asks that.
+fn says(inline: &Child, question: &[u8]) -> Vec<String> {
+    let mut stream = connected(inline);
     // One that has refused already hears nothing more.
     let _heard = stream.write_all(question);
     let _ended = stream.shutdown(Shutdown::Write);
@@ -309,12 +319,14 @@ fn who_asks_for_nonsense_is_told_so() {
         );
         assert_eq!(told.len(), 2, "{told:?}");
     }
-    // It goes on as before.
+    // It goes on as before, and who says nothing does not keep it.
     let captures = Captures::of(&bump);
     let capture = captures.start("one.pcapng", &["--count", "1"]);
     exchange(&bump);
     assert!(last(&capture.wait()).contains(": 1 packet written"));
+    let silent = connected(&inline);
     assert_eq!(inline.end(Signal::INT).status.code(), Some(0));
+    drop(silent);
 }
 
 #[test]
