@@ -51,6 +51,13 @@ pub(super) fn run(config: &Config, args: &CaptureArgs) -> anyhow::Result<()> {
     let mut taps = Taps::find(config, &namespaces(config)?)?;
     let are_sampled = expect_packets(config, bounds.label.as_deref(), &taps)?;
     let stop = Arc::new(Stop::on_signals()?);
+    let most = match taps.is_empty() {
+        true => HEAD_BYTES as u64,
+        false => MAX_BYTES,
+    };
+    let bytes = bounds.snap.unwrap_or(most).min(most) as usize;
+    // They wait for that; what they tell waits then.
+    taps.ask(bounds, bytes)?;
     let metering = match are_sampled {
         true => meter(config, &taps, &stop)?,
         false => expect_interfaces(config).map(|()| None)?,
@@ -59,17 +66,9 @@ pub(super) fn run(config: &Config, args: &CaptureArgs) -> anyhow::Result<()> {
         .as_ref()
         .map(|metering| Arc::clone(&metering.meter));
     let until = Until::new(&stop, bounds);
-    let most = match taps.is_empty() {
-        true => HEAD_BYTES as u64,
-        false => MAX_BYTES,
-    };
-    let bytes = bounds.snap.unwrap_or(most).min(most) as usize;
-    let asked = taps.ask(bounds, bytes);
     // Not before: a file of that name stays where nothing could be captured.
-    let created = asked.and_then(|()| {
-        let heads = Heads::new(filter, bytes);
-        Capture::create(&args.write, bounds, (heads, bytes), &until)
-    });
+    let heads = (Heads::new(filter, bytes), bytes);
+    let created = Capture::create(&args.write, bounds, heads, &until);
     let mut capture = match created {
         Ok(capture) => capture,
         Err(error) => return finish(metering).and(Err(error)),

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long a process may take to tell the last packets: that it may wait for them itself.
-const REST: Duration = PATIENCE.saturating_mul(3);
+const REST: Duration = PATIENCE.saturating_add(Duration::from_secs(1));
 
 /// Messages of a process that are heard at a time, lest the others and the end are not.
 const AT_ONCE: usize = 65_536;

@@ -32,6 +32,9 @@ use crate::{
 /// Who asks at a time, at most.
 const MAX_ASKING: usize = 16;
 
+/// How long somebody may take to ask, who may have heard of others first.
+const ASKING: Duration = PATIENCE.saturating_mul(5);
+
 /// The time between two who are not trusted.
 const BRAKE: Duration = Duration::from_millis(1);
 
@@ -262,9 +265,9 @@ impl<'a> Asker<'a> {
             .and_then(|()| self.stream.write(&line));
     }
 
-    /// Waits for what is asked, all in all not longer than [`PATIENCE`].
+    /// Waits for what is asked, all in all not longer than [`ASKING`].
     fn question(&mut self) -> anyhow::Result<Question> {
-        let (mut line, end) = (Vec::new(), Instant::now() + PATIENCE);
+        let (mut line, end) = (Vec::new(), Instant::now() + ASKING);
         while !line.contains(&b'\n') && line.len() < MAX_LINE {
             let left = end.saturating_duration_since(Instant::now());
             if self.stop.wait_or(&[self.stream.as_fd()], left)? || left.is_zero() {
