@@ -1,5 +1,6 @@
 //! `netweir inline`: a bump in the wire between two interfaces.
 
+mod bump;
 mod hint;
 mod output;
 mod told;
@@ -13,15 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use netweir_agent::{
-    Choice, Error, Interfaces, Netns,
+    Choice, Error, Interfaces,
     attach::HookChoice,
     inline::{Appetite, Recording, Tap, TapOptions, Tapped},
-    pin::{self, Folder, Places},
-    watch::{self, Device},
 };
-use netweir_flow::{Filter, Hook, InterfaceId, Meter};
+use netweir_flow::{Filter, InterfaceId, Meter};
 use netweir_wire::map::HEAD_BYTES;
 
 use super::{
@@ -31,13 +30,13 @@ use super::{
 use crate::{
     args::{InlineArgs, InlineMode as Mode},
     config::Config,
-    metering::{Metering, agent_settings, namespaces},
-    rules::{Follower, Store},
+    metering::Metering,
+    rules::Store,
     serving::Serving,
     stop::Stop,
-    tapped::{Hello, VERSION},
 };
-use hint::{veth_hint, warn_of_refused};
+use bump::{Bump, Gone};
+use hint::warn_of_refused;
 use output::{Output, print_crossed};
 use told::{AtRest, Telling, Told};
 
@@ -82,11 +81,6 @@ pub(super) fn run(config: &Config, args: &InlineArgs) -> anyhow::Result<()> {
 /// What forwards tapped frames, what it records, and how much that is.
 type Tapping = (Tap, Receiver<Vec<Tapped>>, Arc<Appetite>);
 
-/// An interface went away.
-#[derive(Debug, thiserror::Error)]
-#[error("{0} is gone: nothing crosses any more")]
-struct Gone(String);
-
 /// The configuration for these two interfaces.
 fn inline_config(config: &Config, args: &InlineArgs) -> Config {
     let mut config = config.clone();
@@ -102,114 +96,7 @@ fn inline_config(config: &Config, args: &InlineArgs) -> Config {
     config
 }
 
-/// Two interfaces.
-struct Bump {
-    folder: Folder,
-    netns: Netns,
-    ends: [Device; 2],
-}
-
 impl Bump {
-    fn find(config: &Config, args: &InlineArgs) -> anyhow::Result<Self> {
-        if args.from == args.to {
-            bail!("--from and --to are the same interface: frames cross between two");
-        }
-        let mut all = namespaces(config)?;
-        let netns = all.pop().context("no network namespace")?;
-        let ends = [
-            watch::find(&netns, &args.from)?,
-            watch::find(&netns, &args.to)?,
-        ];
-        for device in &ends {
-            if device.loopback {
-                bail!(
-                    "{} is a loopback interface: nothing crosses it",
-                    device.name
-                );
-            }
-            if !device.up {
-                bail!(
-                    "{} is down: `ip link set {} up` first",
-                    device.name,
-                    device.name
-                );
-            }
-        }
-        if ends[0].mtu != ends[1].mtu {
-            tracing::warn!(
-                "{} has MTU {} and {} has {}: frames that are longer than the smaller one may be lost",
-                args.from,
-                ends[0].mtu,
-                args.to,
-                ends[1].mtu
-            );
-        }
-        Ok(Self {
-            folder: Folder::new(&config.pins),
-            netns,
-            ends,
-        })
-    }
-
-    /// Lets frames cross; says whether they did not before.
-    fn attach(&self, config: &Config, closed: bool) -> anyhow::Result<bool> {
-        let (_, _, rules) = Follower::start(Store::new(&config.rules.file))?;
-        let settings = agent_settings(config, rules);
-        let ends = self.ends.each_ref();
-        let is_new = pin::attach_inline(&self.folder, &self.netns, ends, (&settings, closed));
-        let is_new = is_new.map_err(|error| {
-            let is_of_driver = matches!(error, Error::Attach { .. } | Error::Program { .. });
-            let error = anyhow::Error::from(error);
-            match is_of_driver {
-                true => error.context(self.hint()),
-                false => error,
-            }
-        })?;
-        let is_generic = pin::is_inline_generic(&self.folder, &self.netns, &self.ends[0]);
-        for device in &self.ends {
-            if self.is_veth(device) {
-                tracing::info!("{0} is a veth: {1}", device.name, veth_hint(is_generic));
-            }
-        }
-        Ok(is_new)
-    }
-
-    /// What is said where the kernel refuses.
-    fn hint(&self) -> String {
-        let [one, other] = self.ends.each_ref().map(|device| &device.name);
-        let mut text = format!("frames cannot cross between {one} and {other}");
-        if self.ends.iter().any(|device| self.is_veth(device)) {
-            text += " (both ends of a veth pair need as many queues, and an MTU of at most 3500 on kernels \
-                     before 6.3)";
-        }
-        text
-    }
-
-    fn is_veth(&self, device: &Device) -> bool {
-        netweir_agent::inline::driver(&self.netns, &device.name)
-            .is_ok_and(|driver| driver == "veth")
-    }
-
-    /// The names that the interfaces are pinned under: those of the first time.
-    fn pinned(&self) -> [String; 2] {
-        self.ends.each_ref().map(|device| {
-            let pinned = pin::inline_name(&self.folder, &self.netns, device);
-            pinned.unwrap_or_else(|| device.name.clone())
-        })
-    }
-
-    fn detach(&self) {
-        let places = Places {
-            known: std::slice::from_ref(&self.netns),
-            others_are_gone: false,
-        };
-        for interface in self.pinned() {
-            if let Err(error) = pin::detach(&self.folder, &interface, places) {
-                tracing::warn!(interface, error = %format!("{:#}", anyhow::Error::new(error)), "not detached");
-            }
-        }
-    }
-
     /// Meters and taps until the program is to end. The outer error is that it could not begin.
     fn run(
         &self,
@@ -307,54 +194,6 @@ impl Bump {
         telling.ok()
     }
 
-    fn hello(&self) -> Hello {
-        Hello {
-            version: VERSION,
-            process: std::process::id(),
-            netns: self.netns.inode(),
-            ends: self
-                .ends
-                .each_ref()
-                .map(|end| (end.ifindex, end.name.clone())),
-            labels: Vec::new(),
-        }
-    }
-
-    /// That this process has both interfaces, and no other one.
-    fn expect_both(&self, meter: &RwLock<Meter>) -> anyhow::Result<()> {
-        let meter = meter.read().unwrap_or_else(PoisonError::into_inner);
-        for device in &self.ends {
-            let mut held = meter.interfaces().map(|state| &state.interface);
-            if !held.any(|held| held.id.ifindex == device.ifindex && held.hook == Hook::Inline) {
-                bail!(
-                    "{} cannot be taken over (see above): `netweir status` says who has it",
-                    device.name
-                );
-            }
-        }
-        Ok(())
-    }
-
-    fn say(&self, tap: &Tap) {
-        let (threads, queues) = tap.shape();
-        let [one, other] = self.ends.each_ref().map(|device| &device.name);
-        let is_generic = pin::is_inline_generic(&self.folder, &self.netns, &self.ends[0]);
-        let place = match is_generic {
-            true => "behind their drivers (generic XDP)",
-            false => "in their drivers (native XDP)",
-        };
-        let how = match (tap.is_zero_copy(), is_generic) {
-            (true, _) => "without being copied",
-            (false, true) => "copied",
-            (false, false) => "copied (its drivers have no zero-copy, or it was not wanted)",
-        };
-        tracing::info!(
-            queues = format!("{}+{}", queues[0], queues[1]),
-            threads,
-            "frames cross between {one} and {other} {place}; those that rules tap go by user space, {how}"
-        );
-    }
-
     /// Hands what was tapped to the meter, until nobody taps any more.
     fn record(&self, tapped: &Receiver<Vec<Tapped>>, meter: &RwLock<Meter>) {
         let ids = self.ends.each_ref().map(|device| InterfaceId {
@@ -390,17 +229,6 @@ impl Bump {
                 bail!(
                     "tapped frames cross in the kernel: what forwarded them has ended (see above)"
                 );
-            }
-        }
-        Ok(())
-    }
-
-    /// That both interfaces are there.
-    fn check(&self) -> anyhow::Result<()> {
-        let there = watch::list(&self.netns)?;
-        for device in &self.ends {
-            if !there.iter().any(|there| there.ifindex == device.ifindex) {
-                return Err(Gone(device.name.clone()).into());
             }
         }
         Ok(())
