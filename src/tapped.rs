@@ -3,7 +3,7 @@
 //! A message is a line of JSON; behind the line of a packet stand its bytes. The socket has a name in the
 //! abstract namespace: it lies in no file system, is gone with its process, and can be reached from the network
 //! namespace that the process was started in. Both sides ask the kernel who the other one is
-//! ([`is_trusted`]).
+//! (`is_trusted`).
 
 use std::{
     io,
@@ -59,7 +59,7 @@ pub enum Message {
 /// Who frames cross by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// [`VERSION`].
+    /// The version of the messages.
     pub version: u32,
     /// The process.
     pub process: u32,
@@ -74,7 +74,7 @@ pub struct Hello {
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
-    /// [`VERSION`].
+    /// The version of the messages.
     pub version: u32,
     /// Only what came by these.
     pub interfaces: Vec<u32>,
