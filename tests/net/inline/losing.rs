@@ -131,7 +131,7 @@ fn what_the_kernel_does_not_hand_on_is_counted(way: &'static str) {
     drop(server.child.end(Signal::INT));
 }
 
-/// A TAP device stops its queue when nobody reads from it: behind the driver the kernel tells of that alone.
+/// A TAP device drops what it has no room for when nobody reads from it. Behind the driver it alone tells of that.
 #[test]
 fn what_waits_for_nobody_is_counted() {
     let Some(bump) = bump(1500) else { return };
