@@ -1,20 +1,24 @@
 //! Each way in which a frame can be lost, and what is not recorded.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     net::{SocketAddr, UdpSocket},
     os::unix::fs::OpenOptionsExt,
+    process::{self, Command},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
 
-use netweir_tests::{Bump, Crossed, Load, Netweir, PinnedSlots, Sender, Server, await_that};
+use netweir_tests::{
+    Bump, Crossed, Load, Netweir, Pinned, PinnedSlots, Sender, Server, await_that,
+};
 use rustix::{
     fs::OFlags,
     ioctl::{Setter, ioctl},
     process::Signal,
+    thread::{CpuSet, sched_getaffinity},
 };
 use serde_json::Value;
 
@@ -171,6 +175,91 @@ fn what_waits_for_nobody_is_counted() {
         come += u64::from(frame[..bytes][12..14] == [8, 0]);
     }
     assert!(number("crossed").abs_diff(come) < 10, "{come} of {line}");
+    drop(server.child.end(Signal::INT));
+}
+
+/// A program that keeps a CPU from all others that are not as urgent, for two seconds at most.
+struct Busy(process::Child);
+
+impl Busy {
+    fn on(cpu: &str) -> Self {
+        let spin = "ulimit -t 2; while :; do :; done";
+        let words = [
+            "chrt", "--fifo", "1", "taskset", "-c", cpu, "sh", "-c", spin,
+        ];
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).args(words);
+        let busy = Self(command.spawn().unwrap());
+        let ran = format!("/proc/{}/schedstat", busy.0.id());
+        await_that(|| {
+            let text = fs::read_to_string(&ran).unwrap();
+            let ns: u64 = text.split(' ').next().unwrap().parse().unwrap();
+            (ns > 50_000_000).then_some(()).ok_or(text)
+        });
+        busy
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _status = self.0.wait();
+    }
+}
+
+/// The kernel's threads that poll a far end, which has them from now on.
+fn pollers(bump: &Bump) -> Vec<String> {
+    let threaded = "mount -t sysfs sysfs /sys && echo 1 > /sys/class/net/s0/threaded";
+    bump.service
+        .text("unshare", &["--mount", "sh", "-c", threaded]);
+    let all = fs::read_dir("/proc").unwrap();
+    let all = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let is_one = |process: &String| {
+        let name = fs::read_to_string(format!("/proc/{process}/comm"));
+        name.is_ok_and(|name| name.starts_with("napi/s0-"))
+    };
+    all.filter(is_one).collect()
+}
+
+/// A veth with a queueing discipline stops its queue while the far end has no room (Linux 6.16; before, it drops what
+/// comes then): behind the driver the kernel does not ask it any more, and says so.
+#[test]
+fn what_a_stopped_queue_does_not_take_is_counted_once() {
+    let Some(bump) = bump(1500) else { return };
+    let bump = bump.by("generic");
+    let (cpus, mine) = (sched_getaffinity(None).unwrap(), Pinned::to_cpu(0).unwrap());
+    let other = (0..CpuSet::MAX_CPU)
+        .find(|&cpu| cpus.is_set(cpu))
+        .unwrap()
+        .to_string();
+    // Frames go by what polls.
+    bump.middle.text("ethtool", &["-K", "b1", "tx", "off"]);
+    bump.middle
+        .text("tc", &["qdisc", "add", "dev", "b1", "root", "pfifo"]);
+    let pollers = pollers(&bump);
+    assert!(!pollers.is_empty());
+    for poller in pollers {
+        let output = Command::new("taskset")
+            .args(["-pc", &other, &poller])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let server = bump.serve(&[]);
+    let before = bump.service.counters().received_frames;
+    let busy = Busy::on(&other);
+    send_by(&client(&bump), &bump, (2000, 20));
+    drop((busy, mine));
+    let line = await_line(&server, |line| {
+        let come = bump.service.counters().received_frames - before;
+        let crossed = line["crossed"].as_u64();
+        // What the interface sends by itself comes too.
+        line["seen"].as_u64() >= Some(2000)
+            && crossed.is_some_and(|crossed| crossed.abs_diff(come) < 20)
+    });
+    let unsent = line["lost_by_reason"]["unsent"].as_u64().unwrap();
+    assert!(unsent > 1000, "{line}");
+    check(&line);
     drop(server.child.end(Signal::INT));
 }
 
