@@ -48,7 +48,6 @@ impl Inline {
             counters += value;
         }
         let tap = self.slots.sum();
-        self.ask();
         // Those of user space are known. What the programs were told of is in it too, from Linux 6.0 on.
         let dropped = self.dropped.saturating_sub(tap.full);
         let unknown = dropped.saturating_sub(counters.unsent).min(counters.sent);
@@ -62,8 +61,9 @@ impl Inline {
         })
     }
 
-    /// Asks the other interface how many frames it has dropped since any was sent on to it.
-    fn ask(&mut self) {
+    /// Asks the other interface how many frames it has dropped since any was sent on to it. The kernel may take its
+    /// time to answer: so not between two looks at counters.
+    pub(super) fn ask(&mut self) {
         let drops = self.drops.as_ref();
         if let Some(all) = drops.and_then(|netlink| watch::sent_dropped(netlink, self.other)) {
             let dropped = all.saturating_sub(self.slots.dropped_before());

@@ -247,6 +247,9 @@ impl Collector {
         if self.stage == Stage::Broken {
             return Err(Error::Broken);
         }
+        if let Some(inline) = &mut self.inline {
+            inline.ask();
+        }
         self.drained_opened = self.cache.opened()?;
         self.close_epoch()?;
         let admitted = self.cache.admitted()?;
